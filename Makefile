@@ -1,0 +1,132 @@
+# make [FLAVOUR=release|debug|asan|tsan|fuzz] [V=1] [WERROR=1] [DESTDIR=..] [PREFIX=..]
+#
+# all      the two programs                  check    unit tests and the architecture checks
+# test     check + scenarios (prove)         crash    the kill storms
+# fuzz     build the fuzzers                 bench    the benchmark
+FLAVOUR ?= release
+PREFIX  ?= /usr/local
+B       ?= build/$(FLAVOUR)
+LIBS.relay := openssl sqlite3 inih
+LIBS.chat  := libcrypto readline jansson libutf8proc
+LIBS.tests := cmocka
+
+# ---- what is built: one line per program, one wildcard per folder ---------
+common  := $(wildcard common/*/*.c)
+relay   := $(wildcard relay/*/*.c)
+chat    := $(filter-out chat/main.c,$(wildcard chat/*.c))
+testlib := $(wildcard tests/lib/*.c)
+unit    := $(wildcard tests/unit/test_*.c)
+tools   := $(wildcard tests/tools/*.c)
+bench   := $(wildcard tests/bench/bench_*.c)
+fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
+
+# Modules that do no I/O: they may import memory and string functions and each other, no more.
+pure    := common/base/prng.c common/frame/frame.c relay/link/core.c relay/link/have.c \
+           relay/state/journal.c relay/state/roster.c
+pure    := $(wildcard $(pure))
+
+# ---- how ------------------------------------------------------------------
+PKG_CONFIG ?= pkg-config
+CPPFLAGS += -D_GNU_SOURCE $(shell $(PKG_CONFIG) --cflags $(LIBS.relay) $(LIBS.chat))
+libs = $(shell $(PKG_CONFIG) --libs $(foreach p,$1,$(LIBS.$p))) -lrt -pthread
+CFLAGS   ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wcast-align -Wwrite-strings \
+        -Wimplicit-fallthrough -Wnull-dereference -Wswitch-enum $(if $(WERROR),-Werror)
+try  = $(shell $(CC) -Werror $1 -c -x c /dev/null -o /dev/null 2>/dev/null && echo $1)
+HARD := -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common \
+        $(call try,-fcf-protection) $(call try,-ftrivial-auto-var-init=zero)
+LINKHARD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+fl.release := $(HARD) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+fl.debug   := -O0 -fno-omit-frame-pointer -DFAILPOINTS
+fl.asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DFAILPOINTS
+fl.tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread $(call try,-Wno-tsan)
+fl.fuzz    := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+ld.release := $(LINKHARD)
+ifeq ($(FLAVOUR),fuzz)
+CC := clang
+endif
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(fl.$(FLAVOUR)) -MMD -MP
+ALL_LDFLAGS = $(LDFLAGS) $(filter -fsanitize%,$(fl.$(FLAVOUR))) $(ld.$(FLAVOUR))
+
+# The include path is the architecture: chat/ cannot see relay/, and common/ sees neither.
+inc.common := -Icommon
+inc.chat   := -Icommon -Ichat
+inc.relay  := -Icommon -Irelay
+inc.tests  := -Icommon -Irelay -Ichat -Itests/lib
+root = $(firstword $(subst /, ,$1))
+
+# ---- rules ----------------------------------------------------------------
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $1 $@;)
+obj = $(patsubst %.c,$(B)/%.o,$1)
+
+.DEFAULT_GOAL := all
+all: $(B)/bin/relay $(B)/bin/chat
+
+# Objects depend on the flags they were built with; a changed flag rebuilds them.
+$(B)/flags: FORCE
+	@mkdir -p $(@D); echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' > $@
+FORCE:
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.$(call root,$<)) $(ALL_CFLAGS) -c -o $@ $<
+
+link = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
+       $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,$1)
+
+# Tests link against archives, so that each takes only what it uses.
+ar = @rm -f $@; $(AR) rcs $@ $^
+$(B)/common.a: $(call obj,$(common)); $(ar)
+$(B)/relay.a:  $(call obj,$(relay)); $(ar)
+$(B)/chat.a:   $(call obj,$(chat)); $(ar)
+$(B)/testlib.a: $(call obj,$(testlib)); $(ar)
+
+$(B)/bin/relay: $(call obj,relay/main.c) $(B)/relay.a $(B)/common.a; $(call link,relay)
+$(B)/bin/chat:  $(call obj,chat/main.c) $(B)/chat.a $(B)/common.a; $(call link,chat)
+archives := $(B)/testlib.a $(B)/chat.a $(B)/relay.a $(B)/common.a
+$(B)/unit/%: $(B)/tests/unit/%.o $(archives); $(call link,relay chat tests)
+$(B)/tools/%: $(B)/tests/tools/%.o $(archives); $(call link,relay chat)
+$(B)/bench/%: $(B)/tests/bench/%.o $(archives); $(call link,relay chat)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call libs,relay chat)
+
+units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
+tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
+check-build: all $(units) $(tool-bins)
+check: check-build check-pure check-layers check-headers
+	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units)
+
+check-layers:
+	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
+
+# A module that does no I/O imports memory and string functions and its fellows, nothing else.
+fellows := frame|link|have|prng|journal|roster|assert
+check-pure: $(call obj,$(pure))
+	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
+	  '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|nlen|cmp|ncmp)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'
+
+check-headers:
+	$(Q)for h in $$(find common relay chat -name '*.h'); do \
+	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
+
+fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
+
+install: all
+	install -D -m 755 $(B)/bin/relay $(DESTDIR)$(PREFIX)/sbin/relay
+	install -D -m 755 $(B)/bin/chat  $(DESTDIR)$(PREFIX)/bin/chat
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/chat.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/relay.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/relay.conf.5
+
+format:
+	$(Q)clang-format -i $$(find common relay chat tests -name '*.[ch]')
+
+clean:; $(Q)rm -rf build
+.SECONDARY:
+.PHONY: all FORCE check-build check check-pure check-layers check-headers fuzz install format clean
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,171 @@
+/* body.h -- what is inside a frame, type by type: a struct, how it is written, how it is read.
+ *
+ * Texts point into the frame they were read from.  Every read_*() checks that each byte of the body
+ * was consumed and that names and text obey text.h; it returns 0 or -EBADMSG.  Every write_*()
+ * builds a whole frame in a buffer of FRAME_MAX bytes, with the header fields it knows, and returns
+ * its stride or -EMSGSIZE. */
+#ifndef FRAME_BODY_H
+#define FRAME_BODY_H
+
+#include "frame/frame.h"
+
+enum {
+    PROTOCOL_VERSION = 1, /* of queue, FIFO and link */
+    SECRET_LEN = 16,
+    NONCE_LEN = 16,
+    FIFO_NAME_LEN = 32, /* hex digits of a 128-bit random number */
+    HASH_LEN = 32,
+    SIGNATURE_LEN = 64,
+};
+
+/* A queue message: this envelope, then one or more whole frames.  A HELLO comes alone, with session
+ * and secret zero. */
+enum { ENVELOPE_LEN = 24, QUEUE_MESSAGE_MAX = 8192 };
+#define ENVELOPE_MAGIC 0x51544843u /* "CHTQ" */
+
+struct envelope {
+    uint32_t session;
+    uint8_t secret[SECRET_LEN];
+};
+
+void write_envelope(uint8_t *to, const struct envelope *e); /* ENVELOPE_LEN bytes */
+int read_envelope(const uint8_t *from, size_t len, struct envelope *e) MUST_USE;
+
+/* HELLO, client to relay: `fifo` is the FIFO it made in the rendezvous directory.
+ * Header: client. */
+struct hello {
+    uint16_t version_min, version_max;
+    uint8_t nonce[NONCE_LEN];
+    char fifo[FIFO_NAME_LEN + 1];
+};
+int write_hello(uint8_t *buf, const struct hello *h, uint64_t client) MUST_USE;
+int read_hello(const uint8_t *f, struct hello *h) MUST_USE;
+
+/* WELCOME, first frame in the FIFO.  Header: client; client_seq = the last one this host accepted from
+ * that client; origin = this host; pos = head of the journal. */
+struct welcome {
+    uint8_t nonce[NONCE_LEN]; /* the client's own, given back */
+    uint32_t session;
+    uint8_t secret[SECRET_LEN];
+    uint32_t window; /* bytes a client may have on the way without an acknowledgement */
+    struct text user, host;
+};
+int write_welcome(uint8_t *buf, const struct welcome *w, uint64_t client, uint32_t last_seq,
+                  uint64_t origin, uint64_t pos) MUST_USE;
+int read_welcome(const uint8_t *f, struct welcome *w) MUST_USE;
+
+/* OPEN (let the room exist), JOIN, LEAVE and CREATE (first entry of every stream): user and room
+ * name.  Header: room, client, client_seq. */
+struct room_change {
+    struct text user; /* must be the session's own; "" in a CREATE */
+    struct text room; /* name, without '#' */
+};
+int write_room_change(uint8_t *buf, enum frame_type type, const struct room_change *c,
+                      uint64_t room, uint64_t client, uint32_t client_seq) MUST_USE;
+int read_room_change(const uint8_t *f, struct room_change *c) MUST_USE;
+
+/* SAY: the author's user name and the text.  Header: room, client, client_seq, flags. */
+struct say {
+    struct text user;
+    struct text text; /* strict UTF-8, no NUL, 1..TEXT_PART_MAX bytes */
+};
+int write_say(uint8_t *buf, const struct say *s, uint64_t room, uint64_t client,
+              uint32_t client_seq, uint8_t flags) MUST_USE;
+int read_say(const uint8_t *f, struct say *s) MUST_USE;
+
+/* QUERY: what is wanted, and the FIFO to stream it into; the answer ends with END.
+ * Header: room, client, client_seq. */
+enum query_kind {
+    QUERY_CATCHUP = 1, /* entries of the room with after <= pos < before, in journal order */
+    QUERY_NEWEST,      /* the last `limit` messages with pos < before, in the order of display */
+    QUERY_SINCE,       /* messages with hlc in [since, until) behind the key, in that order, `limit` */
+    QUERY_WHO,         /* who is in the room: WHO rows */
+    QUERY_ROOMS,       /* ROOM rows */
+};
+struct query {
+    uint8_t kind;
+    uint32_t limit;
+    uint32_t uid; /* the client leaves it zero; the worker stamps the owner of the session */
+    uint64_t after, before, since, until;
+    struct {
+        uint64_t hlc, origin, epoch, seq;
+    } key; /* QUERY_SINCE: only what sorts behind this one; zeros: from the start */
+    char fifo[FIFO_NAME_LEN + 1];
+};
+int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t client,
+                uint32_t client_seq) MUST_USE;
+int read_query(const uint8_t *f, struct query *q) MUST_USE;
+
+/* ACK: header only.  client_seq: this one and all before are durable.  pos: the durable position. */
+int write_ack(uint8_t *buf, uint64_t client, uint32_t client_seq, uint64_t pos) MUST_USE;
+
+/* REFUSED (this client_seq was not taken, and why) and NOTICE (something the user should know, or
+ * that ended) and FAREWELL (a link's last words): a code and a sentence. */
+enum reason {
+    REASON_OK = 0,        /* NOTICE: what was wrong is over */
+    REASON_MALFORMED = 1, /* not a frame this relay understands */
+    REASON_VERSION,       /* no common protocol version */
+    REASON_DENIED,        /* not allowed */
+    REASON_LIMIT,         /* a table is full: rooms, sessions */
+    REASON_DISK_FULL,     /* the store has no room */
+    REASON_STORE,         /* the store does not work */
+    REASON_LINK_UP,
+    REASON_LINK_DOWN,
+    REASON_NO_ROOM,       /* no such room */
+    REASON_STOPPING,      /* the relay is going away */
+};
+struct reasoned {
+    uint8_t reason;
+    struct text text; /* one sentence for the user */
+};
+int write_reasoned(uint8_t *buf, enum frame_type type, const struct reasoned *r, uint64_t client,
+                   uint32_t client_seq) MUST_USE;
+int read_reasoned(const uint8_t *f, struct reasoned *r) MUST_USE;
+
+/* HOST: the name of host `origin` (header). */
+int write_host(uint8_t *buf, uint64_t origin, struct text name) MUST_USE;
+int read_host(const uint8_t *f, struct text *name) MUST_USE;
+
+/* END of an answer.  Header: client, client_seq of the query. */
+struct end {
+    uint64_t pos;   /* everything the query asked for that lies before this is in the answer */
+    uint32_t count; /* frames in the answer */
+    uint8_t more;   /* 1: the limit was reached; ask again behind the last one */
+    uint8_t reason; /* enum reason; REASON_OK when all is well */
+    struct text text;
+};
+int write_end(uint8_t *buf, const struct end *e, uint64_t client, uint32_t client_seq) MUST_USE;
+int read_end(const uint8_t *f, struct end *e) MUST_USE;
+
+/* ROOM, a row of QUERY_ROOMS.  Header: room; hlc = its newest entry's. */
+struct room_row {
+    uint32_t members;   /* users in it now, as far as this host knows */
+    uint64_t messages;  /* entries this host stored */
+    struct text name;
+};
+int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64_t hlc) MUST_USE;
+int read_room_row(const uint8_t *f, struct room_row *r) MUST_USE;
+
+/* WHO, a row of QUERY_WHO.  Header: room; origin = host. */
+struct who_row {
+    uint32_t sessions;
+    struct text user, host;
+};
+int write_who_row(uint8_t *buf, const struct who_row *r, uint64_t room, uint64_t origin) MUST_USE;
+int read_who_row(const uint8_t *f, struct who_row *r) MUST_USE;
+
+/* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
+ * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed
+ * it belongs to between keeper and link, zero elsewhere. */
+struct segment_head {
+    uint32_t count, bytes;
+    uint64_t first_seq;
+    uint8_t prev[HASH_LEN]; /* hash of the segment before in this stream; zeros in the first */
+    uint8_t hash[HASH_LEN]; /* SHA-256(prev | the frames with pos zero) */
+    uint8_t signature[SIGNATURE_LEN]; /* Ed25519 of the origin's identity key over hash */
+};
+int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
+                  uint64_t room, uint64_t last_seq, uint64_t last_hlc) MUST_USE;
+int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
+
+#endif

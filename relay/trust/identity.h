@@ -1,0 +1,43 @@
+/* identity.h -- who this host is: an Ed25519 key, made at the first start and kept for ever. */
+#ifndef TRUST_IDENTITY_H
+#define TRUST_IDENTITY_H
+
+#include "base/base.h"
+
+enum { KEY_LEN = 32 };
+
+struct identity; /* the private key, in memory */
+
+/* identity_load -- read DIR/identity.key (PEM, must be 0600 and ours), or make it when it is missing.
+ *
+ * why      on failure, one sentence that says what to do
+ * Returns  0 or -errno: -EPERM wrong owner or mode, -EBADMSG not such a key */
+int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_size) MUST_USE;
+void identity_free(struct identity *id);
+
+/* identity_key -- the raw public key; identity_host -- the host's number: first 8 bytes of SHA-256 of
+ * the SubjectPublicKeyInfo (little-endian); host_of_key -- the same for any public key. */
+const uint8_t *identity_key(const struct identity *id);
+uint64_t identity_host(const struct identity *id);
+uint64_t host_of_key(const uint8_t key[KEY_LEN]);
+
+/* key_to_text, key_from_text -- a public key as people copy it: 43 characters of base64url. */
+enum { KEY_TEXT_LEN = 43 };
+void key_to_text(const uint8_t key[KEY_LEN], char text[KEY_TEXT_LEN + 1]);
+bool key_from_text(const char *text, uint8_t key[KEY_LEN]) MUST_USE;
+
+/* identity_issue_leaf -- a fresh TLS key and a certificate for it, signed by the identity and valid for
+ * `days` from a day ago; written to DIR as tls-chain.pem (leaf, then self-signed identity certificate) and
+ * tls-key.pem, mode 0600, atomically.
+ * Returns  0 or -errno */
+int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_name, unsigned days)
+    MUST_USE;
+
+/* identity_sign -- Ed25519 over `len` bytes. */
+void identity_sign(const struct identity *id, const void *p, size_t len, uint8_t signature[64]);
+
+/* key_verify -- is `signature` that of `key` over these bytes? */
+bool key_verify(const uint8_t key[KEY_LEN], const void *p, size_t len, const uint8_t signature[64])
+    MUST_USE;
+
+#endif

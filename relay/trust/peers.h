@@ -1,0 +1,40 @@
+/* peers.h -- the hosts this one links with: name, address and pinned key, one line each. */
+#ifndef TRUST_PEERS_H
+#define TRUST_PEERS_H
+
+#include "trust/identity.h"
+
+enum { PEERS_MAX = 64, PEER_NAME_MAX = 64, PEER_ADDRESS_MAX = 128 };
+
+struct peer {
+    char name[PEER_NAME_MAX + 1];
+    char address[PEER_ADDRESS_MAX + 1]; /* host:port or [v6]:port; "-": it dials us, we cannot dial it */
+    uint8_t key[KEY_LEN];
+    uint64_t host; /* host_of_key(key) */
+};
+
+struct peers {
+    struct peer peer[PEERS_MAX];
+    size_t n;
+};
+
+/* peer_from_line -- "NAME ADDRESS KEY", as `relay id` prints it and `relay join` takes it.
+ * Returns  0, or -EINVAL and a sentence in `why` */
+int peer_from_line(const char *line, struct peer *p, char *why, size_t why_size) MUST_USE;
+
+/* peer_to_line -- the inverse, without a newline; `size` >= 256. */
+void peer_to_line(const struct peer *p, char *line, size_t size);
+
+/* peers_load -- the file `peers` in the state directory; a missing one is empty; '#' starts a comment.
+ * Returns  0 or -errno and a sentence with the line number. */
+int peers_load(struct peers *ps, int state_dirfd, char *why, size_t why_size) MUST_USE;
+
+/* peers_add -- replace the line of that name, or add one; written atomically, mode 0600.
+ * Returns  0; -EEXIST when that name stands for another key; -ENOSPC; -errno */
+int peers_add(int state_dirfd, const struct peer *p, char *why, size_t why_size) MUST_USE;
+
+/* peers_by_pin, peers_by_host -- NULL when unknown.  `pin` is SHA-256 of the SubjectPublicKeyInfo. */
+const struct peer *peers_by_pin(const struct peers *ps, const uint8_t pin[32]);
+const struct peer *peers_by_host(const struct peers *ps, uint64_t host);
+
+#endif
