@@ -4,7 +4,16 @@
 
 #include "base/bytes.h"
 
-/* text_utf8_ok -- strict UTF-8: no overlong forms, surrogates, or values above U+10FFFF, no NUL.
+enum { USER_NAME_MAX = 32, HOST_NAME_MAX_LEN = 64, ROOM_NAME_MAX = 64 }; /* bytes */
+
+/* text_char -- decode the first character, strictly: no overlong forms, surrogates, or values above
+ * U+10FFFF.
+ *
+ * code     filled on success only; may be 0
+ * Returns  its length, 1..4; 0 when `t` is empty or does not begin with a character */
+size_t text_char(struct text t, uint32_t *code) MUST_USE;
+
+/* text_utf8_ok -- nothing but characters as above, and no NUL; empty text is good.
  * Other control characters pass: they are stored as sent (they are signed) and made harmless by the
  * client's renderer. */
 bool text_utf8_ok(struct text t);

@@ -23,7 +23,7 @@
 #ifndef FRAME_FRAME_H
 #define FRAME_FRAME_H
 
-#include "base/bytes.h"
+#include "base/text.h"
 
 enum {
     FRAME_MAX = 4096, /* = PIPE_BUF */
@@ -31,9 +31,6 @@ enum {
     FRAME_ALIGN = 8,
     TEXT_PART_MAX = 3072,     /* bytes of text in one frame */
     TEXT_MESSAGE_MAX = 65536, /* bytes of text in one message, all parts together */
-    USER_NAME_MAX = 32,
-    HOST_NAME_MAX_LEN = 64,
-    ROOM_NAME_MAX = 64,
 };
 
 /* Flags. */

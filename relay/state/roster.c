@@ -1,0 +1,269 @@
+/* roster.c -- rooms, hosts and sessions in fixed tables; no I/O. */
+#include "state/roster.h"
+
+/* What of a session is kept when it is edited: everything but the room bits, which are kept word by word. */
+#define SESSION_IMAGE offsetof(struct session, rooms)
+
+static void save(const struct roster_edit *e, const void *at, size_t len)
+{
+    undo_save(e->undo, e->base, at, len);
+}
+
+/* set_u32 -- change one index or count, its before-image kept. */
+static void set_u32(const struct roster_edit *e, uint32_t *at, uint32_t v)
+{
+    save(e, at, sizeof *at);
+    *at = v;
+}
+
+static uint32_t bucket(uint64_t key, uint32_t n)
+{
+    return (uint32_t)(key * 0x9e3779b97f4a7c15u >> 32) % n;
+}
+
+size_t roster_size(uint32_t sessions_max)
+{
+    return sizeof(struct roster) + ((size_t)sessions_max + 1) * sizeof(struct session);
+}
+
+void roster_init(struct roster *r, uint32_t sessions_max)
+{
+    r->sessions_max = sessions_max;
+    r->unused_session = 1;
+    r->evict_hand = 1;
+}
+
+/* ---- rooms and hosts ---- */
+
+uint32_t roster_room(const struct roster *r, uint64_t id)
+{
+    uint32_t i = r->room_bucket[bucket(id, ROOM_BUCKETS)];
+    while (i != 0 && r->room[i].id != id)
+        i = r->room[i].next;
+    return i;
+}
+
+uint32_t roster_room_open(const struct roster_edit *e, uint64_t id, struct text name)
+{
+    struct roster *r = e->r;
+    uint32_t i = roster_room(r, id);
+    if (i != 0 || r->n_rooms == ROOMS_MAX - 1 || name.len > ROOM_NAME_MAX)
+        return i;
+    i = r->n_rooms + 1;
+    struct room *room = roster_room_edit(e, i);
+    uint32_t *head = &r->room_bucket[bucket(id, ROOM_BUCKETS)];
+    *room = (struct room){.id = id, .next = *head, .name_len = (uint32_t)name.len};
+    memcpy(room->name, name.p, name.len);
+    set_u32(e, head, i);
+    set_u32(e, &r->n_rooms, i);
+    return i;
+}
+
+struct room *roster_room_edit(const struct roster_edit *e, uint32_t room)
+{
+    save(e, &e->r->room[room], sizeof e->r->room[room]);
+    return &e->r->room[room];
+}
+
+uint32_t roster_host(const struct roster *r, uint64_t id)
+{
+    for (uint32_t i = 1; i <= r->n_hosts; i++)
+        if (r->host[i].id == id)
+            return i;
+    return 0;
+}
+
+uint32_t roster_host_open(const struct roster_edit *e, uint64_t id, struct text name)
+{
+    struct roster *r = e->r;
+    uint32_t i = roster_host(r, id);
+    if (name.len > HOST_NAME_MAX_LEN)
+        return 0;
+    if (i == 0) {
+        if (r->n_hosts == HOSTS_MAX - 1)
+            return 0;
+        i = r->n_hosts + 1;
+        set_u32(e, &r->n_hosts, i);
+    }
+    struct host *h = &r->host[i];
+    save(e, h, sizeof *h);
+    *h = (struct host){.id = id, .name_len = (uint32_t)name.len};
+    memcpy(h->name, name.p, name.len);
+    return i;
+}
+
+/* ---- sessions ---- */
+
+uint32_t roster_client(const struct roster *r, uint64_t client)
+{
+    uint32_t i = r->client_bucket[bucket(client, SESSION_BUCKETS)];
+    while (i != 0 && r->session[i].client != client)
+        i = r->session[i].next_client;
+    return i;
+}
+
+uint32_t roster_uid_sessions(const struct roster *r, uint32_t uid, uint32_t enough)
+{
+    uint32_t n = 0;
+    uint32_t i = r->uid_bucket[bucket(uid, SESSION_BUCKETS)];
+    for (; i != 0 && n < enough; i = r->session[i].next_uid)
+        n += r->session[i].uid == uid && r->session[i].state == SESSION_ATTACHED;
+    return n;
+}
+
+struct session *roster_session_edit(const struct roster_edit *e, uint32_t session)
+{
+    save(e, &e->r->session[session], SESSION_IMAGE);
+    return &e->r->session[session];
+}
+
+/* unlink_session -- take it out of both buckets. */
+static void unlink_session(const struct roster_edit *e, uint32_t session)
+{
+    struct roster *r = e->r;
+    struct session *s = &r->session[session];
+    uint32_t *at = &r->client_bucket[bucket(s->client, SESSION_BUCKETS)];
+    while (*at != 0 && *at != session)
+        at = &r->session[*at].next_client;
+    if (*at == session)
+        set_u32(e, at, s->next_client);
+    at = &r->uid_bucket[bucket(s->uid, SESSION_BUCKETS)];
+    while (*at != 0 && *at != session)
+        at = &r->session[*at].next_uid;
+    if (*at == session)
+        set_u32(e, at, s->next_uid);
+}
+
+/* evict -- the slot of somebody who is detached and in no room any more, taken out of the buckets; 0 when
+ * one round finds none. */
+static uint32_t evict(const struct roster_edit *e)
+{
+    struct roster *r = e->r;
+    for (uint32_t n = 0; n < r->sessions_max; n++) {
+        uint32_t i = r->evict_hand;
+        r->evict_hand = i == r->sessions_max ? 1 : i + 1; /* a hint: needs no before-image */
+        if (r->session[i].state == SESSION_DETACHED && roster_next_room(&r->session[i], 1) == 0) {
+            unlink_session(e, i);
+            return i;
+        }
+    }
+    return 0;
+}
+
+static uint32_t take_slot(const struct roster_edit *e)
+{
+    struct roster *r = e->r;
+    uint32_t i = r->free_session;
+    if (i != 0) {
+        set_u32(e, &r->free_session, r->session[i].next_client);
+    } else if (r->unused_session <= r->sessions_max) {
+        i = r->unused_session;
+        set_u32(e, &r->unused_session, i + 1);
+    } else {
+        return evict(e);
+    }
+    set_u32(e, &r->n_sessions, r->n_sessions + 1);
+    return i;
+}
+
+static uint32_t new_session(const struct roster_edit *e, uint64_t client, uint32_t uid)
+{
+    struct roster *r = e->r;
+    uint32_t i = take_slot(e);
+    if (i == 0)
+        return 0;
+    struct session *s = roster_session_edit(e, i);
+    uint32_t *by_client = &r->client_bucket[bucket(client, SESSION_BUCKETS)];
+    uint32_t *by_uid = &r->uid_bucket[bucket(uid, SESSION_BUCKETS)];
+    memset(s, 0, SESSION_IMAGE);
+    s->client = client;
+    s->uid = uid;
+    s->next_client = *by_client;
+    s->next_uid = *by_uid;
+    set_u32(e, by_client, i);
+    set_u32(e, by_uid, i);
+    return i;
+}
+
+uint32_t roster_attach(const struct roster_edit *e, uint64_t client, uint32_t uid, struct text user,
+                       unsigned worker, bool quiet)
+{
+    struct roster *r = e->r;
+    uint32_t i = roster_client(r, client);
+    if (i != 0 && r->session[i].uid != uid)
+        return UINT32_MAX;
+    if (i == 0)
+        i = new_session(e, client, uid);
+    if (i == 0)
+        return 0;
+    struct session *s = roster_session_edit(e, i);
+    s->state = SESSION_ATTACHED;
+    s->worker = (uint8_t)worker;
+    s->quiet = quiet;
+    s->user_len = (uint8_t)min_size(user.len, USER_NAME_MAX);
+    memcpy(s->user, user.p, s->user_len);
+    return i;
+}
+
+void roster_detach(const struct roster_edit *e, uint32_t session, uint64_t wall)
+{
+    struct session *s = roster_session_edit(e, session);
+    s->state = SESSION_DETACHED;
+    s->detached_ms = wall;
+}
+
+void roster_forget(const struct roster_edit *e, uint32_t session)
+{
+    unlink_session(e, session);
+    struct session *s = roster_session_edit(e, session);
+    memset(s, 0, SESSION_IMAGE);
+    s->next_client = e->r->free_session;
+    set_u32(e, &e->r->free_session, session);
+    set_u32(e, &e->r->n_sessions, e->r->n_sessions - 1);
+}
+
+/* elsewhere -- is the user of this session in the room with another one, too? */
+static bool elsewhere(const struct roster *r, uint32_t session, uint32_t room)
+{
+    uint32_t uid = r->session[session].uid;
+    for (uint32_t i = r->uid_bucket[bucket(uid, SESSION_BUCKETS)]; i != 0; i = r->session[i].next_uid)
+        if (i != session && r->session[i].uid == uid && roster_is_member(&r->session[i], room))
+            return true;
+    return false;
+}
+
+static int set_member(const struct roster_edit *e, uint32_t session, uint32_t room, bool in)
+{
+    struct session *s = &e->r->session[session];
+    if (roster_is_member(s, room) == in)
+        return 0;
+    save(e, &s->rooms[room / 64], sizeof s->rooms[0]);
+    s->rooms[room / 64] ^= (uint64_t)1 << (room % 64);
+    if (elsewhere(e->r, session, room))
+        return 0;
+    struct room *r = roster_room_edit(e, room);
+    r->members += in ? 1u : UINT32_MAX; /* plus or minus one */
+    return 1;
+}
+
+int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room)
+{
+    return set_member(e, session, room, true);
+}
+
+int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room)
+{
+    return set_member(e, session, room, false);
+}
+
+uint32_t roster_next_room(const struct session *s, uint32_t from)
+{
+    for (uint32_t word = from / 64; word < ROOMS_MAX / 64; word++) {
+        uint64_t bits = s->rooms[word];
+        if (word == from / 64)
+            bits &= UINT64_MAX << (from % 64);
+        if (bits != 0)
+            return word * 64 + (uint32_t)__builtin_ctzll(bits);
+    }
+    return 0;
+}

@@ -1,0 +1,140 @@
+/* roster.h -- the tables beside the journal: rooms, hosts, and the sessions of this host.
+ *
+ * All of it lies in shared memory and is read and written by the holder of the lock only, except that the
+ * worker that owns a session may read that session's slot without it (nobody else writes it).  Sizes are
+ * fixed when the segment is made; links are indices, 0 meaning none (slot 0 is never used).  Everything can
+ * be rebuilt: rooms and (client, last_seq) from the store, memberships from clients that say hello again. */
+#ifndef STATE_ROSTER_H
+#define STATE_ROSTER_H
+
+#include "base/bytes.h"
+#include "frame/frame.h"
+#include "state/undo.h"
+
+enum {
+    ROOMS_MAX = 1024, /* slots 1 .. ROOMS_MAX-1 */
+    ROOM_BUCKETS = 2048,
+    HOSTS_MAX = 128,
+    SESSION_BUCKETS = 16384,
+};
+
+struct room {
+    uint64_t id;
+    uint64_t seq;      /* last number given in this host's own stream of this epoch; 0: no entry yet */
+    uint64_t last_hlc; /* of the newest entry, from whichever host */
+    uint64_t messages; /* SAY entries since the store began */
+    uint32_t members;  /* users of this host in it */
+    uint32_t next;     /* in its bucket */
+    uint32_t name_len;
+    char name[ROOM_NAME_MAX];
+};
+
+struct host {
+    uint64_t id;
+    uint32_t name_len;
+    char name[HOST_NAME_MAX_LEN];
+};
+
+enum session_state {
+    SESSION_FREE,
+    SESSION_ATTACHED, /* has a FIFO */
+    SESSION_DETACHED, /* lost it; remembered so that what is sent again is not taken twice */
+};
+
+struct session {
+    uint64_t client;
+    uint64_t last_pos;    /* journal position behind the last thing taken from it */
+    uint64_t detached_ms; /* wall_ms() of its loss */
+    uint32_t last_seq;    /* the last client_seq taken */
+    uint32_t uid;
+    uint32_t next_client; /* in its bucket; also links the free list */
+    uint32_t next_uid;    /* in its bucket */
+    uint8_t state;
+    uint8_t worker; /* its shard */
+    uint8_t quiet;  /* comes and goes unannounced */
+    uint8_t user_len;
+    char user[USER_NAME_MAX];
+    uint64_t rooms[ROOMS_MAX / 64]; /* bit r: is in the room of slot r */
+};
+
+struct roster {
+    uint32_t n_rooms, n_hosts, n_sessions; /* slots in use, slot 0 not counted */
+    uint32_t sessions_max;                 /* slots, slot 0 not counted */
+    uint32_t free_session;                 /* list through next_client; 0: take the next unused one */
+    uint32_t unused_session;               /* first slot that was never used */
+    uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
+    uint32_t room_bucket[ROOM_BUCKETS];
+    uint32_t client_bucket[SESSION_BUCKETS];
+    uint32_t uid_bucket[SESSION_BUCKETS];
+    struct host host[HOSTS_MAX];
+    struct room room[ROOMS_MAX];
+    struct session session[]; /* sessions_max + 1 */
+};
+
+/* What a change needs to be undone; every function below that takes it changes the tables and must be
+ * called between state_take() and state_give(). */
+struct roster_edit {
+    struct roster *r;
+    struct undo *undo;
+    const void *base;
+};
+
+/* roster_size -- bytes for so many sessions. */
+size_t roster_size(uint32_t sessions_max);
+
+/* roster_init -- empty tables in zeroed memory. */
+void roster_init(struct roster *r, uint32_t sessions_max);
+
+/* roster_room -- the slot of a room, or 0. */
+uint32_t roster_room(const struct roster *r, uint64_t id);
+
+/* roster_room_open -- the slot of a room, made when it is new.  Returns 0 when the table is full. */
+uint32_t roster_room_open(const struct roster_edit *e, uint64_t id, struct text name);
+
+/* roster_room_edit -- the room, its before-image kept, ready to be changed. */
+struct room *roster_room_edit(const struct roster_edit *e, uint32_t room);
+
+/* roster_host_open -- make a host's name known, or change it.  Returns its slot, 0 when the table is full. */
+uint32_t roster_host_open(const struct roster_edit *e, uint64_t id, struct text name);
+
+/* roster_host -- the slot of a host, or 0. */
+uint32_t roster_host(const struct roster *r, uint64_t id);
+
+/* roster_client -- the slot of the session of a client, or 0. */
+uint32_t roster_client(const struct roster *r, uint64_t client);
+
+/* roster_uid_sessions -- how many attached sessions a user has, counted up to `enough`. */
+uint32_t roster_uid_sessions(const struct roster *r, uint32_t uid, uint32_t enough);
+
+/* roster_attach -- a session for this client: the slot it had (also one that is still attached: its old
+ * FIFO is then the caller's to close), a free one, or the slot of somebody long detached.
+ *
+ * Returns  the slot; 0 when all are attached; UINT32_MAX when the client number belongs to another user */
+uint32_t roster_attach(const struct roster_edit *e, uint64_t client, uint32_t uid, struct text user,
+                       unsigned worker, bool quiet);
+
+/* roster_detach -- it lost its FIFO, but may come back. */
+void roster_detach(const struct roster_edit *e, uint32_t session, uint64_t wall);
+
+/* roster_forget -- it said goodbye and everything it sent is acknowledged: free the slot. It must have left
+ * its rooms. */
+void roster_forget(const struct roster_edit *e, uint32_t session);
+
+/* roster_session_edit -- the session, its before-image (without the room bits) kept. */
+struct session *roster_session_edit(const struct roster_edit *e, uint32_t session);
+
+static inline bool roster_is_member(const struct session *s, uint32_t room)
+{
+    return s->rooms[room / 64] >> (room % 64) & 1;
+}
+
+/* roster_join, roster_leave -- set or clear the bit.
+ *
+ * Returns  1 when the user was in it with no other session (leave: is in it with no other any more), else 0 */
+int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room);
+int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room);
+
+/* roster_next_room -- the first room slot >= `from` that the session is in, or 0. */
+uint32_t roster_next_room(const struct session *s, uint32_t from);
+
+#endif
