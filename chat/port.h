@@ -1,0 +1,72 @@
+/* port.h -- the client's end of a relay: hello, send, receive, and all of it again when the relay went away.
+ *
+ * Whoever uses a port sees every message of its rooms exactly once and in order, whatever dies in between: what is
+ * not acknowledged is sent again under the same number, what was missed is fetched from the store, what comes
+ * twice is dropped by (client, room, client_seq). */
+#ifndef CHAT_PORT_H
+#define CHAT_PORT_H
+
+#include "frame/body.h"
+#include "instance/instance.h"
+
+struct port;
+
+struct port_options {
+    const char *instance; /* NULL: the system's relay if there is one, else this user's */
+    bool start;           /* start this user's relay when none runs */
+    bool quiet;           /* come and go unannounced */
+    unsigned timeout_ms;  /* how long to look for a relay before giving up */
+};
+
+/* port_open -- find the relay, say hello, wait for its welcome.
+ * why      on failure one sentence that says what to do
+ * Returns  0; -ENOENT no relay; -EACCES not allowed; -EPROTO version; -ETIMEDOUT it does not answer */
+int port_open(struct port **p, const struct port_options *o, char *why, size_t why_size) MUST_USE;
+
+/* port_close -- say goodbye and free.  What was not acknowledged may or may not arrive. */
+void port_close(struct port *p);
+
+/* port_fd -- to poll for reading; changes when the port reconnects, so ask each time.  -1 while it is away: call
+ * port_next() again within port_wait_ms(). */
+int port_fd(const struct port *p);
+int port_wait_ms(const struct port *p);
+
+/* port_next -- the next frame for the user: SAY, CREATE, JOIN, LEAVE, HOST, NOTICE, REFUSED.  Valid until the next
+ * call.  ACKs are taken in silently (port_unacked).  Does the work of reconnecting.
+ * Returns  1 and the frame; 0 nothing now; -ENOENT the relay is gone and did not come back in time */
+int port_next(struct port *p, const uint8_t **frame) MUST_USE;
+
+/* port_join -- join a room.  history: how many earlier messages to deliver first.  after: a journal position, instead of
+ * history, deliver all since (0: none).  port_leave -- the opposite.
+ * Returns 0 or -errno */
+int port_join(struct port *p, const char *room, uint32_t history, uint64_t after) MUST_USE;
+int port_leave(struct port *p, const char *room) MUST_USE;
+
+/* port_say -- send text of up to TEXT_MESSAGE_MAX bytes of valid UTF-8 as one message (parts inside).  Queued and
+ * packed; goes out with port_flush() or when a queue message is full; waits while the window is full.
+ * Returns  the client_seq of its last part (> 0); -EMSGSIZE; -EILSEQ not UTF-8; -ETIMEDOUT; -ENOENT */
+int64_t port_say(struct port *p, const char *room, struct text text, bool action) MUST_USE;
+int port_flush(struct port *p) MUST_USE;
+
+/* port_unacked -- how many frames are not known to be durable.  port_acked -- the last client_seq that is. */
+uint32_t port_unacked(const struct port *p);
+uint32_t port_acked(const struct port *p);
+
+/* port_query -- ask, and call `each` with every frame of the answer (not END) until it is whole.
+ * room     NULL where the query is about none
+ * end      filled; its text points into memory valid until the next call
+ * Returns  0; -errno of the transport; -ECANCELED when `each` returned false */
+int port_query(struct port *p, const char *room, struct query *q, bool (*each)(void *arg, const uint8_t *frame),
+               void *arg, struct end *end) MUST_USE;
+
+/* Who we are, and what hosts and rooms are called: "" when unknown. */
+struct text port_user(const struct port *p);
+struct text port_host(const struct port *p, uint64_t origin);
+uint64_t port_origin(const struct port *p);
+uint64_t port_client(const struct port *p);
+struct text port_room_name(const struct port *p, uint64_t room);
+
+/* port_cursor -- journal position behind the last frame handed out. */
+uint64_t port_cursor(const struct port *p);
+
+#endif

@@ -1,0 +1,234 @@
+/* instance.c -- paths of an instance, and the record of its generation. */
+#include "instance/instance.h"
+
+#include "base/sys.h"
+#include "ipc/lock.h"
+#include "ipc/mq.h"
+#include "ipc/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool name_ok(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    return n >= 1 && n <= INSTANCE_NAME_MAX && name[n] == '\0';
+}
+
+static int fill(struct instance *i, const char *name, const char *runtime, const char *state)
+{
+    if (!name_ok(name))
+        return -EINVAL;
+    const char *r = getenv("RELAY_RUNTIME_DIR"), *s = getenv("RELAY_STATE_DIR");
+    snprintf(i->name, sizeof i->name, "%s", name);
+    int a = snprintf(i->runtime, sizeof i->runtime, "%s/%s", r && *r ? r : runtime, name);
+    int b = snprintf(i->state, sizeof i->state, "%s/%s", s && *s ? s : state, name);
+    int c = snprintf(i->fifo, sizeof i->fifo, "%s/%s/fifo", r && *r ? r : runtime, name);
+    int max = INSTANCE_PATH_MAX;
+    return a < max && b < max && c < max ? 0 : -EINVAL;
+}
+
+int instance_system(struct instance *i, const char *name)
+{
+    i->system = true;
+    return fill(i, name, "/run/relay", "/var/lib/relay");
+}
+
+static const char *home(void)
+{
+    const char *h = getenv("HOME");
+    if (h && *h)
+        return h;
+    const struct passwd *p = getpwuid(getuid());
+    return p ? p->pw_dir : "/";
+}
+
+int instance_user(struct instance *i, const char *name)
+{
+    char runtime[INSTANCE_PATH_MAX], state[INSTANCE_PATH_MAX];
+    const char *xdg = getenv("XDG_RUNTIME_DIR");
+    struct stat st;
+    i->system = false;
+    if (xdg && *xdg == '/' && stat(xdg, &st) == 0 && st.st_uid == getuid())
+        snprintf(runtime, sizeof runtime, "%s/relay", xdg);
+    else
+        snprintf(runtime, sizeof runtime, "/tmp/relay-%u", (unsigned)getuid());
+    xdg = getenv("XDG_STATE_HOME");
+    if (xdg && *xdg == '/')
+        snprintf(state, sizeof state, "%s/relay", xdg);
+    else
+        snprintf(state, sizeof state, "%s/.local/state/relay", home());
+    return fill(i, name, runtime, state);
+}
+
+/* make_path -- the directory and whatever above it is missing. */
+static int make_path(const char *path, mode_t mode)
+{
+    char p[INSTANCE_PATH_MAX];
+    snprintf(p, sizeof p, "%s", path);
+    for (char *s = p + 1; *s; s++) {
+        if (*s != '/')
+            continue;
+        *s = '\0';
+        if (mkdir(p, mode == 0700 && strncmp(p, "/tmp/", 5) == 0 ? 0700 : 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *s = '/';
+    }
+    return mkdir(p, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_ours(const char *path, mode_t mode, char *why, size_t why_size)
+{
+    int r = make_path(path, mode);
+    struct stat st;
+    if (r == 0 && lstat(path, &st) < 0)
+        r = -errno;
+    if (r < 0) {
+        snprintf(why, why_size, "cannot make the directory %s: %s", path, strerror(-r));
+        return r;
+    }
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0) {
+        snprintf(why, why_size,
+                 "%s must be a directory that belongs to this user and that nobody else may write; "
+                 "remove it or mend it (chown, chmod %o)",
+                 path, (unsigned)mode);
+        return -EPERM;
+    }
+    if (access(path, R_OK | W_OK | X_OK) < 0) {
+        snprintf(why, why_size, "%s cannot be read and written; chmod %o it", path, (unsigned)mode);
+        return -EACCES;
+    }
+    return 0;
+}
+
+int instance_make(const struct instance *i, char *why, size_t why_size)
+{
+    int r = make_ours(i->runtime, i->system ? 0755 : 0700, why, why_size);
+    return r < 0 ? r : make_ours(i->state, 0700, why, why_size);
+}
+
+static int open_runtime(const struct instance *i)
+{
+    int fd = open(i->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+int generation_write(const struct instance *i, const struct generation *g)
+{
+    char text[2048];
+    int n = snprintf(text, sizeof text, "number %llu\npid %d\nshm %s\nlock %d\nready %d\n",
+                     (unsigned long long)g->number, (int)g->pid, g->shm, g->lock_id, g->ready);
+    for (unsigned q = 0; q < g->n_queues; q++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "queue %s\n", g->queue[q]);
+    int dir = open_runtime(i);
+    if (dir < 0)
+        return dir;
+    int r = replace_file(dir, "generation", text, (size_t)n, 0644);
+    close(dir);
+    return r;
+}
+
+static bool object_name_ok(const char *s)
+{
+    return s[0] == '/' && strlen(s) < OBJECT_NAME_MAX && strchr(s + 1, '/') == NULL;
+}
+
+static int read_line(struct generation *g, const char *line)
+{
+    char key[16], value[OBJECT_NAME_MAX];
+    if (sscanf(line, "%15s %63s", key, value) != 2)
+        return -EBADMSG;
+    if (strcmp(key, "number") == 0) {
+        g->number = strtoull(value, NULL, 10);
+    } else if (strcmp(key, "pid") == 0) {
+        g->pid = (pid_t)strtol(value, NULL, 10);
+    } else if (strcmp(key, "lock") == 0) {
+        g->lock_id = (int)strtol(value, NULL, 10);
+    } else if (strcmp(key, "ready") == 0) {
+        g->ready = strcmp(value, "1") == 0;
+    } else if (strcmp(key, "shm") == 0 && object_name_ok(value)) {
+        snprintf(g->shm, sizeof g->shm, "%s", value);
+    } else if (strcmp(key, "queue") == 0 && object_name_ok(value) &&
+               g->n_queues < INSTANCE_QUEUES_MAX) {
+        snprintf(g->queue[g->n_queues++], OBJECT_NAME_MAX, "%s", value);
+    } else {
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+int generation_read(const struct instance *i, struct generation *g)
+{
+    char text[2048];
+    struct stat dir_st, file_st;
+    *g = (struct generation){.lock_id = -1};
+    int dir = open_runtime(i);
+    if (dir < 0)
+        return dir;
+    ssize_t n = read_file(dir, "generation", text, sizeof text);
+    int bad = fstat(dir, &dir_st) | fstatat(dir, "generation", &file_st, AT_SYMLINK_NOFOLLOW);
+    close(dir);
+    if (n < 0)
+        return (int)n;
+    if (bad != 0)
+        return -ENOENT;
+    if (!S_ISREG(file_st.st_mode) || dir_st.st_uid != file_st.st_uid)
+        return -EPERM;
+    g->owner = file_st.st_uid;
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (read_line(g, line) < 0)
+            return -EBADMSG;
+    return g->shm[0] ? 0 : -EBADMSG;
+}
+
+static int open_lock_file(const struct instance *i, int flags)
+{
+    char path[INSTANCE_PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s/lock", i->runtime);
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
+    return fd < 0 ? -errno : fd;
+}
+
+bool generation_alive(const struct instance *i)
+{
+    int fd = open_lock_file(i, O_RDONLY);
+    if (fd < 0)
+        return false;
+    bool alive = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return alive;
+}
+
+int instance_lock(const struct instance *i)
+{
+    int fd = open_lock_file(i, O_RDWR | O_CREAT);
+    /* Somebody who only looks (generation_alive) may hold it for a moment. */
+    for (int tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+        int e = errno;
+        if ((e == EWOULDBLOCK && tries == 20) || (e != EWOULDBLOCK && e != EINTR)) {
+            close(fd);
+            return -e;
+        }
+        usleep(5000);
+    }
+    return fd;
+}
+
+void generation_drop(const struct generation *g)
+{
+    struct lock l = {g->lock_id};
+    if (g->shm[0])
+        shm_drop(g->shm);
+    if (g->lock_id >= 0 && lock_is_ours(&l))
+        lock_drop(&l);
+    for (unsigned q = 0; q < g->n_queues; q++)
+        mq_drop(g->queue[q]);
+}

@@ -1,0 +1,92 @@
+/* history.h -- the store: segments in SQLite, one row per stream and commit; the only file with SQL in it.
+ *
+ * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
+ *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
+ *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames
+ *   stream   (origin, epoch, room) -> last_seq, head hash
+ *   room     id -> name, messages, last_hlc
+ *   client   client number -> uid, last_seq, when: what each client has had accepted
+ *   meta     one row: durable (journal position), ring_size, schema version
+ * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
+ * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
+#ifndef STORE_HISTORY_H
+#define STORE_HISTORY_H
+
+#include "frame/body.h"
+
+struct history;
+
+/* history_open -- open or make DIR/history.db.
+ * why      on failure, one sentence with the remedy; nothing is destroyed
+ * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
+int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
+void history_close(struct history *h);
+
+/* history_durable -- where the stored journal ends, and the ring size it had; zeros in a new store. */
+void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size);
+
+/* history_newest_hlc -- the largest hlc stored, for the clock to go on from. */
+uint64_t history_newest_hlc(struct history *h);
+
+/* history_rooms -- call `each` for every room; history_clients -- for the `max` clients last heard of. */
+int history_rooms(struct history *h,
+                  void (*each)(void *arg, uint64_t id, struct text name, uint64_t messages, uint64_t last_hlc),
+                  void *arg) MUST_USE;
+int history_clients(struct history *h, uint32_t max,
+                    void (*each)(void *arg, uint64_t client, uint32_t uid, uint32_t last_seq), void *arg) MUST_USE;
+
+/* One stream's part of a commit.  All pointers stay the caller's. */
+struct history_segment {
+    uint64_t origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max;
+    uint64_t pos; /* of its first frame */
+    const uint8_t *prev, *hash, *signature;
+    const uint8_t *frames; /* with pos */
+    size_t len;
+};
+
+/* history_begin, history_add, history_client, history_room, history_commit -- one transaction: the journal from
+ * `batch` to `end` is stored.  Any failure rolls everything back; nothing of it is stored then.  history_commit
+ * returns only when it is on disk. */
+int history_begin(struct history *h, uint64_t batch) MUST_USE;
+int history_add(struct history *h, const struct history_segment *s) MUST_USE;
+int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t last_seq, uint64_t wall) MUST_USE;
+int history_client_forget(struct history *h, uint64_t client) MUST_USE;
+int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_messages, uint64_t last_hlc)
+    MUST_USE; /* name empty: known already */
+int history_commit(struct history *h, uint64_t end, uint64_t ring_size) MUST_USE;
+void history_rollback(struct history *h);
+
+/* history_stream -- last_seq and head hash of a stream; zeros when it has none. */
+int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t *last_seq,
+                   uint8_t head[HASH_LEN]) MUST_USE;
+
+/* history_streams -- call `each` for every stream. */
+int history_streams(struct history *h,
+                    void (*each)(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
+                                 const uint8_t head[HASH_LEN]),
+                    void *arg) MUST_USE;
+
+/* A stored segment as a reader sees it; pointers are valid until the callback returns. */
+struct history_row {
+    struct history_segment s;
+    uint64_t batch;
+};
+
+/* history_scan -- segments in journal order with pos >= from, until `each` returns false or `max` rows.
+ * room 0: of all rooms.  For a room, `from` is compared with batch, so that whole commits come. */
+int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
+                 bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+
+/* history_newest -- segments of a room by falling hlc_max, until `each` returns false. */
+int history_newest(struct history *h, uint64_t room, bool (*each)(void *arg, const struct history_row *row),
+                   void *arg) MUST_USE;
+
+/* history_since -- segments of a room with hlc_max >= hlc by rising hlc_max, until `each` returns false. */
+int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(void *arg, const struct history_row *row),
+                  void *arg) MUST_USE;
+
+/* history_first_missing -- pos of the first segment of a stream with last_seq > seq; UINT64_MAX: none. */
+int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                          uint64_t *pos) MUST_USE;
+
+#endif
