@@ -44,21 +44,27 @@ size_t text_char(struct text t, uint32_t *code)
     return (size_t)l.follow + 1;
 }
 
-/* ascii8 -- are these eight bytes all 01..7F?  Taking one from each byte sets the high bit of
- * the lowest byte that is zero; a borrow can only come from such a byte, so nothing is called
- * bad that is good. */
-static bool ascii8(const char *p)
+/* ascii_run -- how many bytes at the head are surely 01..7F, eight at a time.  Taking one from
+ * each byte sets its high bit if it is zero; a borrow can only come from a zero byte, so no
+ * good byte is called bad. */
+static size_t ascii_run(const char *p, size_t len)
 {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return ((v | (v - 0x0101010101010101u)) & 0x8080808080808080u) == 0;
+    size_t n = 0;
+    while (len - n >= 8) {
+        uint64_t v;
+        memcpy(&v, p + n, sizeof v);
+        if ((v | (v - 0x0101010101010101u)) & 0x8080808080808080u)
+            break;
+        n += 8;
+    }
+    return n;
 }
 
 bool text_utf8_ok(struct text t)
 {
     while (t.len > 0) {
-        size_t n = 8;
-        if (t.len < n || !ascii8(t.p)) {
+        size_t n = ascii_run(t.p, t.len);
+        if (n == 0) {
             uint32_t code;
             n = text_char(t, &code);
             if (n == 0 || code == 0)

@@ -16,6 +16,7 @@ enum {
     FIFO_NAME_LEN = 32, /* hex digits of a 128-bit random number */
     HASH_LEN = 32,
     SIGNATURE_LEN = 64,
+    SENTENCE_MAX = 255, /* bytes of a REFUSED, NOTICE, END or FAREWELL text */
 };
 
 /* A queue message: this envelope, then one or more whole frames.  A HELLO comes alone, with session
@@ -57,7 +58,7 @@ int read_welcome(const uint8_t *f, struct welcome *w) MUST_USE;
 /* OPEN (let the room exist), JOIN, LEAVE and CREATE (first entry of every stream): user and room
  * name.  Header: room, client, client_seq. */
 struct room_change {
-    struct text user; /* must be the session's own; "" in a CREATE */
+    struct text user; /* must be the session's own; "" in a CREATE and only there */
     struct text room; /* name, without '#' */
 };
 int write_room_change(uint8_t *buf, enum frame_type type, const struct room_change *c,
@@ -116,7 +117,7 @@ enum reason {
 };
 struct reasoned {
     uint8_t reason;
-    struct text text; /* one sentence for the user */
+    struct text text; /* one sentence for the user, or "" */
 };
 int write_reasoned(uint8_t *buf, enum frame_type type, const struct reasoned *r, uint64_t client,
                    uint32_t client_seq) MUST_USE;

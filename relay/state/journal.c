@@ -17,8 +17,9 @@ void journal_init(struct journal *j, uint64_t size, uint64_t start)
 
 uint64_t journal_next_start(uint64_t durable, uint64_t size)
 {
-    /* The head was never more than `size` beyond the durable position. */
-    return (durable + size + 4095) & ~(uint64_t)4095;
+    /* The keeper records at the latest every `size` / 2 how far it is, and the head was never more than `size`
+     * beyond that. */
+    return (durable + 2 * size + 4095) & ~(uint64_t)4095;
 }
 
 static uint64_t lowest_pin(const struct journal *j)

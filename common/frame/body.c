@@ -1,0 +1,348 @@
+/* body.c -- write and read what is inside a frame, type by type. */
+#include "frame/body.h"
+
+#include <errno.h>
+
+void write_envelope(uint8_t *to, const struct envelope *e)
+{
+    put_u32(to, ENVELOPE_MAGIC);
+    put_u32(to + 4, e->session);
+    memcpy(to + 8, e->secret, SECRET_LEN);
+}
+
+int read_envelope(const uint8_t *from, size_t len, struct envelope *e)
+{
+    if (len < ENVELOPE_LEN || get_u32(from) != ENVELOPE_MAGIC)
+        return -EBADMSG;
+    e->session = get_u32(from + 4);
+    memcpy(e->secret, from + 8, SECRET_LEN);
+    return 0;
+}
+
+static struct rd body_of(const uint8_t *f)
+{
+    return rd_from(frame_body(f), frame_body_len(f));
+}
+
+/* Names and FIFO names are judged while they are read: what is wrong sets the cursor's flag. */
+static struct text rd_user(struct rd *r)
+{
+    struct text t = rd_text(r, USER_NAME_MAX);
+    r->bad |= !text_user_ok(t);
+    return t;
+}
+
+static struct text rd_host(struct rd *r)
+{
+    struct text t = rd_text(r, HOST_NAME_MAX_LEN);
+    r->bad |= !text_host_ok(t);
+    return t;
+}
+
+static struct text rd_room(struct rd *r)
+{
+    struct text t = rd_text(r, ROOM_NAME_MAX);
+    r->bad |= !text_room_ok(t);
+    return t;
+}
+
+static struct text rd_sentence(struct rd *r)
+{
+    struct text t = rd_rest(r);
+    r->bad |= t.len > SENTENCE_MAX || !text_utf8_ok(t);
+    return t;
+}
+
+static void rd_fifo(struct rd *r, char fifo[FIFO_NAME_LEN + 1])
+{
+    rd_copy(r, fifo, FIFO_NAME_LEN);
+    fifo[FIFO_NAME_LEN] = '\0';
+    r->bad |= strspn(fifo, "0123456789abcdef") != FIFO_NAME_LEN;
+}
+
+/* wr_within -- text behind its length in one byte; an empty or longer one is bad. */
+static void wr_within(struct wr *w, struct text t, size_t max)
+{
+    w->bad |= t.len < 1 || t.len > max;
+    wr_text(w, t);
+}
+
+static int verdict(const struct rd *r)
+{
+    return rd_done(r) ? 0 : -EBADMSG;
+}
+
+int write_hello(uint8_t *buf, const struct hello *h, uint64_t client)
+{
+    struct wr w = frame_begin(buf, FRAME_HELLO);
+    frame_set_client(buf, client);
+    wr_u16(&w, h->version_min);
+    wr_u16(&w, h->version_max);
+    wr_bytes(&w, h->nonce, NONCE_LEN);
+    wr_bytes(&w, h->fifo, FIFO_NAME_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_hello(const uint8_t *f, struct hello *h)
+{
+    struct rd r = body_of(f);
+    h->version_min = rd_u16(&r);
+    h->version_max = rd_u16(&r);
+    rd_copy(&r, h->nonce, NONCE_LEN);
+    rd_fifo(&r, h->fifo);
+    return verdict(&r);
+}
+
+int write_welcome(uint8_t *buf, const struct welcome *w, uint64_t client, uint32_t last_seq,
+                  uint64_t origin, uint64_t pos)
+{
+    struct wr to = frame_begin(buf, FRAME_WELCOME);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, last_seq);
+    frame_set_origin(buf, origin);
+    frame_set_pos(buf, pos);
+    wr_bytes(&to, w->nonce, NONCE_LEN);
+    wr_u32(&to, w->session);
+    wr_bytes(&to, w->secret, SECRET_LEN);
+    wr_u32(&to, w->window);
+    wr_within(&to, w->user, USER_NAME_MAX);
+    wr_within(&to, w->host, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &to);
+}
+
+int read_welcome(const uint8_t *f, struct welcome *w)
+{
+    struct rd r = body_of(f);
+    rd_copy(&r, w->nonce, NONCE_LEN);
+    w->session = rd_u32(&r);
+    rd_copy(&r, w->secret, SECRET_LEN);
+    w->window = rd_u32(&r);
+    w->user = rd_user(&r);
+    w->host = rd_host(&r);
+    return verdict(&r);
+}
+
+int write_room_change(uint8_t *buf, enum frame_type type, const struct room_change *c,
+                      uint64_t room, uint64_t client, uint32_t client_seq)
+{
+    struct wr w = frame_begin(buf, type);
+    frame_set_room(buf, room);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    if (type == FRAME_CREATE)
+        wr_u8(&w, 0);
+    else
+        wr_within(&w, c->user, USER_NAME_MAX);
+    wr_within(&w, c->room, ROOM_NAME_MAX);
+    return frame_end(buf, &w);
+}
+
+int read_room_change(const uint8_t *f, struct room_change *c)
+{
+    struct rd r = body_of(f);
+    c->user = frame_type(f) == FRAME_CREATE ? rd_text(&r, 0) : rd_user(&r);
+    c->room = rd_room(&r);
+    return verdict(&r);
+}
+
+int write_say(uint8_t *buf, const struct say *s, uint64_t room, uint64_t client,
+              uint32_t client_seq, uint8_t flags)
+{
+    struct wr w = frame_begin(buf, FRAME_SAY);
+    frame_set_room(buf, room);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    frame_set_flags(buf, flags);
+    wr_within(&w, s->user, USER_NAME_MAX);
+    w.bad |= s->text.len < 1 || s->text.len > TEXT_PART_MAX;
+    wr_bytes(&w, s->text.p, s->text.len);
+    return frame_end(buf, &w);
+}
+
+int read_say(const uint8_t *f, struct say *s)
+{
+    struct rd r = body_of(f);
+    s->user = rd_user(&r);
+    s->text = rd_rest(&r);
+    r.bad |= s->text.len < 1 || s->text.len > TEXT_PART_MAX || !text_utf8_ok(s->text);
+    return verdict(&r);
+}
+
+int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t client,
+                uint32_t client_seq)
+{
+    struct wr w = frame_begin(buf, FRAME_QUERY);
+    frame_set_room(buf, room);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    wr_u8(&w, q->kind);
+    wr_u32(&w, q->limit);
+    wr_u32(&w, q->uid);
+    wr_u64(&w, q->after);
+    wr_u64(&w, q->before);
+    wr_u64(&w, q->since);
+    wr_u64(&w, q->until);
+    wr_u64(&w, q->key.hlc);
+    wr_u64(&w, q->key.origin);
+    wr_u64(&w, q->key.epoch);
+    wr_u64(&w, q->key.seq);
+    wr_bytes(&w, q->fifo, FIFO_NAME_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_query(const uint8_t *f, struct query *q)
+{
+    struct rd r = body_of(f);
+    q->kind = rd_u8(&r);
+    q->limit = rd_u32(&r);
+    q->uid = rd_u32(&r);
+    q->after = rd_u64(&r);
+    q->before = rd_u64(&r);
+    q->since = rd_u64(&r);
+    q->until = rd_u64(&r);
+    q->key.hlc = rd_u64(&r);
+    q->key.origin = rd_u64(&r);
+    q->key.epoch = rd_u64(&r);
+    q->key.seq = rd_u64(&r);
+    rd_fifo(&r, q->fifo);
+    r.bad |= q->kind < QUERY_CATCHUP || q->kind > QUERY_ROOMS;
+    return verdict(&r);
+}
+
+int write_ack(uint8_t *buf, uint64_t client, uint32_t client_seq, uint64_t pos)
+{
+    struct wr w = frame_begin(buf, FRAME_ACK);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    frame_set_pos(buf, pos);
+    return frame_end(buf, &w);
+}
+
+int write_reasoned(uint8_t *buf, enum frame_type type, const struct reasoned *r,
+                   uint64_t client, uint32_t client_seq)
+{
+    struct wr w = frame_begin(buf, type);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    wr_u8(&w, r->reason);
+    wr_bytes(&w, r->text.p, r->text.len);
+    return frame_end(buf, &w);
+}
+
+int read_reasoned(const uint8_t *f, struct reasoned *r)
+{
+    struct rd from = body_of(f);
+    r->reason = rd_u8(&from);
+    r->text = rd_sentence(&from);
+    return verdict(&from);
+}
+
+int write_host(uint8_t *buf, uint64_t origin, struct text name)
+{
+    struct wr w = frame_begin(buf, FRAME_HOST);
+    frame_set_origin(buf, origin);
+    wr_within(&w, name, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_host(const uint8_t *f, struct text *name)
+{
+    struct rd r = body_of(f);
+    *name = rd_host(&r);
+    return verdict(&r);
+}
+
+int write_end(uint8_t *buf, const struct end *e, uint64_t client, uint32_t client_seq)
+{
+    struct wr w = frame_begin(buf, FRAME_END);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    wr_u64(&w, e->pos);
+    wr_u32(&w, e->count);
+    wr_u8(&w, e->more);
+    wr_u8(&w, e->reason);
+    wr_bytes(&w, e->text.p, e->text.len);
+    return frame_end(buf, &w);
+}
+
+int read_end(const uint8_t *f, struct end *e)
+{
+    struct rd r = body_of(f);
+    e->pos = rd_u64(&r);
+    e->count = rd_u32(&r);
+    e->more = rd_u8(&r);
+    e->reason = rd_u8(&r);
+    e->text = rd_sentence(&r);
+    r.bad |= e->more > 1;
+    return verdict(&r);
+}
+
+int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64_t hlc)
+{
+    struct wr w = frame_begin(buf, FRAME_ROOM);
+    frame_set_room(buf, room);
+    frame_set_hlc(buf, hlc);
+    wr_u32(&w, r->members);
+    wr_u64(&w, r->messages);
+    wr_within(&w, r->name, ROOM_NAME_MAX);
+    return frame_end(buf, &w);
+}
+
+int read_room_row(const uint8_t *f, struct room_row *r)
+{
+    struct rd from = body_of(f);
+    r->members = rd_u32(&from);
+    r->messages = rd_u64(&from);
+    r->name = rd_room(&from);
+    return verdict(&from);
+}
+
+int write_who_row(uint8_t *buf, const struct who_row *r, uint64_t room, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_WHO);
+    frame_set_room(buf, room);
+    frame_set_origin(buf, origin);
+    wr_u32(&w, r->sessions);
+    wr_within(&w, r->user, USER_NAME_MAX);
+    wr_within(&w, r->host, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_who_row(const uint8_t *f, struct who_row *r)
+{
+    struct rd from = body_of(f);
+    r->sessions = rd_u32(&from);
+    r->user = rd_user(&from);
+    r->host = rd_host(&from);
+    return verdict(&from);
+}
+
+int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
+                  uint64_t room, uint64_t last_seq, uint64_t last_hlc)
+{
+    struct wr w = frame_begin(buf, FRAME_SEGMENT);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_room(buf, room);
+    frame_set_seq(buf, last_seq);
+    frame_set_hlc(buf, last_hlc);
+    wr_u32(&w, s->count);
+    wr_u32(&w, s->bytes);
+    wr_u64(&w, s->first_seq);
+    wr_bytes(&w, s->prev, HASH_LEN);
+    wr_bytes(&w, s->hash, HASH_LEN);
+    wr_bytes(&w, s->signature, SIGNATURE_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_segment(const uint8_t *f, struct segment_head *s)
+{
+    struct rd r = body_of(f);
+    s->count = rd_u32(&r);
+    s->bytes = rd_u32(&r);
+    s->first_seq = rd_u64(&r);
+    rd_copy(&r, s->prev, HASH_LEN);
+    rd_copy(&r, s->hash, HASH_LEN);
+    rd_copy(&r, s->signature, SIGNATURE_LEN);
+    return verdict(&r);
+}

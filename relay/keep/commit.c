@@ -1,0 +1,355 @@
+/* commit.c -- group commit: one pass over the journal, one segment per stream, one transaction. */
+#include "keep/commit.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    ENTRIES_MAX = COMMIT_BYTES / FRAME_HEAD + 1,
+    CLIENTS_MAX = 8192, /* a power of two; more senders in one commit end it early */
+    RESTORE_EDITS = 64, /* tables filled per section */
+};
+
+struct entry {
+    uint64_t pos;
+    uint32_t next; /* entry of the same room + 1; 0: last */
+};
+
+/* A room of which this commit holds entries of our own stream. */
+struct open_stream {
+    uint32_t first, last; /* entry + 1 */
+    bool active;
+    uint8_t head[HASH_LEN], new_head[HASH_LEN];
+};
+
+struct sender {
+    uint64_t client;
+    uint32_t seq, uid;
+};
+
+struct commit {
+    struct state *st;
+    struct history *h;
+    const struct identity *id;
+    struct entry entry[ENTRIES_MAX];
+    uint32_t n_entries;
+    struct open_stream stream[ROOMS_MAX];
+    uint32_t active[ROOMS_MAX], n_active;
+    struct sender sender[CLIENTS_MAX];
+    uint32_t n_senders;
+    uint64_t asked;    /* queries before this were answered */
+    uint64_t recorded; /* durable position the store knows */
+    uint8_t *blob;     /* frames of one segment */
+};
+
+int commit_open(struct commit **out, struct state *st, struct history *h, const struct identity *id)
+{
+    struct commit *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    *c = (struct commit){.st = st, .h = h, .id = id};
+    c->blob = malloc(SEGMENT_BYTES);
+    if (!c->blob) {
+        free(c);
+        return -ENOMEM;
+    }
+    const struct segment *seg = st->seg;
+    uint64_t pos, ring;
+    history_durable(h, &pos, &ring);
+    c->recorded = pos;
+    /* Started again within a generation: the store may be further than the number says. */
+    if (pos > journal_durable(&st->seg->journal) && pos <= journal_head(&st->seg->journal))
+        atomic_store(&st->seg->journal.durable, pos);
+    for (uint32_t r = 1; r <= seg->roster.n_rooms; r++) {
+        uint64_t seq;
+        if (history_stream(h, seg->shape.origin, seg->shape.epoch, seg->roster.room[r].id, &seq, c->stream[r].head) < 0)
+            log_warn("cannot read the head of a stream");
+    }
+    *out = c;
+    return 0;
+}
+
+void commit_close(struct commit *c)
+{
+    free(c->blob);
+    free(c);
+}
+
+/* ---- restore ---- */
+
+static void restore_room(void *arg, uint64_t id, struct text name, uint64_t messages, uint64_t last_hlc)
+{
+    struct state *st = arg;
+    if (state_take(st) < 0)
+        return;
+    uint32_t slot = roster_room_open(&st->edit, id, name);
+    if (slot != 0) {
+        struct room *room = roster_room_edit(&st->edit, slot);
+        room->messages = messages;
+        room->last_hlc = last_hlc;
+    }
+    state_give(st);
+}
+
+static void restore_client(void *arg, uint64_t client, uint32_t uid, uint32_t last_seq)
+{
+    struct state *st = arg;
+    if (state_take(st) < 0)
+        return;
+    uint32_t slot = roster_attach(&st->edit, client, uid, (struct text){"", 0}, 0, true);
+    if (slot != 0 && slot != UINT32_MAX) {
+        roster_session_edit(&st->edit, slot)->last_seq = last_seq;
+        roster_detach(&st->edit, slot, 0);
+    }
+    state_give(st);
+}
+
+int commit_restore(struct commit *c)
+{
+    struct state *st = c->st;
+    int r = history_rooms(c->h, restore_room, st);
+    if (r == 0)
+        r = history_clients(c->h, st->seg->shape.sessions_max / 2, restore_client, st);
+    if (r < 0 || state_take(st) < 0)
+        return r < 0 ? r : -EIDRM;
+    st->seg->hlc = max_u64(st->seg->hlc, history_newest_hlc(c->h));
+    state_give(st);
+    return 0;
+}
+
+/* ---- gather ---- */
+
+static struct sender *find_sender(struct commit *c, uint64_t client)
+{
+    uint64_t i = client * 0x9e3779b97f4a7c15u >> 40;
+    for (;; i++) {
+        struct sender *s = &c->sender[i % CLIENTS_MAX];
+        if (s->client == client || s->client == 0)
+            return s;
+    }
+}
+
+static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
+{
+    uint32_t slot = roster_room(&c->st->seg->roster, frame_room(f));
+    if (slot == 0)
+        return;
+    struct open_stream *s = &c->stream[slot];
+    uint32_t e = ++c->n_entries;
+    c->entry[e - 1] = (struct entry){pos, 0};
+    if (!s->active) {
+        s->active = true;
+        s->first = e;
+        c->active[c->n_active++] = slot;
+    } else {
+        c->entry[s->last - 1].next = e;
+    }
+    s->last = e;
+    if (frame_client(f) != 0) {
+        struct sender *sender = find_sender(c, frame_client(f));
+        c->n_senders += sender->client == 0;
+        sender->client = frame_client(f);
+        sender->seq = frame_client_seq(f);
+    }
+}
+
+/* A segment of another host: SEGMENT, then its frames. */
+static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos)
+{
+    struct segment_head head;
+    if (read_segment(f, &head) < 0)
+        return -EBADMSG;
+    uint64_t first = pos + frame_stride(f);
+    const uint8_t *frames = state_at(c->st, first);
+    struct history_segment s = {
+        .origin = frame_origin(f), .epoch = frame_epoch(f), .room = frame_room(f),
+        .first_seq = head.first_seq, .last_seq = frame_seq(f), .hlc_min = frame_hlc(frames), .hlc_max = frame_hlc(f),
+        .pos = first, .prev = head.prev, .hash = head.hash, .signature = head.signature,
+        .frames = frames, .len = head.bytes,
+    };
+    int r = history_add(c->h, &s);
+    uint64_t messages = 0;
+    for (size_t at = 0; at < head.bytes; at += frame_stride(frames + at))
+        messages += frame_type(frames + at) == FRAME_SAY && !(frame_flags(frames + at) & FRAME_MORE);
+    uint32_t slot = roster_room(&c->st->seg->roster, s.room);
+    const struct room *room = &c->st->seg->roster.room[slot];
+    return r < 0 ? r : history_room(c->h, s.room, (struct text){room->name, slot ? room->name_len : 0}, messages, s.hlc_max);
+}
+
+/* gather -- sort what lies in [from, to) to its streams.  Returns where it stopped, or -errno in *err. */
+static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entries, bool *remote)
+{
+    uint64_t pos = from;
+    while (pos < to && c->n_entries < ENTRIES_MAX && c->n_senders < CLIENTS_MAX / 2) {
+        const uint8_t *f = state_at(c->st, pos);
+        const struct frame_row *row = frame_row(frame_type(f));
+        if (frame_type(f) == FRAME_SEGMENT) {
+            struct segment_head head;
+            *remote = true;
+            pos += read_segment(f, &head) == 0 ? head.bytes : 0;
+        } else if (row && row->durable) {
+            gather_entry(c, f, pos);
+        }
+        pos += frame_stride(f);
+    }
+    *entries = c->n_entries > 0;
+    return pos;
+}
+
+/* ---- store ---- */
+
+/* seal -- entries from *e on into one segment; *e becomes where the next one starts, 0 when all are in. */
+static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
+{
+    const uint8_t *first = state_at(c->st, c->entry[*e - 1].pos);
+    uint64_t span = (uint64_t)SEGMENT_SPAN_MS << 16;
+    uint8_t hash[HASH_LEN], signature[SIGNATURE_LEN];
+    size_t len = 0;
+    const uint8_t *f = first, *last = first;
+    uint32_t from = *e;
+    while (*e != 0) {
+        f = state_at(c->st, c->entry[*e - 1].pos);
+        if (len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span)
+            break;
+        memcpy(c->blob + len, f, frame_stride(f));
+        frame_set_pos(c->blob + len, 0);
+        len += frame_stride(f);
+        last = f;
+        *e = c->entry[*e - 1].next;
+    }
+    seal_hash(s->new_head, c->blob, len, hash);
+    seal_sign(c->id, hash, signature);
+    for (size_t at = 0; at < len; at += frame_stride(c->blob + at), from = c->entry[from - 1].next)
+        frame_set_pos(c->blob + at, c->entry[from - 1].pos);
+    struct history_segment row = {
+        .origin = frame_origin(first), .epoch = frame_epoch(first), .room = frame_room(first),
+        .first_seq = frame_seq(first), .last_seq = frame_seq(last), .hlc_min = frame_hlc(first), .hlc_max = frame_hlc(last),
+        .pos = frame_pos(first), .prev = s->new_head, .hash = hash, .signature = signature, .frames = c->blob, .len = len,
+    };
+    int r = history_add(c->h, &row);
+    memcpy(s->new_head, hash, HASH_LEN);
+    return r;
+}
+
+static int store_stream(struct commit *c, uint32_t slot)
+{
+    struct open_stream *s = &c->stream[slot];
+    const struct room *room = &c->st->seg->roster.room[slot];
+    uint64_t messages = 0, hlc = 0;
+    int r = 0;
+    for (uint32_t e = s->first; e != 0; e = c->entry[e - 1].next) {
+        const uint8_t *f = state_at(c->st, c->entry[e - 1].pos);
+        messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
+        hlc = frame_hlc(f);
+    }
+    memcpy(s->new_head, s->head, HASH_LEN);
+    for (uint32_t e = s->first; r == 0 && e != 0;)
+        r = seal(c, s, &e);
+    return r < 0 ? r : history_room(c->h, room->id, (struct text){room->name, room->name_len}, messages, hlc);
+}
+
+/* owners -- whose clients they are; one who said goodbye needs no memory. */
+static int owners(struct commit *c)
+{
+    const struct roster *r = &c->st->seg->roster;
+    if (c->n_senders == 0)
+        return 0;
+    if (state_take(c->st) < 0)
+        return -EIDRM;
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        struct sender *s = &c->sender[i];
+        uint32_t slot = s->client ? roster_client(r, s->client) : 0;
+        s->uid = slot ? r->session[slot].uid : UINT32_MAX;
+    }
+    state_give(c->st);
+    return 0;
+}
+
+static int store_senders(struct commit *c)
+{
+    uint64_t wall = wall_ms();
+    int r = owners(c);
+    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX; i++)
+        if (c->sender[i].client != 0 && c->sender[i].uid != UINT32_MAX)
+            r = history_client(c->h, c->sender[i].client, c->sender[i].uid, c->sender[i].seq, wall);
+    return r;
+}
+
+static int store_remote(struct commit *c, uint64_t from, uint64_t to)
+{
+    int r = 0;
+    for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(c->st, pos)))
+        if (frame_type(state_at(c->st, pos)) == FRAME_SEGMENT)
+            r = add_remote(c, state_at(c->st, pos), pos);
+    return r;
+}
+
+static int store(struct commit *c, uint64_t from, uint64_t to, bool remote)
+{
+    int r = history_begin(c->h, from);
+    for (uint32_t i = 0; r == 0 && i < c->n_active; i++)
+        r = store_stream(c, c->active[i]);
+    if (r == 0 && remote)
+        r = store_remote(c, from, to);
+    if (r == 0)
+        r = store_senders(c);
+    if (r == 0)
+        r = history_commit(c->h, to, c->st->seg->shape.ring_size);
+    if (r < 0)
+        history_rollback(c->h);
+    return r;
+}
+
+static void forget(struct commit *c, bool stored)
+{
+    for (uint32_t i = 0; i < c->n_active; i++) {
+        struct open_stream *s = &c->stream[c->active[i]];
+        s->active = false;
+        if (stored)
+            memcpy(s->head, s->new_head, HASH_LEN);
+    }
+    if (c->n_senders > 0)
+        memset(c->sender, 0, sizeof c->sender);
+    c->n_senders = c->n_active = c->n_entries = 0;
+}
+
+static void queries(struct commit *c, uint64_t from, uint64_t to, void (*on_query)(void *arg, const uint8_t *frame),
+                    void *arg)
+{
+    for (uint64_t pos = max_u64(from, c->asked); pos < to; pos += frame_stride(state_at(c->st, pos)))
+        if (frame_type(state_at(c->st, pos)) == FRAME_QUERY)
+            on_query(arg, state_at(c->st, pos));
+    c->asked = max_u64(c->asked, to);
+}
+
+int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *frame), void *arg)
+{
+    struct journal *j = &c->st->seg->journal;
+    uint64_t from = journal_durable(j), head = journal_head(j);
+    bool entries = false, remote = false;
+    if (from == head)
+        return 0;
+    uint64_t to = gather(c, from, min_u64(head, from + COMMIT_BYTES), &entries, &remote);
+    int r = 0;
+    if (entries || remote || to - c->recorded > j->size / 2) {
+        r = store(c, from, to, remote);
+        if (r == 0)
+            c->recorded = to;
+    }
+    forget(c, r == 0);
+    if (r < 0)
+        return r;
+    queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
+    atomic_store_explicit(&j->durable, to, memory_order_release); /* with journal_durable() */
+    state_ring_all(c->st);
+    return 1;
+}
+
+void commit_queries(struct commit *c, void (*on_query)(void *arg, const uint8_t *frame), void *arg)
+{
+    struct journal *j = &c->st->seg->journal;
+    queries(c, journal_durable(j), journal_head(j), on_query, arg);
+}

@@ -1,0 +1,92 @@
+/* proc.c -- the common beginning of worker, keeper and link. */
+#include "proc/proc.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void on_lifeline(struct loop_source *s, uint32_t events)
+{
+    struct proc *p = s->arg;
+    (void)events; /* nothing is ever written: any event is its end */
+    p->stop = true;
+}
+
+static void on_bell(struct loop_source *s, uint32_t events)
+{
+    eventfd_t n;
+    (void)events;
+    (void)eventfd_read(s->fd, &n);
+}
+
+static void on_tick(void *arg)
+{
+    struct proc *p = arg;
+    atomic_store_explicit(&p->st.seg->proc[p->args.self].beat, now_ms(), memory_order_relaxed);
+    if (p->on_tick)
+        p->on_tick(p->arg);
+}
+
+static void on_signal(void *arg, int signo)
+{
+    struct proc *p = arg;
+    (void)signo;
+    p->stop = true;
+}
+
+static _Noreturn void give_up(const char *why)
+{
+    log_error("%s", why);
+    exit(EXIT_RESET);
+}
+
+void proc_start(struct proc *p, const struct proc_args *args, unsigned tick_ms, void (*tick)(void *arg), void *arg)
+{
+    char why[256] = "cannot start";
+    sigset_t signals;
+    p->args = *args;
+    p->on_tick = tick;
+    p->arg = arg;
+    prctl(PR_SET_DUMPABLE, 0); /* secrets of sessions, the identity key */
+    if (generation_read(&args->inst, &p->gen) < 0)
+        give_up("cannot read the generation record");
+    if (state_attach(&p->st, p->gen.shm, p->gen.lock_id, args->self, true, why, sizeof why) < 0)
+        give_up(why);
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        p->st.bell[i] = args->bell[i];
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    p->lifeline = (struct loop_source){args->lifeline, on_lifeline, p};
+    p->bell = (struct loop_source){args->bell[args->self], on_bell, p};
+    if (loop_open(&p->loop, p) < 0 || loop_add(&p->loop, &p->lifeline, EPOLLIN) < 0 ||
+        loop_add(&p->loop, &p->bell, EPOLLIN) < 0 || loop_signals(&p->loop, &signals, on_signal) < 0 ||
+        (tick_ms && loop_every(&p->loop, tick_ms, on_tick) < 0))
+        give_up("cannot wait for events: too few file descriptors?");
+    state_wake(&p->st);
+    atomic_store(&p->st.seg->proc[args->self].beat, now_ms());
+}
+
+void proc_ready(struct proc *p)
+{
+    if (write_all(p->args.ready, "r", 1) < 0)
+        p->stop = true;
+    close_fd(&p->args.ready);
+}
+
+void proc_take(struct proc *p)
+{
+    if (state_take(&p->st) < 0)
+        give_up("the shared memory was left in a state that makes no sense");
+}
+
+void proc_rest(struct proc *p, bool (*idle)(void *arg))
+{
+    state_sleep(&p->st);
+    loop_wait(&p->loop, idle(p->arg) ? -1 : 0);
+    state_wake(&p->st);
+}

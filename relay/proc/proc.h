@@ -1,0 +1,54 @@
+/* proc.h -- what every process of a relay does first: attach, wire the loop, say that it is ready. */
+#ifndef PROC_PROC_H
+#define PROC_PROC_H
+
+#include "instance/instance.h"
+#include "loop/loop.h"
+#include "state/state.h"
+
+enum {
+    EXIT_RESET = 70, /* shared memory makes no sense: start a new generation */
+    EXIT_CONFIG = 78, /* starting again would not help; what is wrong was said */
+};
+
+/* What the supervisor hands a process that it starts as `relay -x NAME KIND INSTANCE FDS`. */
+struct proc_args {
+    char name[32];       /* "worker/0", "keeper", "link" */
+    unsigned self;       /* its index in the segment */
+    struct instance inst;
+    int lifeline;        /* read end of a pipe whose other end only the supervisor has: EOF = it is gone */
+    int ready;           /* write one byte when ready */
+    int feed;            /* keeper and link: their socket pair; else -1 */
+    int bell[PROCS_MAX];
+};
+
+struct proc {
+    struct proc_args args;
+    struct generation gen;
+    struct state st;
+    struct loop loop;
+    struct loop_source lifeline, bell;
+    bool stop; /* leave the loop */
+    void (*on_tick)(void *arg);
+    void *arg;
+};
+
+/* proc_start -- read the generation record, attach, wire life line, bell, signals and a tick of `tick_ms`.
+ * Exits with EXIT_RESET when the segment is not usable. */
+void proc_start(struct proc *p, const struct proc_args *args, unsigned tick_ms, void (*on_tick)(void *arg), void *arg);
+
+/* proc_ready -- say so to the supervisor. */
+void proc_ready(struct proc *p);
+
+/* proc_take -- state_take(), or exit with EXIT_RESET. */
+void proc_take(struct proc *p);
+
+/* proc_rest -- sleep until the bell, a source or the tick; `idle` is asked once more after sleep was declared. */
+void proc_rest(struct proc *p, bool (*idle)(void *arg));
+
+/* The mains; each returns the exit code. */
+int worker_main(const struct proc_args *args);
+int keeper_main(const struct proc_args *args);
+int link_main(const struct proc_args *args);
+
+#endif

@@ -1,0 +1,398 @@
+/* worker.c -- one shard of the clients: their inbox queue, and the FIFOs they read. */
+#include "proc/proc.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "ipc/fifo.h"
+#include "ipc/mq.h"
+#include "rules/rules.h"
+#include "shard/shard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    BATCH_MESSAGES = 32, /* queue messages taken in before the lock is taken once */
+    BATCH_FRAMES = BATCH_MESSAGES * (QUEUE_MESSAGE_MAX / FRAME_HEAD),
+    LINGER_MS = 10 * 1000, /* a client that lost its FIFO is still in its rooms for so long */
+    TICK_MS = 1000,
+    NAMES = 256, /* user names remembered */
+};
+
+/* A frame that passed rules_check(), or is to be refused. */
+struct item {
+    uint8_t *frame;
+    uint32_t session;
+    unsigned refuse; /* enum reason, 0: apply */
+};
+
+struct change {
+    uint32_t session, room;
+    bool joined;
+};
+
+struct worker {
+    struct proc proc;
+    struct shard *shard;
+    struct rules rules;
+    struct mq inbox;
+    struct loop_source inbox_src;
+    int rendezvous;
+    uint8_t message[BATCH_MESSAGES][QUEUE_MESSAGE_MAX];
+    unsigned n_messages;
+    struct item item[BATCH_FRAMES];
+    unsigned n_items, done; /* items [done, n_items) wait for room in the journal */
+    struct change change[BATCH_FRAMES];
+    unsigned n_changes;
+    struct {
+        uid_t uid;
+        char name[USER_NAME_MAX + 1];
+    } name[NAMES];
+    bool lingering;   /* somebody may be */
+    uint64_t durable; /* as acknowledged last */
+};
+
+/* ---- hello ---- */
+
+/* user_name -- what the account database calls this user; the relay's own user needs no entry there. */
+static const char *user_name(struct worker *w, uid_t uid)
+{
+    unsigned slot = (unsigned)uid % NAMES;
+    if (w->name[slot].name[0] && w->name[slot].uid == uid)
+        return w->name[slot].name;
+    const struct passwd *pw = getpwuid(uid);
+    char made_up[USER_NAME_MAX + 1];
+    if (!pw && uid != geteuid())
+        return NULL;
+    snprintf(made_up, sizeof made_up, "uid%u", (unsigned)uid);
+    const char *name = pw && text_user_ok(text_of(pw->pw_name)) ? pw->pw_name : made_up;
+    w->name[slot].uid = uid;
+    snprintf(w->name[slot].name, sizeof w->name[slot].name, "%s", name);
+    return w->name[slot].name;
+}
+
+/* turn_away -- one sentence into a FIFO that gets no session. */
+static void turn_away(int fd, uint64_t client, unsigned reason, const char *why)
+{
+    uint8_t buf[FRAME_MAX];
+    struct reasoned r = {(uint8_t)reason, text_of(why)};
+    int n = write_reasoned(buf, FRAME_REFUSED, &r, client, 0);
+    if (n > 0 && write(fd, buf, (size_t)n) < 0)
+        log_debug("a client that was turned away did not wait to hear why");
+    close(fd);
+}
+
+static void lose(struct worker *w, uint32_t session)
+{
+    struct proc *p = &w->proc;
+    const struct session *s = &p->st.seg->roster.session[session];
+    proc_take(p);
+    if (s->state == SESSION_ATTACHED && s->worker == p->args.self)
+        roster_detach(&p->st.edit, session, wall_ms());
+    state_give(&p->st);
+    w->lingering = true;
+}
+
+static void on_lost(void *arg, uint32_t session)
+{
+    lose(arg, session);
+}
+
+static uint32_t attach(struct worker *w, uint64_t client, uid_t uid, const char *user)
+{
+    struct proc *p = &w->proc;
+    uint32_t limit = uid == geteuid() ? 0 : p->st.seg->shape.sessions_per_user, session = 0;
+    proc_take(p);
+    if (limit == 0 || roster_uid_sessions(&p->st.seg->roster, uid, limit) < limit)
+        session = roster_attach(&p->st.edit, client, uid, text_of(user), p->args.self, false);
+    state_give(&p->st);
+    return session;
+}
+
+/* greet -- WELCOME and the names of the hosts, as one write.  Host slots are only ever added. */
+static size_t greet(struct worker *w, uint8_t *buf, size_t size, const struct hello *h, uint32_t session,
+                    const uint8_t secret[SECRET_LEN])
+{
+    const struct segment *seg = w->proc.st.seg;
+    const struct session *s = &seg->roster.session[session];
+    struct welcome wel = {.session = session,
+                          .window = (uint32_t)min_u64(seg->shape.ring_size / 8, 4u << 20),
+                          .user = {s->user, s->user_len},
+                          .host = text_of(seg->shape.host)};
+    memcpy(wel.nonce, h->nonce, NONCE_LEN);
+    memcpy(wel.secret, secret, SECRET_LEN);
+    int n = write_welcome(buf, &wel, s->client, s->last_seq, seg->shape.origin, shard_cursor(w->shard));
+    ASSERT(n > 0);
+    size_t len = (size_t)n;
+    for (uint32_t i = 1; i <= seg->roster.n_hosts && size - len >= FRAME_MAX; i++) {
+        const struct host *host = &seg->roster.host[i];
+        n = write_host(buf + len, host->id, (struct text){host->name, host->name_len});
+        if (n > 0)
+            len += (size_t)n;
+    }
+    return len;
+}
+
+static void welcome(struct worker *w, int fd, uid_t uid, const struct hello *h, uint64_t client)
+{
+    uint8_t buf[32 * 1024], secret[SECRET_LEN];
+    const char *user = user_name(w, uid);
+    if (h->version_min > PROTOCOL_VERSION || h->version_max < PROTOCOL_VERSION) {
+        turn_away(fd, client, REASON_VERSION, "This relay speaks another version; update chat and relay.");
+        return;
+    }
+    uint32_t session = user && client ? attach(w, client, uid, user) : UINT32_MAX;
+    if (session == 0 || session == UINT32_MAX) {
+        turn_away(fd, client, session == 0 ? REASON_LIMIT : REASON_DENIED,
+                  session == 0 ? "Too many sessions; close some and try again."
+                               : "This relay does not know who you are: your user is not in its account database.");
+        return;
+    }
+    os_random(secret, sizeof secret);
+    if (shard_add(w->shard, session, fd, secret, buf, greet(w, buf, sizeof buf, h, session, secret)) < 0) {
+        lose(w, session);
+        return;
+    }
+    if (w->proc.st.seg->roster.session[session].last_seq != 0 && shard_expect_ack(w->shard, session) < 0)
+        log_error("out of memory");
+}
+
+static void on_hello(struct worker *w, const uint8_t *f)
+{
+    struct hello h;
+    uid_t uid;
+    if (frame_type(f) != FRAME_HELLO || read_hello(f, &h) < 0)
+        return;
+    int fd = fifo_open(w->rendezvous, h.fifo, &uid);
+    if (fd < 0) {
+        log_debug("hello refused: %s", strerror(-fd));
+        return;
+    }
+    welcome(w, fd, uid, &h, frame_client(f));
+}
+
+/* ---- intake ---- */
+
+static void goodbye(struct worker *w, uint32_t session)
+{
+    shard_drop(w->shard, session);
+    lose(w, session);
+    w->proc.st.seg->roster.session[session].detached_ms = 0; /* ours alone: no need to linger */
+}
+
+static void check_frame(struct worker *w, uint32_t session, uint8_t *f)
+{
+    int r = rules_check(&w->proc.st.seg->roster.session[session], f);
+    if (r == -EALREADY)
+        return;
+    w->item[w->n_items++] = (struct item){f, session, (unsigned)r};
+}
+
+/* split -- the frames of one queue message. */
+static void split(struct worker *w, uint8_t *message, size_t len)
+{
+    struct envelope e;
+    if (read_envelope(message, len, &e) < 0)
+        return;
+    bool stranger = e.session == 0;
+    if (!stranger && !shard_knows(w->shard, e.session, e.secret))
+        return;
+    for (size_t at = ENVELOPE_LEN; at < len;) {
+        int n = frame_check(message + at, len - at);
+        if (n <= 0)
+            return;
+        if (stranger) {
+            on_hello(w, message + at);
+            return;
+        }
+        check_frame(w, e.session, message + at);
+        at += (size_t)n;
+    }
+}
+
+static void receive(struct worker *w)
+{
+    w->n_messages = w->n_items = w->done = 0;
+    while (w->n_messages < BATCH_MESSAGES) {
+        uint8_t *to = w->message[w->n_messages];
+        ssize_t n = mq_get(&w->inbox, to, QUEUE_MESSAGE_MAX);
+        if (n < 0)
+            return;
+        w->n_messages++;
+        split(w, to, (size_t)n);
+    }
+}
+
+/* apply_some -- one section; returns false when it had to stop early. */
+static bool apply_some(struct worker *w)
+{
+    struct proc *p = &w->proc;
+    uint64_t wall = wall_ms();
+    int r = 0;
+    w->n_changes = 0;
+    proc_take(p);
+    rules_section(&w->rules, wall);
+    for (; w->done < w->n_items; w->done++) {
+        const struct item *it = &w->item[w->done];
+        uint32_t room = 0;
+        if (frame_type(it->frame) == FRAME_BYE)
+            continue;
+        r = it->refuse ? rules_refuse(&w->rules, it->session, it->frame, it->refuse)
+                       : rules_apply(&w->rules, it->session, it->frame, &room);
+        if (r < 0)
+            break;
+        if (r != RULES_NOTHING)
+            w->change[w->n_changes++] = (struct change){it->session, room, r == RULES_JOINED};
+    }
+    state_publish(&p->st);
+    state_give(&p->st);
+    return r >= 0;
+}
+
+static void after_section(struct worker *w, unsigned from)
+{
+    for (unsigned i = 0; i < w->n_changes; i++) {
+        const struct change *c = &w->change[i];
+        if (!c->joined)
+            shard_leave(w->shard, c->session, c->room);
+        else if (shard_join(w->shard, c->session, c->room) < 0)
+            log_error("out of memory");
+    }
+    for (unsigned i = from; i < w->done; i++) {
+        if (frame_type(w->item[i].frame) == FRAME_BYE)
+            goodbye(w, w->item[i].session);
+        else if (shard_expect_ack(w->shard, w->item[i].session) < 0)
+            log_error("out of memory");
+    }
+    state_ring_all(&w->proc.st);
+}
+
+/* take_in -- what waits from before, or else what is in the queue.  Returns true when anything was taken. */
+static bool take_in(struct worker *w)
+{
+    bool any = false;
+    if (w->done == w->n_items)
+        receive(w);
+    while (w->done < w->n_items) {
+        unsigned from = w->done;
+        bool all = apply_some(w);
+        after_section(w, from);
+        any |= w->done > from;
+        if (!all && w->done == from)
+            break; /* no room until more is durable: the keeper rings */
+    }
+    return any || w->n_messages > 0;
+}
+
+/* ---- lingering ---- */
+
+/* leave_rooms -- in a section: one who is gone for good. */
+static int leave_rooms(struct worker *w, uint32_t session)
+{
+    struct proc *p = &w->proc;
+    proc_take(p);
+    rules_section(&w->rules, wall_ms());
+    int r = rules_leave_all(&w->rules, session);
+    state_publish(&p->st);
+    state_give(&p->st);
+    return r;
+}
+
+static bool is_ours(const struct worker *w, const struct session *s, unsigned state)
+{
+    return s->state == state && s->worker == w->proc.args.self;
+}
+
+static void on_tick(void *arg)
+{
+    struct worker *w = arg;
+    struct roster *r = &w->proc.st.seg->roster;
+    uint64_t wall = wall_ms();
+    bool left = false, still = false;
+    for (uint32_t i = 1; w->lingering && i < r->unused_session; i++) {
+        const struct session *s = &r->session[i];
+        if (!is_ours(w, s, SESSION_DETACHED) || roster_next_room(s, 1) == 0)
+            continue;
+        bool due = s->detached_ms + LINGER_MS <= wall || s->detached_ms > wall;
+        still |= !due || leave_rooms(w, i) < 0;
+        left |= due;
+    }
+    w->lingering = still;
+    if (left)
+        state_ring_all(&w->proc.st);
+}
+
+/* inherit -- what a predecessor that died left attached. */
+static void inherit(struct worker *w)
+{
+    struct roster *r = &w->proc.st.seg->roster;
+    for (uint32_t i = 1; i < r->unused_session; i++)
+        if (is_ours(w, &r->session[i], SESSION_ATTACHED))
+            lose(w, i);
+    w->lingering = true;
+}
+
+/* ---- the process ---- */
+
+static void on_inbox(struct loop_source *s, uint32_t events)
+{
+    (void)s;
+    (void)events; /* the main loop looks into the queue each turn */
+}
+
+static bool idle(void *arg)
+{
+    struct worker *w = arg;
+    const struct journal *j = &w->proc.st.seg->journal;
+    return shard_cursor(w->shard) == journal_head(j) && w->durable == journal_durable(j);
+}
+
+static void open_all(struct worker *w, unsigned self)
+{
+    struct proc *p = &w->proc;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    w->rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    w->inbox_src = (struct loop_source){-1, on_inbox, w};
+    if (w->rendezvous < 0 || self >= p->gen.n_queues || mq_attach_reader(&w->inbox, p->gen.queue[self]) < 0 ||
+        w->inbox.message_max > QUEUE_MESSAGE_MAX || rules_open(&w->rules, &p->st) < 0 ||
+        shard_open(&w->shard, &p->st, &p->loop, on_lost, w) < 0) {
+        log_error("cannot open the queue or the rendezvous directory");
+        exit(EXIT_RESET);
+    }
+    w->inbox_src.fd = mq_fd(&w->inbox);
+    if (loop_add(&p->loop, &w->inbox_src, EPOLLIN) < 0)
+        exit(EXIT_RESET);
+}
+
+int worker_main(const struct proc_args *args)
+{
+    static struct worker worker; /* half a megabyte: not for the stack */
+    struct worker *w = &worker;
+    proc_start(&w->proc, args, TICK_MS, on_tick, w);
+    open_all(w, args->self);
+    inherit(w);
+    proc_ready(&w->proc);
+    while (!w->proc.stop) {
+        bool busy = take_in(w);
+        busy |= shard_deliver(w->shard);
+        w->durable = journal_durable(&w->proc.st.seg->journal);
+        shard_acknowledge(w->shard);
+        if (busy)
+            loop_wait(&w->proc.loop, 0);
+        else
+            proc_rest(&w->proc, idle);
+    }
+    shard_close(w->shard);
+    return 0;
+}

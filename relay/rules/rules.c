@@ -1,0 +1,231 @@
+/* rules.c -- HELLO aside, everything a client can ask for. */
+#include "rules/rules.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The most one frame can cost: its own bytes, a CREATE before it, and before-images of a room, a session, and
+ * what a new room links. */
+enum { FRAME_COST = 2 * FRAME_MAX, UNDO_COST = 4096 };
+
+int rules_open(struct rules *r, struct state *st)
+{
+    *r = (struct rules){.st = st};
+    r->session_saved = calloc((size_t)st->seg->shape.sessions_max + 1, sizeof *r->session_saved);
+    return r->session_saved ? 0 : -ENOMEM;
+}
+
+static int check_room_change(const struct session *s, const uint8_t *f)
+{
+    struct room_change c;
+    if (read_room_change(f, &c) < 0 || room_id(c.room) != frame_room(f))
+        return REASON_MALFORMED;
+    return text_eq(c.user, (struct text){s->user, s->user_len}) ? 0 : REASON_DENIED;
+}
+
+static int check_say(const struct session *s, const uint8_t *f)
+{
+    struct say say;
+    if (read_say(f, &say) < 0)
+        return REASON_MALFORMED;
+    return text_eq(say.user, (struct text){s->user, s->user_len}) ? 0 : REASON_DENIED;
+}
+
+static int check_query(const struct session *s, uint8_t *f)
+{
+    struct query q;
+    if (read_query(f, &q) < 0)
+        return REASON_MALFORMED;
+    q.uid = s->uid;
+    uint8_t flags = frame_flags(f);
+    int n = write_query(f, &q, frame_room(f), frame_client(f), frame_client_seq(f));
+    frame_set_flags(f, flags);
+    return n < 0 ? REASON_MALFORMED : 0;
+}
+
+int rules_check(const struct session *s, uint8_t *f)
+{
+    const struct frame_row *row = frame_row(frame_type(f));
+    if (!row || row->who != FRAME_BY_SESSION || frame_client(f) != s->client)
+        return REASON_MALFORMED;
+    if (frame_type(f) != FRAME_BYE && frame_client_seq(f) <= s->last_seq)
+        return -EALREADY;
+    switch (frame_type(f)) {
+    case FRAME_OPEN:
+    case FRAME_JOIN:
+    case FRAME_LEAVE:
+        return check_room_change(s, f);
+    case FRAME_SAY:
+        return check_say(s, f);
+    case FRAME_QUERY:
+        return check_query(s, f);
+    default:
+        return 0;
+    }
+}
+
+void rules_section(struct rules *r, uint64_t wall)
+{
+    r->wall = wall;
+    r->section++;
+}
+
+static struct room *edit_room(struct rules *r, uint32_t room)
+{
+    if (r->room_saved[room] != r->section)
+        roster_room_edit(&r->st->edit, room);
+    r->room_saved[room] = r->section;
+    return &r->st->seg->roster.room[room];
+}
+
+static struct session *edit_session(struct rules *r, uint32_t session)
+{
+    if (r->session_saved[session] != r->section)
+        roster_session_edit(&r->st->edit, session);
+    r->session_saved[session] = r->section;
+    return &r->st->seg->roster.session[session];
+}
+
+static bool full(struct rules *r)
+{
+    uint64_t used = atomic_load_explicit(&r->st->seg->undo.used, memory_order_relaxed);
+    return used > UNDO_BYTES - UNDO_COST || state_room_for(r->st, FRAME_COST) < 0;
+}
+
+/* taken -- the session's frame of this number is in the journal, up to here. */
+static void taken(struct rules *r, uint32_t session, uint32_t client_seq)
+{
+    struct session *s = edit_session(r, session);
+    s->last_seq = client_seq;
+    s->last_pos = r->st->next;
+}
+
+static const char *const sentences[] = {
+    [REASON_MALFORMED] = "The relay does not understand this request; update chat and relay to the same version.",
+    [REASON_DENIED] = "You may only speak under your own name.",
+    [REASON_LIMIT] = "This relay has no room for another room; use one that exists (chat rooms).",
+    [REASON_DISK_FULL] = "The relay's disk is full, so nothing can be kept; free some space and send it again.",
+    [REASON_STORE] = "The relay's store does not work; see its log and run: relay doctor",
+    [REASON_NO_ROOM] = "There is no such room.",
+};
+
+int rules_refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsigned reason)
+{
+    uint8_t buf[FRAME_MAX];
+    const char *why = reason < ARRAY_LEN(sentences) && sentences[reason] ? sentences[reason] : "Refused.";
+    struct reasoned refused = {(uint8_t)reason, text_of(why)};
+    const struct session *s = &r->st->seg->roster.session[session];
+    uint32_t seq = frame_client_seq(frame);
+    int n = write_reasoned(buf, FRAME_REFUSED, &refused, s->client, seq);
+    ASSERT(n > 0);
+    if (full(r))
+        return -EAGAIN;
+    frame_set_flags(buf, FRAME_SELF);
+    frame_set_room(buf, frame_room(frame));
+    state_stamp_soft(r->st, state_put(r->st, buf), r->wall);
+    if (seq > s->last_seq)
+        taken(r, session, seq);
+    return 0;
+}
+
+/* first_entry -- every stream begins with the name of its room. */
+static void first_entry(struct rules *r, uint32_t room)
+{
+    uint8_t buf[FRAME_MAX];
+    struct room *info = edit_room(r, room);
+    struct room_change c = {.room = {info->name, info->name_len}};
+    int n = write_room_change(buf, FRAME_CREATE, &c, info->id, 0, 0);
+    ASSERT(n > 0);
+    state_stamp(r->st, state_put(r->st, buf), room, r->wall);
+}
+
+static int say(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
+{
+    unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
+    if (room == 0)
+        reason = REASON_NO_ROOM;
+    if (reason != REASON_OK)
+        return rules_refuse(r, session, f, reason);
+    if (edit_room(r, room)->seq == 0)
+        first_entry(r, room);
+    uint8_t *put = state_put(r->st, f);
+    frame_set_flags(put, frame_flags(put) & (FRAME_MORE | FRAME_CONT | FRAME_ACTION));
+    state_stamp(r->st, put, room, r->wall);
+    taken(r, session, frame_client_seq(f));
+    return RULES_NOTHING;
+}
+
+static uint32_t open_room(struct rules *r, const uint8_t *f)
+{
+    struct room_change c;
+    if (read_room_change(f, &c) < 0)
+        return 0;
+    return roster_room_open(&r->st->edit, frame_room(f), c.room);
+}
+
+/* join_or_leave -- announced to the room if it is news about the user, else said to the client alone. */
+static int join_or_leave(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
+{
+    bool join = frame_type(f) == FRAME_JOIN;
+    struct session *s = edit_session(r, session);
+    if (join)
+        s->quiet = (frame_flags(f) & FRAME_SELF) != 0;
+    bool news = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
+    uint8_t *put = state_put(r->st, f);
+    frame_set_flags(put, news && !s->quiet ? 0 : FRAME_SELF);
+    state_stamp_soft(r->st, put, r->wall);
+    taken(r, session, frame_client_seq(f));
+    return join ? RULES_JOINED : RULES_LEFT;
+}
+
+static int query(struct rules *r, uint32_t session, const uint8_t *f)
+{
+    uint8_t *put = state_put(r->st, f);
+    frame_set_flags(put, FRAME_SELF);
+    state_stamp_soft(r->st, put, r->wall);
+    taken(r, session, frame_client_seq(f));
+    return RULES_NOTHING;
+}
+
+int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *room)
+{
+    uint8_t type = frame_type(f);
+    if (full(r))
+        return -EAGAIN;
+    if (frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq)
+        return RULES_NOTHING; /* came twice in one batch */
+    *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, f)
+                                                     : roster_room(&r->st->seg->roster, frame_room(f));
+    if (type == FRAME_QUERY)
+        return query(r, session, f);
+    if (type == FRAME_SAY)
+        return say(r, session, f, *room);
+    if (*room == 0)
+        return rules_refuse(r, session, f, type == FRAME_LEAVE ? REASON_NO_ROOM : REASON_LIMIT);
+    if (type != FRAME_OPEN)
+        return join_or_leave(r, session, f, *room);
+    taken(r, session, frame_client_seq(f));
+    return RULES_NOTHING;
+}
+
+int rules_leave_all(struct rules *r, uint32_t session)
+{
+    struct roster *t = &r->st->seg->roster;
+    const struct session *s = &t->session[session];
+    for (uint32_t room = 0; (room = roster_next_room(s, room + 1)) != 0;) {
+        if (full(r))
+            return -EAGAIN;
+        if (!roster_leave(&r->st->edit, session, room) || s->quiet)
+            continue;
+        uint8_t buf[FRAME_MAX];
+        struct room_change c = {{s->user, s->user_len}, {t->room[room].name, t->room[room].name_len}};
+        int n = write_room_change(buf, FRAME_LEAVE, &c, t->room[room].id, s->client, 0);
+        ASSERT(n > 0);
+        state_stamp_soft(r->st, state_put(r->st, buf), r->wall);
+    }
+    return 0;
+}

@@ -1,0 +1,587 @@
+/* shard.c -- delivery: ranges of the journal straight from shared memory into FIFOs. */
+#include "shard/shard.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+    RANGES_MAX = 64,          /* pieces of the journal in one write */
+    PIPEFUL = 60 * 1024,      /* a FIFO holds 64 KiB; a turn brings no more than it takes */
+};
+
+/* Pieces of the journal that one write takes, from old to new. */
+struct ranges {
+    uint64_t from[RANGES_MAX], to[RANGES_MAX];
+    unsigned n;
+    size_t bytes;
+    uint64_t rest; /* where the scan stopped because there was no room for another range; else 0 */
+};
+
+struct client {
+    struct loop_source src; /* fd -1: no such client */
+    struct shard *sh;
+    uint64_t cursor;      /* when not live: next frame it has not got whole */
+    uint64_t wanted_pos;  /* what it waits to have acknowledged: durable up to here ... */
+    uint32_t wanted_seq;  /* ... means this number is */
+    uint32_t acked_seq;
+    uint32_t session;
+    uint32_t turn;        /* the turn that counted its hits */
+    uint16_t off;         /* bytes of the frame at cursor that are out */
+    uint16_t hits;        /* rooms (or frames of its own) that this turn has something of for it */
+    bool live, waiting, doomed;
+    uint8_t secret[SECRET_LEN];
+};
+
+struct member_list {
+    uint32_t *session;
+    uint32_t n, size;
+    bool active; /* in this turn */
+    struct ranges out;
+};
+
+struct slots {
+    uint32_t *slot;
+    uint32_t n, size;
+};
+
+struct shard {
+    struct state *st;
+    struct loop *loop;
+    void (*lost)(void *arg, uint32_t session);
+    void *arg;
+    uint64_t cursor;
+    uint32_t turn;
+    struct client *client; /* by session slot */
+    struct member_list *room[ROOMS_MAX];
+    struct slots waiting, doomed, single;
+    uint32_t active[ROOMS_MAX], n_active;
+    bool broadcast;
+};
+
+static int push(struct slots *s, uint32_t slot)
+{
+    if (s->n == s->size) {
+        uint32_t size = s->size ? s->size * 2 : 64;
+        uint32_t *p = realloc(s->slot, size * sizeof *p);
+        if (!p)
+            return -ENOMEM;
+        s->slot = p;
+        s->size = size;
+    }
+    s->slot[s->n++] = slot;
+    return 0;
+}
+
+int shard_open(struct shard **out, struct state *st, struct loop *loop, void (*lost)(void *arg, uint32_t session),
+               void *arg)
+{
+    struct shard *sh = calloc(1, sizeof *sh);
+    size_t n = (size_t)st->seg->shape.sessions_max + 1;
+    if (!sh)
+        return -ENOMEM;
+    *sh = (struct shard){.st = st, .loop = loop, .lost = lost, .arg = arg};
+    sh->client = calloc(n, sizeof *sh->client); /* pages of slots never used stay untouched */
+    if (!sh->client) {
+        free(sh);
+        return -ENOMEM;
+    }
+    sh->cursor = journal_head(&st->seg->journal);
+    *out = sh;
+    return 0;
+}
+
+static bool is_open(const struct client *c)
+{
+    return c->sh != NULL;
+}
+
+void shard_close(struct shard *sh)
+{
+    for (uint32_t i = 1; i <= sh->st->seg->shape.sessions_max; i++)
+        shard_drop(sh, i);
+    for (uint32_t r = 0; r < ROOMS_MAX; r++) {
+        if (sh->room[r])
+            free(sh->room[r]->session);
+        free(sh->room[r]);
+    }
+    free(sh->waiting.slot);
+    free(sh->doomed.slot);
+    free(sh->single.slot);
+    free(sh->client);
+    free(sh);
+}
+
+uint64_t shard_cursor(const struct shard *sh)
+{
+    return sh->cursor;
+}
+
+/* ---- clients come and go ---- */
+
+static void leave_all(struct shard *sh, uint32_t session)
+{
+    for (uint32_t r = 1; r < ROOMS_MAX; r++)
+        if (sh->room[r])
+            shard_leave(sh, session, r);
+}
+
+void shard_drop(struct shard *sh, uint32_t session)
+{
+    struct client *c = &sh->client[session];
+    if (!is_open(c))
+        return;
+    leave_all(sh, session);
+    loop_remove(sh->loop, &c->src);
+    close(c->src.fd);
+    OPENSSL_cleanse(c->secret, sizeof c->secret);
+    c->sh = NULL;
+}
+
+/* doom -- its FIFO is gone or it was overtaken: dropped at the end of the turn, when nobody walks a list. */
+static void doom(struct client *c)
+{
+    if (c->doomed)
+        return;
+    c->doomed = true;
+    c->live = false;
+    if (push(&c->sh->doomed, c->session) < 0)
+        log_error("out of memory");
+}
+
+static void bury(struct shard *sh)
+{
+    for (uint32_t i = 0; i < sh->doomed.n; i++) {
+        uint32_t session = sh->doomed.slot[i];
+        shard_drop(sh, session);
+        sh->client[session].doomed = false;
+        sh->lost(sh->arg, session);
+    }
+    sh->doomed.n = 0;
+}
+
+static void on_fifo(struct loop_source *s, uint32_t events);
+
+int shard_add(struct shard *sh, uint32_t session, int fd, const uint8_t secret[SECRET_LEN], const uint8_t *hello,
+              size_t len)
+{
+    struct client *c = &sh->client[session];
+    shard_drop(sh, session);
+    bool waiting = c->waiting; /* its slot may still be in the list */
+    *c = (struct client){.src = {fd, on_fifo, c}, .sh = sh, .session = session, .live = true, .waiting = waiting};
+    memcpy(c->secret, secret, SECRET_LEN);
+    /* Edge-triggered: says nothing while there is room, and speaks once when a full FIFO gets some. */
+    if (loop_add(sh->loop, &c->src, EPOLLOUT | EPOLLET) < 0) {
+        close(fd);
+        c->sh = NULL;
+        return -ENOMEM;
+    }
+    if (write(fd, hello, len) != (ssize_t)len) { /* an empty pipe takes it whole or its reader is gone */
+        shard_drop(sh, session);
+        return -EPIPE;
+    }
+    return 0;
+}
+
+bool shard_knows(const struct shard *sh, uint32_t session, const uint8_t secret[SECRET_LEN])
+{
+    if (session == 0 || session > sh->st->seg->shape.sessions_max)
+        return false;
+    const struct client *c = &sh->client[session];
+    return is_open(c) && CRYPTO_memcmp(c->secret, secret, SECRET_LEN) == 0;
+}
+
+int shard_join(struct shard *sh, uint32_t session, uint32_t room)
+{
+    struct member_list *m = sh->room[room];
+    if (!m)
+        m = sh->room[room] = calloc(1, sizeof *m);
+    if (!m)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->session[i] == session)
+            return 0;
+    struct slots s = {m->session, m->n, m->size};
+    int r = push(&s, session);
+    m->session = s.slot;
+    m->n = s.n;
+    m->size = s.size;
+    return r;
+}
+
+void shard_leave(struct shard *sh, uint32_t session, uint32_t room)
+{
+    struct member_list *m = sh->room[room];
+    for (uint32_t i = 0; m && i < m->n; i++)
+        if (m->session[i] == session) {
+            m->session[i] = m->session[--m->n];
+            return;
+        }
+}
+
+/* ---- ranges ---- */
+
+static bool add_range(struct ranges *r, uint64_t pos, size_t len)
+{
+    if (r->n > 0 && r->to[r->n - 1] == pos) {
+        r->to[r->n - 1] += len;
+    } else if (r->n < RANGES_MAX) {
+        r->from[r->n] = pos;
+        r->to[r->n++] = pos + len;
+    } else {
+        return false;
+    }
+    r->bytes += len;
+    return true;
+}
+
+static ssize_t write_ranges(struct client *c, const struct ranges *r, size_t off)
+{
+    struct iovec iov[RANGES_MAX];
+    for (unsigned i = 0; i < r->n; i++) {
+        iov[i].iov_base = (void *)(uintptr_t)state_at(c->sh->st, r->from[i]);
+        iov[i].iov_len = r->to[i] - r->from[i];
+    }
+    iov[0].iov_base = (uint8_t *)iov[0].iov_base + off;
+    iov[0].iov_len -= off;
+    ssize_t n;
+    do
+        n = writev(c->src.fd, iov, (int)r->n);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* stopped_at -- `out` bytes of these ranges are in the FIFO: remember where it stopped. */
+static void stopped_at(struct client *c, const struct ranges *r, size_t out)
+{
+    unsigned i = 0;
+    while (out >= r->to[i] - r->from[i]) {
+        out -= r->to[i] - r->from[i];
+        i++;
+    }
+    uint64_t pos = r->from[i];
+    for (size_t n; out >= (n = frame_stride(state_at(c->sh->st, pos)));) {
+        out -= n;
+        pos += n;
+    }
+    c->cursor = pos;
+    c->off = (uint16_t)out;
+}
+
+/* send_ranges -- to one client, starting `c->off` bytes into the first frame.
+ * Returns true when it took everything */
+static bool send_ranges(struct client *c, const struct ranges *r)
+{
+    ssize_t n = write_ranges(c, r, c->off);
+    if (n == (ssize_t)(r->bytes - c->off)) {
+        c->off = 0;
+        return true;
+    }
+    if (n < 0 && n != -EAGAIN) {
+        doom(c);
+        return false;
+    }
+    c->live = false;
+    stopped_at(c, r, c->off + (n < 0 ? 0 : (size_t)n));
+    return false;
+}
+
+/* ---- one client on its own ---- */
+
+static bool concerns(const struct client *c, const uint8_t *f)
+{
+    const struct session *s = &c->sh->st->seg->roster.session[c->session];
+    uint64_t room = frame_room(f);
+    switch (frame_type(f)) {
+    case FRAME_QUERY:
+    case FRAME_SEGMENT:
+        return false;
+    default:
+        break;
+    }
+    if (frame_client(f) == s->client && (frame_flags(f) & FRAME_SELF || frame_type(f) == FRAME_LEAVE))
+        return true;
+    if (frame_flags(f) & FRAME_SELF)
+        return false;
+    if (room == 0)
+        return true;
+    uint32_t slot = roster_room(&c->sh->st->seg->roster, room);
+    return slot != 0 && roster_is_member(s, slot);
+}
+
+/* gather -- the next pipeful for this client; returns where the scan ended. */
+static uint64_t gather(const struct client *c, struct ranges *r)
+{
+    uint64_t pos = c->cursor;
+    r->n = 0;
+    r->bytes = 0;
+    while (pos < c->sh->cursor && r->bytes < PIPEFUL) {
+        const uint8_t *f = state_at(c->sh->st, pos);
+        size_t n = frame_stride(f);
+        if (concerns(c, f) && !add_range(r, pos, n))
+            break;
+        pos += n;
+    }
+    return pos;
+}
+
+/* catch_up -- from its own cursor to the shard's, until its FIFO is full. */
+static void catch_up(struct client *c)
+{
+    struct shard *sh = c->sh;
+    struct journal *j = &sh->st->seg->journal;
+    struct ranges r;
+    c->live = false;
+    while (!c->doomed && c->cursor < sh->cursor) {
+        if (journal_pin(j, sh->st->self, c->cursor) < 0) {
+            doom(c); /* overtaken */
+            break;
+        }
+        uint64_t end = gather(c, &r);
+        if (r.n > 0 && !send_ranges(c, &r))
+            break;
+        c->cursor = end;
+    }
+    journal_unpin(j, sh->st->self);
+    c->live = !c->doomed && c->cursor >= sh->cursor && c->off == 0;
+}
+
+static void acknowledge(struct client *c);
+
+static void on_fifo(struct loop_source *s, uint32_t events)
+{
+    struct client *c = s->arg;
+    struct shard *sh = c->sh;
+    if (!sh || c->doomed)
+        return;
+    if (events & EPOLLERR) {
+        doom(c);
+    } else if (!c->live) {
+        catch_up(c);
+        if (c->live && c->waiting)
+            acknowledge(c);
+    }
+    bury(sh);
+}
+
+/* ---- everybody ---- */
+
+/* note -- one frame of this turn: remember whom it concerns. */
+static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
+{
+    uint8_t type = frame_type(f);
+    if (type == FRAME_QUERY || type == FRAME_SEGMENT)
+        return;
+    if (frame_flags(f) & FRAME_SELF || type == FRAME_LEAVE) {
+        uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));
+        if (session != 0 && is_open(&sh->client[session]) && push(&sh->single, session) < 0)
+            log_error("out of memory");
+    }
+    if (frame_flags(f) & FRAME_SELF)
+        return;
+    if (frame_room(f) == 0) {
+        sh->broadcast = true;
+        return;
+    }
+    uint32_t room = roster_room(&sh->st->seg->roster, frame_room(f));
+    struct member_list *m = sh->room[room];
+    if (room == 0 || !m || m->n == 0)
+        return;
+    if (!m->active) {
+        m->active = true;
+        m->out.n = 0;
+        m->out.bytes = 0;
+        m->out.rest = 0;
+        sh->active[sh->n_active++] = room;
+    }
+    if (m->out.rest == 0 && !add_range(&m->out, pos, n))
+        m->out.rest = pos;
+}
+
+static uint64_t scan(struct shard *sh)
+{
+    uint64_t head = journal_head(&sh->st->seg->journal), pos = sh->cursor;
+    uint64_t limit = min_u64(head, pos + PIPEFUL);
+    while (pos < limit) {
+        const uint8_t *f = state_at(sh->st, pos);
+        size_t n = frame_stride(f);
+        note(sh, f, pos, n);
+        pos += n;
+    }
+    return pos;
+}
+
+static void hit(struct shard *sh, uint32_t session, unsigned weight)
+{
+    struct client *c = &sh->client[session];
+    if (c->turn != sh->turn) {
+        c->turn = sh->turn;
+        c->hits = 0;
+    }
+    c->hits = (uint16_t)(c->hits + weight > 2 ? 2 : c->hits + weight);
+}
+
+/* count_hits -- who gets something from more than one source must get it merged, on its own. */
+static void count_hits(struct shard *sh)
+{
+    sh->turn++;
+    for (uint32_t i = 0; i < sh->single.n; i++)
+        hit(sh, sh->single.slot[i], 2);
+    for (uint32_t a = 0; a < sh->n_active; a++) {
+        const struct member_list *m = sh->room[sh->active[a]];
+        for (uint32_t i = 0; i < m->n; i++)
+            hit(sh, m->session[i], 1);
+    }
+}
+
+static void deliver_room(struct shard *sh, const struct member_list *m, bool counted, uint64_t start)
+{
+    for (uint32_t i = 0; i < m->n; i++) {
+        struct client *c = &sh->client[m->session[i]];
+        if (!c->live || (counted && c->hits > 1))
+            continue;
+        if (send_ranges(c, &m->out) && m->out.rest != 0) {
+            c->live = false;
+            c->cursor = max_u64(m->out.rest, start);
+        }
+    }
+}
+
+/* own_way -- those whom count_hits() found, and all when something concerns everybody. */
+static void own_way(struct shard *sh, uint64_t start)
+{
+    uint32_t max = sh->broadcast ? sh->st->seg->roster.unused_session : 0;
+    for (uint32_t s = 1; s < max; s++)
+        if (is_open(&sh->client[s]))
+            hit(sh, s, 2);
+    for (uint32_t a = 0; a < sh->n_active; a++)
+        for (uint32_t i = 0; i < sh->room[sh->active[a]]->n; i++)
+            if (sh->client[sh->room[sh->active[a]]->session[i]].hits > 1 && push(&sh->single, sh->room[sh->active[a]]->session[i]) < 0)
+                log_error("out of memory");
+    for (uint32_t s = 1; s < max; s++)
+        if (is_open(&sh->client[s]) && push(&sh->single, s) < 0)
+            log_error("out of memory");
+    for (uint32_t i = 0; i < sh->single.n; i++) {
+        struct client *c = &sh->client[sh->single.slot[i]];
+        if (!is_open(c) || !c->live || c->turn != sh->turn)
+            continue;
+        c->turn = sh->turn - 1; /* once */
+        c->cursor = start;
+        catch_up(c);
+    }
+}
+
+/* finish_rest -- those whose room had more ranges than one write takes. */
+static void finish_rest(struct shard *sh)
+{
+    for (uint32_t a = 0; a < sh->n_active; a++) {
+        const struct member_list *m = sh->room[sh->active[a]];
+        for (uint32_t i = 0; m->out.rest != 0 && i < m->n; i++) {
+            struct client *c = &sh->client[m->session[i]];
+            if (!c->live && c->cursor == m->out.rest && c->off == 0)
+                catch_up(c);
+        }
+    }
+}
+
+/* overtaken -- this worker slept through a whole ring: its clients fetch what they missed from the store. */
+static bool overtaken(struct shard *sh)
+{
+    for (uint32_t s = 1; s < sh->st->seg->roster.unused_session; s++)
+        if (is_open(&sh->client[s]))
+            doom(&sh->client[s]);
+    sh->cursor = journal_head(&sh->st->seg->journal);
+    bury(sh);
+    return true;
+}
+
+bool shard_deliver(struct shard *sh)
+{
+    struct journal *j = &sh->st->seg->journal;
+    uint64_t start = sh->cursor;
+    if (start == journal_head(j))
+        return false;
+    if (journal_pin(j, sh->st->self, start) < 0)
+        return overtaken(sh);
+    sh->n_active = 0;
+    sh->single.n = 0;
+    sh->broadcast = false;
+    uint64_t end = scan(sh);
+    bool counted = sh->n_active > 1 || sh->single.n > 0 || sh->broadcast;
+    if (counted)
+        count_hits(sh);
+    for (uint32_t a = 0; !sh->broadcast && a < sh->n_active; a++)
+        deliver_room(sh, sh->room[sh->active[a]], counted, start);
+    sh->cursor = end;
+    if (counted)
+        own_way(sh, start);
+    finish_rest(sh);
+    for (uint32_t a = 0; a < sh->n_active; a++)
+        sh->room[sh->active[a]]->active = false;
+    journal_unpin(j, sh->st->self);
+    bury(sh);
+    return sh->cursor != journal_head(j);
+}
+
+/* ---- acknowledgements ---- */
+
+int shard_expect_ack(struct shard *sh, uint32_t session)
+{
+    struct client *c = &sh->client[session];
+    const struct session *s = &sh->st->seg->roster.session[session];
+    if (c->wanted_seq == 0) {
+        c->wanted_seq = s->last_seq;
+        c->wanted_pos = s->last_pos;
+    }
+    if (c->waiting)
+        return 0;
+    c->waiting = true;
+    return push(&sh->waiting, session);
+}
+
+/* acknowledge -- as far as the store has come; then wait for the newest that was taken meanwhile. */
+static void acknowledge(struct client *c)
+{
+    const struct session *s = &c->sh->st->seg->roster.session[c->session];
+    uint64_t durable = journal_durable(&c->sh->st->seg->journal);
+    uint8_t buf[FRAME_MAX];
+    if (!c->live || c->wanted_seq == 0 || durable < c->wanted_pos)
+        return;
+    if (durable >= s->last_pos)
+        c->wanted_seq = s->last_seq;
+    int n = write_ack(buf, s->client, c->wanted_seq, durable);
+    ASSERT(n > 0);
+    ssize_t w = write(c->src.fd, buf, (size_t)n);
+    if (w == n) {
+        c->acked_seq = c->wanted_seq;
+        c->wanted_seq = s->last_seq == c->acked_seq ? 0 : s->last_seq;
+        c->wanted_pos = s->last_pos;
+    } else if (w < 0 && (errno == EAGAIN || errno == EINTR)) {
+        c->live = false; /* full: when it has room again, catch_up() and then this */
+        c->cursor = c->sh->cursor;
+        c->off = 0;
+    } else {
+        doom(c);
+    }
+}
+
+void shard_acknowledge(struct shard *sh)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < sh->waiting.n; i++) {
+        struct client *c = &sh->client[sh->waiting.slot[i]];
+        if (is_open(c) && !c->doomed)
+            acknowledge(c);
+        c->waiting = is_open(c) && !c->doomed && c->wanted_seq != 0;
+        if (c->waiting)
+            sh->waiting.slot[kept++] = sh->waiting.slot[i];
+    }
+    sh->waiting.n = kept;
+    bury(sh);
+}
