@@ -14,7 +14,6 @@ enum {
     NEWEST_MAX = 10000,
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
-    ROWS = 64,
 };
 
 struct bytes {
@@ -205,12 +204,9 @@ static int catchup(struct answer *w)
 {
     uint64_t from = w->batch ? w->batch + 1 : w->q.after > REACH ? w->q.after - REACH : 0;
     w->whole = true;
-    size_t before = w->out.len;
     int r = history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
     sort(w, by_pos);
     collected_out(w, 0, w->n);
-    if (w->out.len >= PIECE && w->out.len > before && !w->whole)
-        return r;
     return r;
 }
 

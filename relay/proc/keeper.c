@@ -1,0 +1,124 @@
+/* keeper.c -- the only process that opens the store: commits, signs, says what is durable, answers. */
+#include "proc/proc.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "keep/answer.h"
+#include "keep/commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_MS = 500 };
+
+struct keeper {
+    struct proc proc;
+    struct history *h;
+    struct identity *id;
+    struct commit *commit;
+    struct answers *answers;
+    bool failing; /* the store takes nothing: try again each tick */
+};
+
+static void on_query(void *arg, const uint8_t *frame)
+{
+    struct keeper *k = arg;
+    answers_begin(k->answers, frame);
+}
+
+static void say_store(struct keeper *k, enum reason reason)
+{
+    _Atomic uint32_t *now = &k->proc.st.seg->store_reason;
+    if (atomic_exchange(now, reason) == (uint32_t)reason)
+        return;
+    if (reason == REASON_OK)
+        log_info("the store takes messages again");
+    else
+        log_error("the disk of the store is full: nothing new is accepted until there is room");
+}
+
+/* commit -- returns true when there may be more to do at once. */
+static bool commit(struct keeper *k)
+{
+    int r = commit_some(k->commit, on_query, k);
+    if (r == -ENOSPC) {
+        k->failing = true;
+        say_store(k, REASON_DISK_FULL);
+        commit_queries(k->commit, on_query, k);
+        return false;
+    }
+    if (r < 0) {
+        /* A failed write leaves it open what is on disk: leave, open again, look. */
+        log_error("the store failed (%s); opening it again", strerror(-r));
+        exit(EXIT_FAILURE);
+    }
+    k->failing = false;
+    say_store(k, REASON_OK);
+    return r > 0;
+}
+
+static void on_tick(void *arg)
+{
+    struct keeper *k = arg;
+    if (k->failing)
+        (void)commit(k);
+}
+
+static bool idle(void *arg)
+{
+    struct keeper *k = arg;
+    const struct journal *j = &k->proc.st.seg->journal;
+    return k->failing || journal_head(j) == journal_durable(j);
+}
+
+static _Noreturn void cannot(const char *why)
+{
+    log_error("%s", why);
+    exit(EXIT_CONFIG);
+}
+
+static void open_all(struct keeper *k)
+{
+    struct proc *p = &k->proc;
+    char path[INSTANCE_PATH_MAX + 16], why[256] = "cannot open the store";
+    int dir = open(p->args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof path, "%s/history.db", p->args.inst.state);
+    if (dir < 0 || rendezvous < 0 || identity_load(&k->id, dir, why, sizeof why) < 0 ||
+        history_open(&k->h, path, why, sizeof why) < 0)
+        cannot(why);
+    close(dir);
+    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
+        answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
+        cannot("out of memory");
+    if (!atomic_load(&p->st.seg->ready)) {
+        if (commit_restore(k->commit) < 0)
+            cannot("the store cannot be read; see: relay doctor");
+        atomic_store(&p->st.seg->ready, 1);
+    }
+}
+
+int keeper_main(const struct proc_args *args)
+{
+    static struct keeper keeper;
+    struct keeper *k = &keeper;
+    proc_start(&k->proc, args, TICK_MS, on_tick, k);
+    open_all(k);
+    proc_ready(&k->proc);
+    while (!k->proc.stop) {
+        if (!k->failing && commit(k))
+            loop_wait(&k->proc.loop, 0);
+        else
+            proc_rest(&k->proc, idle);
+    }
+    while (!k->failing && commit(k)) /* what was taken in last */
+        ;
+    answers_close(k->answers);
+    commit_close(k->commit);
+    history_close(k->h);
+    identity_free(k->id);
+    return 0;
+}
