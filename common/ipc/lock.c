@@ -1,48 +1,61 @@
-/* lock.c -- a System V semaphore that its holder's death releases. */
+/* lock.c -- who may write: one System V semaphore with SEM_UNDO.
+ *
+ * Its value is 1 when free and 0 when held.  It is set once, before anybody can hold it: SETVAL
+ * forgets every undo, so that a holder killed after it would leave the lock held for ever.
+ *
+ * Linux serves waiters in order, and who gives hands over at once to the first of them.  So a
+ * process that held the lock before we began to wait and holds it after we waited in vain has
+ * never let go: had it, it would now stand behind us.  That is how lock_take tells a stopped
+ * holder from a busy one, and from one that came after the stopped one was killed by somebody
+ * else. */
 #include "ipc/lock.h"
-
-#include "base/log.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/sem.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/sys.h"
+
+/* semctl(2) wants its caller to declare this. */
 union semun {
     int val;
     struct semid_ds *buf;
-    unsigned short *array;
 };
 
 int lock_create(struct lock *l)
 {
-    l->id = semget(IPC_PRIVATE, 1, 0600);
-    if (l->id < 0)
+    int id = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
+    if (id < 0)
         return -errno;
-    /* Once, before anybody holds it: SETVAL while it is held would erase the holder's undo. */
-    if (semctl(l->id, 0, SETVAL, (union semun){.val = 1}) < 0) {
-        int e = errno;
+    l->id = id;
+    if (semctl(id, 0, SETVAL, (union semun){.val = 1}) < 0) {
+        int r = -errno;
         lock_drop(l);
-        return -e;
+        return r;
     }
     return 0;
 }
 
 void lock_drop(struct lock *l)
 {
-    (void)semctl(l->id, 0, IPC_RMID);
+    semctl(l->id, 0, IPC_RMID);
     l->id = -1;
 }
 
 bool lock_is_ours(const struct lock *l)
 {
     struct semid_ds ds;
-    return l->id >= 0 && semctl(l->id, 0, IPC_STAT, (union semun){.buf = &ds}) == 0 && ds.sem_nsems == 1 &&
-           ds.sem_perm.uid == geteuid();
+    if (semctl(l->id, 0, IPC_STAT, (union semun){.buf = &ds}) < 0)
+        return false;
+    return ds.sem_perm.uid == geteuid() && ds.sem_perm.cuid == geteuid() &&
+           (ds.sem_perm.mode & 0777) == 0600 && ds.sem_nsems == 1;
 }
 
 int lock_holder(const struct lock *l)
@@ -51,48 +64,61 @@ int lock_holder(const struct lock *l)
     return pid > 0 ? pid : 0;
 }
 
-/* is_ours -- may this process be killed by us? */
-static bool is_ours(int pid)
+static bool holds(const struct lock *l, int pid)
 {
-    char path[32];
-    struct stat st;
-    snprintf(path, sizeof path, "/proc/%d", pid);
-    return pid > 1 && pid != getpid() && stat(path, &st) == 0 && st.st_uid == geteuid();
+    return lock_holder(l) == pid && semctl(l->id, 0, GETVAL) == 0 && lock_holder(l) == pid;
 }
 
-/* shoot -- the holder had its time.  GETPID names the last one who operated on the semaphore, also one who gave
- * it back: only while the value is 0 and the name stays the same is it the holder. */
-static void shoot(const struct lock *l, int suspect)
+/* /proc/PID belongs to root while its process is not dumpable; the line in `status` is always
+ * right. */
+static bool runs_as_us(int pid)
 {
-    if (suspect > 0 && lock_holder(l) == suspect && semctl(l->id, 0, GETVAL) == 0 && is_ours(suspect)) {
-        log_warn("process %d holds the lock and does not move; killing it", suspect);
-        (void)kill(suspect, SIGKILL);
-    }
+    char path[32], status[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    if (read_file(-1, path, status, sizeof status) < 0)
+        return geteuid() != 0; /* hidden from us; kill(2) lets only root kill others */
+    const char *uid = strstr(status, "\nUid:\t");
+    return uid && strtoul(uid + 6, NULL, 10) == geteuid();
 }
 
+static void kill_holder(const struct lock *l, int pid, unsigned patience_ms)
+{
+    if (pid <= 1 || pid == getpid() || !runs_as_us(pid) || !holds(l, pid))
+        return;
+    if (kill(pid, SIGKILL) == 0)
+        log_warn("lock: process %d has not moved for %u ms: killed", pid, patience_ms);
+    else
+        log_error("lock: process %d does not move and cannot be killed: %s", pid,
+                  strerror(errno));
+}
+
+static struct timespec ms_to_timespec(unsigned ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+/* The patience is spent in two halves: after the first we look who holds it, after the second
+ * whether it is still the same one.  Without contention this is one system call. */
 int lock_take(struct lock *l, unsigned patience_ms)
 {
-    struct sembuf take = {0, -1, SEM_UNDO};
-    struct timespec patience = {patience_ms / 1000, (long)(patience_ms % 1000) * 1000000};
+    struct sembuf take = {.sem_num = 0, .sem_op = -1, .sem_flg = SEM_UNDO};
+    struct timespec half = ms_to_timespec(patience_ms / 2 + 1);
     int suspect = 0;
-    for (;;) {
-        if (semtimedop(l->id, &take, 1, &patience) == 0)
-            return 0;
-        if (errno == EAGAIN) {
-            /* Nobody moved for a whole patience under the same name: only then. */
-            int holder = lock_holder(l);
-            if (holder == suspect)
-                shoot(l, suspect);
-            suspect = holder;
-        } else if (errno != EINTR) {
+    while (semtimedop(l->id, &take, 1, &half) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
             return -errno;
-        }
+        int holder = lock_holder(l);
+        if (holder == suspect)
+            kill_holder(l, holder, patience_ms);
+        suspect = holder;
     }
+    return 0;
 }
 
 void lock_give(struct lock *l)
 {
-    struct sembuf give = {0, 1, SEM_UNDO};
-    while (semop(l->id, &give, 1) < 0 && errno == EINTR)
-        ;
+    struct sembuf give = {.sem_num = 0, .sem_op = 1, .sem_flg = SEM_UNDO};
+    semop(l->id, &give, 1);
 }

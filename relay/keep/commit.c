@@ -61,7 +61,7 @@ int commit_open(struct commit **out, struct state *st, struct history *h, const 
     history_durable(h, &pos, &ring);
     c->recorded = pos;
     /* Started again within a generation: the store may be further than the number says. */
-    if (pos > journal_durable(&st->seg->journal) && pos <= journal_head(&st->seg->journal))
+    if (atomic_load(&st->seg->ready) && pos > journal_durable(&st->seg->journal) && pos <= journal_head(&st->seg->journal))
         atomic_store(&st->seg->journal.durable, pos);
     for (uint32_t r = 1; r <= seg->roster.n_rooms; r++) {
         uint64_t seq;
@@ -110,14 +110,20 @@ static void restore_client(void *arg, uint64_t client, uint32_t uid, uint32_t la
 int commit_restore(struct commit *c)
 {
     struct state *st = c->st;
+    uint64_t pos, ring;
+    history_durable(c->h, &pos, &ring);
+    journal_init(&st->seg->journal, st->seg->shape.ring_size,
+                 journal_next_start(pos, max_u64(ring, st->seg->shape.ring_size)));
     int r = history_rooms(c->h, restore_room, st);
     if (r == 0)
         r = history_clients(c->h, st->seg->shape.sessions_max / 2, restore_client, st);
     if (r < 0 || state_take(st) < 0)
         return r < 0 ? r : -EIDRM;
+    if (roster_host_open(&st->edit, st->seg->shape.origin, text_of(st->seg->shape.host)) == 0)
+        r = -ENOSPC;
     st->seg->hlc = max_u64(st->seg->hlc, history_newest_hlc(c->h));
     state_give(st);
-    return 0;
+    return r;
 }
 
 /* ---- gather ---- */

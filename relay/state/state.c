@@ -47,7 +47,7 @@ static void fill(struct segment *seg, const struct state_options *o, size_t tabl
     seg->shape.sessions_max = o->sessions_max;
     seg->shape.sessions_per_user = o->sessions_per_user;
     snprintf(seg->shape.host, sizeof seg->shape.host, "%s", o->host);
-    journal_init(&seg->journal, o->ring_size, o->start);
+    journal_init(&seg->journal, o->ring_size, 0);
     roster_init(&seg->roster, o->sessions_max);
     seg->shape.magic = STATE_MAGIC;
 }

@@ -64,13 +64,13 @@ struct state {
 };
 
 struct state_options {
-    uint64_t generation, origin, epoch, start; /* start: first journal position */
+    uint64_t generation, origin, epoch;
     const char *host;
     uint32_t workers, sessions_max, sessions_per_user;
     uint64_t ring_size; /* a power of two */
 };
 
-/* state_create -- make the segment `shm_name` and fill in its shape.
+/* state_create -- make the segment `shm_name` and fill in its shape; the keeper sets where its journal starts.
  * Returns  0 or -errno */
 int state_create(const char *shm_name, const struct state_options *o) MUST_USE;
 

@@ -1,0 +1,164 @@
+/* admin.c -- start in the background, stop, status. */
+#include "admin/admin.h"
+
+#include "base/sys.h"
+#include "frame/body.h"
+#include "state/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { START_MS = 60 * 1000, STOP_MS = 15 * 1000 };
+
+/* ---- start ---- */
+
+static _Noreturn void background(const struct instance *inst, const struct conf *conf,
+                                 int (*serve)(const struct instance *, const struct conf *, const char *, int),
+                                 const char *conf_path, int ready)
+{
+    char log[INSTANCE_PATH_MAX + 16];
+    snprintf(log, sizeof log, "%s/relay.log", inst->state);
+    setsid();
+    int null = open("/dev/null", O_RDWR), out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (null >= 0) {
+        dup2(null, 0);
+        dup2(null, 1);
+        dup2(out >= 0 ? out : null, 2);
+    }
+    if (chdir("/") < 0)
+        _exit(1);
+    exit(serve(inst, conf, conf_path, ready));
+}
+
+/* last_line -- of the log, without its date: why it did not start. */
+static void last_error(const struct instance *inst, char *to, size_t size)
+{
+    char path[INSTANCE_PATH_MAX + 16], line[1024];
+    snprintf(path, sizeof path, "%s/relay.log", inst->state);
+    FILE *f = fopen(path, "re");
+    snprintf(to, size, "see %s", path);
+    while (f && fgets(line, sizeof line, f)) {
+        const char *error = strstr(line, " error: ");
+        if (error) {
+            snprintf(to, size, "%s", error + 8);
+            to[strcspn(to, "\n")] = '\0';
+        }
+    }
+    if (f)
+        fclose(f);
+}
+
+int admin_start(const struct instance *inst, const struct conf *conf,
+                int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path)
+{
+    char why[INSTANCE_PATH_MAX + 128], byte;
+    int ready[2];
+    struct generation g;
+    if (generation_alive(inst) && generation_read(inst, &g) == 0 && g.ready)
+        return 0;
+    if (instance_make(inst, why, sizeof why) < 0) {
+        fprintf(stderr, "relay: %s\n", why);
+        return 1;
+    }
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        return 1;
+    pid_t pid = fork();
+    if (pid == 0)
+        background(inst, conf, serve, conf_path, ready[1]);
+    close(ready[1]);
+    struct pollfd p = {ready[0], POLLIN, 0};
+    bool ok = pid > 0 && poll(&p, 1, START_MS) == 1 && read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    /* Somebody else may have started it in the same moment. */
+    if (!ok && generation_alive(inst) && generation_read(inst, &g) == 0)
+        ok = true;
+    if (!ok) {
+        last_error(inst, why, sizeof why);
+        fprintf(stderr, "relay: it did not start: %s\n", why);
+    }
+    return ok ? 0 : 1;
+}
+
+/* ---- stop ---- */
+
+int admin_stop(const struct instance *inst)
+{
+    struct generation g;
+    if (!generation_alive(inst) || generation_read(inst, &g) < 0) {
+        fprintf(stderr, "relay: no relay of instance %s runs\n", inst->name);
+        return 1;
+    }
+    if (kill(g.pid, SIGTERM) < 0) {
+        fprintf(stderr, "relay: cannot stop process %d: %s\n", (int)g.pid, strerror(errno));
+        return errno == EPERM ? 4 : 1;
+    }
+    for (uint64_t deadline = now_ms() + STOP_MS; generation_alive(inst);) {
+        if (now_ms() > deadline) {
+            fprintf(stderr, "relay: process %d does not stop; see its log\n", (int)g.pid);
+            return 124;
+        }
+        poll(NULL, 0, 5);
+    }
+    return 0;
+}
+
+/* ---- status ---- */
+
+static void show_processes(const struct segment *seg)
+{
+    printf("%-10s %8s  %s\n", "process", "pid", "state");
+    for (unsigned i = 0; i < PROCS_MAX; i++) {
+        pid_t pid = (pid_t)atomic_load(&seg->proc[i].pid);
+        if (pid == 0)
+            continue;
+        char name[32];
+        snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "worker/%u", i);
+        printf("%-10s %8d  %s\n", name, (int)pid,
+               kill(pid, 0) < 0 && errno == ESRCH ? "not running" : atomic_load(&seg->proc[i].asleep) ? "waiting" : "busy");
+    }
+}
+
+static void show_tables(const struct segment *seg)
+{
+    const struct roster *r = &seg->roster;
+    const struct journal *j = &seg->journal;
+    unsigned attached = 0;
+    for (uint32_t i = 1; i < r->unused_session; i++)
+        attached += r->session[i].state == SESSION_ATTACHED;
+    uint64_t head = journal_head(j), durable = journal_durable(j);
+    printf("\nhost       %s (%016llx)\n", seg->shape.host, (unsigned long long)seg->shape.origin);
+    printf("sessions   %u of %u\n", attached, r->sessions_max);
+    printf("rooms      %u of %d\n", r->n_rooms, ROOMS_MAX - 1);
+    printf("journal    %llu KiB of %llu KiB, %llu bytes not yet on disk\n",
+           (unsigned long long)((head - journal_tail(j)) >> 10), (unsigned long long)(j->size >> 10),
+           (unsigned long long)(head - durable));
+    printf("store      %s\n", atomic_load(&seg->store_reason) == REASON_OK ? "ok" : "takes nothing: the disk is full");
+}
+
+int admin_status(const struct instance *inst)
+{
+    struct generation g;
+    struct state st;
+    char why[256];
+    if (!generation_alive(inst) || generation_read(inst, &g) < 0) {
+        fprintf(stderr, "relay: no relay of instance %s runs\n", inst->name);
+        return 1;
+    }
+    int r = state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why);
+    if (r < 0) {
+        fprintf(stderr, "relay: %s%s\n", why, r == -EPERM || r == -EACCES ? ": only the relay's own user and root may look" : "");
+        return r == -EPERM || r == -EACCES ? 4 : 1;
+    }
+    printf("instance   %s, generation %llu, supervisor %d\n\n", inst->name, (unsigned long long)g.number, (int)g.pid);
+    show_processes(st.seg);
+    show_tables(st.seg);
+    state_detach(&st);
+    return 0;
+}
