@@ -129,7 +129,7 @@ static int find(int dirfd, const char *name)
 static uid_t overflow_uid(void)
 {
     char text[16];
-    if (read_file(-1, "/proc/sys/kernel/overflowuid", text, sizeof text) <= 0)
+    if (read_file(AT_FDCWD, "/proc/sys/kernel/overflowuid", text, sizeof text) <= 0)
         return 65534;
     return (uid_t)strtoul(text, NULL, 10);
 }

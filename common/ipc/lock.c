@@ -11,6 +11,7 @@
 #include "ipc/lock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static bool runs_as_us(int pid)
 {
     char path[32], status[4096];
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    if (read_file(-1, path, status, sizeof status) < 0)
+    if (read_file(AT_FDCWD, path, status, sizeof status) < 0)
         return geteuid() != 0; /* hidden from us; kill(2) lets only root kill others */
     const char *uid = strstr(status, "\nUid:\t");
     return uid && strtoul(uid + 6, NULL, 10) == geteuid();

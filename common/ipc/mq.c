@@ -31,7 +31,7 @@ static void raise_limit(void)
 static bool lower_to(long *value, const char *limit_file)
 {
     char text[32];
-    if (read_file(-1, limit_file, text, sizeof text) <= 0)
+    if (read_file(AT_FDCWD, limit_file, text, sizeof text) <= 0)
         return false;
     long limit = strtol(text, NULL, 10);
     if (*value <= limit)

@@ -12,7 +12,7 @@
  * Returns  a file descriptor (close-on-exec), or -errno: -EEXIST, -ENOSPC when /dev/shm has no room */
 int shm_create(const char *name, size_t size) MUST_USE;
 
-/* shm_attach -- open an existing object of ours.
+/* shm_attach -- open an existing object of ours; root may look at anybody's.
  *
  * size     filled with its size in bytes
  * Returns  a file descriptor, or -errno; -EPERM when it is not owned by this user or is accessible to

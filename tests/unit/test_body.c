@@ -1,0 +1,505 @@
+/* test_body.c -- what is written is read back; what nobody could have written is refused. */
+#include "frame/body.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define FIFO_NAME "0123456789abcdef0123456789abcdef"
+
+static char chars[4096]; /* 'a', as many as one may want */
+
+static struct text as(size_t len)
+{
+    return (struct text){chars, len};
+}
+
+/* One of each type, with its variable parts as short (big = false) or as long as they may be.
+ */
+static int make_hello(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct hello h = {1, 2, "nonce", FIFO_NAME};
+    return write_hello(buf, &h, 77);
+}
+
+static int make_welcome(uint8_t *buf, bool big)
+{
+    struct welcome w = {.nonce = "nonce",
+                        .session = 3,
+                        .secret = "secret",
+                        .window = 65536,
+                        .user = as(big ? USER_NAME_MAX : 1),
+                        .host = as(big ? HOST_NAME_MAX_LEN : 1)};
+    return write_welcome(buf, &w, 77, 5, 6, 7);
+}
+
+static int make_change(uint8_t *buf, enum frame_type type, bool big)
+{
+    struct room_change c = {as(big ? USER_NAME_MAX : 1), as(big ? ROOM_NAME_MAX : 1)};
+    return write_room_change(buf, type, &c, 8, 77, 9);
+}
+
+static int make_open(uint8_t *buf, bool big)
+{
+    return make_change(buf, FRAME_OPEN, big);
+}
+
+static int make_join(uint8_t *buf, bool big)
+{
+    return make_change(buf, FRAME_JOIN, big);
+}
+
+static int make_leave(uint8_t *buf, bool big)
+{
+    return make_change(buf, FRAME_LEAVE, big);
+}
+
+static int make_create(uint8_t *buf, bool big)
+{
+    return make_change(buf, FRAME_CREATE, big);
+}
+
+static int make_say(uint8_t *buf, bool big)
+{
+    struct say s = {as(big ? USER_NAME_MAX : 1), as(big ? TEXT_PART_MAX : 1)};
+    return write_say(buf, &s, 8, 77, 9, FRAME_MORE);
+}
+
+static int make_query(uint8_t *buf, bool big)
+{
+    struct query q = {
+        .kind = big ? QUERY_ROOMS : QUERY_CATCHUP, .limit = 10, .fifo = FIFO_NAME};
+    return write_query(buf, &q, 8, 77, 9);
+}
+
+static int make_ack(uint8_t *buf, bool big)
+{
+    (void)big;
+    return write_ack(buf, 77, 9, 1000);
+}
+
+static int make_sentence(uint8_t *buf, enum frame_type type, bool big)
+{
+    struct reasoned r = {REASON_DENIED, as(big ? SENTENCE_MAX : 0)};
+    return write_reasoned(buf, type, &r, 77, 9);
+}
+
+static int make_refused(uint8_t *buf, bool big)
+{
+    return make_sentence(buf, FRAME_REFUSED, big);
+}
+
+static int make_notice(uint8_t *buf, bool big)
+{
+    return make_sentence(buf, FRAME_NOTICE, big);
+}
+
+static int make_farewell(uint8_t *buf, bool big)
+{
+    return make_sentence(buf, FRAME_FAREWELL, big);
+}
+
+static int make_host(uint8_t *buf, bool big)
+{
+    return write_host(buf, 6, as(big ? HOST_NAME_MAX_LEN : 1));
+}
+
+static int make_end(uint8_t *buf, bool big)
+{
+    struct end e = {1000, 10, 1, REASON_STORE, as(big ? SENTENCE_MAX : 0)};
+    return write_end(buf, &e, 77, 9);
+}
+
+static int make_room(uint8_t *buf, bool big)
+{
+    struct room_row r = {3, 4, as(big ? ROOM_NAME_MAX : 1)};
+    return write_room_row(buf, &r, 8, 99);
+}
+
+static int make_who(uint8_t *buf, bool big)
+{
+    struct who_row r = {2, as(big ? USER_NAME_MAX : 1), as(big ? HOST_NAME_MAX_LEN : 1)};
+    return write_who_row(buf, &r, 8, 6);
+}
+
+static int make_segment(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct segment_head s = {4, 500, 17, "prev", "hash", "signature"};
+    return write_segment(buf, &s, 6, 5, 8, 20, 99);
+}
+
+/* Read as its type says; the text of variable length is held against the rules for text. */
+static int read_any(const uint8_t *f)
+{
+    union {
+        struct hello hello;
+        struct welcome welcome;
+        struct room_change change;
+        struct say say;
+        struct query query;
+        struct reasoned reasoned;
+        struct text host;
+        struct end end;
+        struct room_row room;
+        struct who_row who;
+        struct segment_head segment;
+    } u;
+    switch (frame_type(f)) {
+    case FRAME_HELLO:
+        return read_hello(f, &u.hello);
+    case FRAME_WELCOME:
+        return read_welcome(f, &u.welcome);
+    case FRAME_OPEN:
+    case FRAME_JOIN:
+    case FRAME_LEAVE:
+    case FRAME_CREATE:
+        return read_room_change(f, &u.change);
+    case FRAME_SAY:
+        return read_say(f, &u.say);
+    case FRAME_QUERY:
+        return read_query(f, &u.query);
+    case FRAME_REFUSED:
+    case FRAME_NOTICE:
+    case FRAME_FAREWELL:
+        return read_reasoned(f, &u.reasoned);
+    case FRAME_HOST:
+        return read_host(f, &u.host);
+    case FRAME_END:
+        return read_end(f, &u.end);
+    case FRAME_ROOM:
+        return read_room_row(f, &u.room);
+    case FRAME_WHO:
+        return read_who_row(f, &u.who);
+    case FRAME_SEGMENT:
+        return read_segment(f, &u.segment);
+    default:
+        return 0;
+    }
+}
+
+static const struct {
+    int (*make)(uint8_t *buf, bool big);
+    bool open_ended; /* its last part is the rest of the body */
+} kinds[] = {
+    // clang-format off
+    {make_hello, false},  {make_welcome, false}, {make_open, false},     {make_join, false},
+    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
+    {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
+    {make_host, false},   {make_end, true},      {make_room, false},     {make_who, false},
+    {make_segment, false},
+    // clang-format on
+};
+
+/* read_exact -- as read_any(), from memory that ends where the frame ends. */
+static int read_exact(const uint8_t *f)
+{
+    uint8_t *copy = malloc(frame_len(f));
+    assert_non_null(copy);
+    memcpy(copy, f, frame_len(f));
+    int err = read_any(copy);
+    free(copy);
+    return err;
+}
+
+static void test_bounds_are_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        uint8_t buf[FRAME_MAX];
+        for (int big = 0; big < 2; big++) {
+            int n = kinds[i].make(buf, big);
+            const struct frame_row *row = frame_row(frame_type(buf));
+            assert_true(n > 0);
+            assert_int_equal(frame_check(buf, sizeof buf), n);
+            assert_int_equal(frame_body_len(buf), big ? row->body_max : row->body_min);
+            assert_int_equal(read_exact(buf), 0);
+        }
+    }
+}
+
+/* Any other length in the header: a part is missing, or bytes are left over. */
+static void test_every_other_length_is_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds) * 2; i++) {
+        uint8_t buf[FRAME_MAX] = {0};
+        assert_true(kinds[i / 2].make(buf, i % 2) > 0);
+        uint16_t len = frame_len(buf);
+        const struct frame_row *row = frame_row(frame_type(buf));
+        for (uint16_t other = FRAME_HEAD; other <= FRAME_MAX; other++) {
+            put_u16(buf, other);
+            if (other == len || (row->body_max == 0 && other > FRAME_HEAD))
+                continue;
+            int err = read_exact(buf);
+            assert_true(err == 0 || err == -EBADMSG);
+            assert_true(err < 0 || (kinds[i / 2].open_ended && other < len));
+        }
+    }
+}
+
+static void test_no_corrupted_byte_does_harm(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds) * 2; i++) {
+        uint8_t good[FRAME_MAX], buf[FRAME_MAX];
+        int n = kinds[i / 2].make(good, i % 2);
+        for (int at = 0; at < n && at < 512; at++) {
+            memcpy(buf, good, (size_t)n);
+            for (unsigned bit = 1; bit < 256; bit++) {
+                buf[at] = (uint8_t)(good[at] ^ bit);
+                if (frame_check(buf, (size_t)n) <= 0)
+                    continue;
+                int err = read_exact(buf);
+                assert_true(err == 0 || err == -EBADMSG);
+            }
+        }
+    }
+}
+
+static void test_round_trip_of_a_session(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct hello h;
+    make_hello(buf, false);
+    assert_int_equal(read_hello(buf, &h), 0);
+    assert_int_equal(h.version_min, 1);
+    assert_int_equal(h.version_max, 2);
+    assert_memory_equal(h.nonce, "nonce\0\0\0\0\0\0\0\0\0\0\0", NONCE_LEN);
+    assert_string_equal(h.fifo, FIFO_NAME);
+    assert_int_equal(frame_client(buf), 77);
+
+    struct welcome in = {"n", 0xdeadbeef, "s", 65536, text_of("anna"), text_of("host-1")}, w;
+    assert_true(write_welcome(buf, &in, 77, 5, 6, 7) > 0);
+    assert_int_equal(read_welcome(buf, &w), 0);
+    assert_memory_equal(w.nonce, in.nonce, NONCE_LEN);
+    assert_memory_equal(w.secret, in.secret, SECRET_LEN);
+    assert_true(w.session == 0xdeadbeef && w.window == 65536);
+    assert_true(text_eq(w.user, in.user) && text_eq(w.host, in.host));
+    assert_int_equal(frame_client(buf), 77);
+    assert_int_equal(frame_client_seq(buf), 5);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_int_equal(frame_pos(buf), 7);
+}
+
+static void test_round_trip_of_what_is_said(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct say in = {text_of("anna"), text_of("Grüße\n\033[31m")}, s;
+    assert_true(write_say(buf, &in, 8, 77, 9, FRAME_MORE | FRAME_ACTION) > 0);
+    assert_int_equal(read_say(buf, &s), 0);
+    assert_true(text_eq(s.user, in.user) && text_eq(s.text, in.text));
+    assert_int_equal(frame_room(buf), 8);
+    assert_int_equal(frame_client(buf), 77);
+    assert_int_equal(frame_client_seq(buf), 9);
+    assert_int_equal(frame_flags(buf), FRAME_MORE | FRAME_ACTION);
+
+    struct room_change c = {text_of("anna"), text_of("build/kernel")}, got;
+    assert_true(write_room_change(buf, FRAME_JOIN, &c, 8, 77, 9) > 0);
+    assert_int_equal(frame_type(buf), FRAME_JOIN);
+    assert_int_equal(read_room_change(buf, &got), 0);
+    assert_true(text_eq(got.user, c.user) && text_eq(got.room, c.room));
+    assert_int_equal(frame_room(buf), 8);
+    assert_true(write_room_change(buf, FRAME_CREATE, &c, 8, 0, 0) > 0);
+    assert_int_equal(read_room_change(buf, &got), 0);
+    assert_int_equal(got.user.len, 0);
+
+    assert_int_equal(write_ack(buf, 77, 9, 1000), FRAME_HEAD);
+    assert_int_equal(frame_client(buf), 77);
+    assert_int_equal(frame_client_seq(buf), 9);
+    assert_int_equal(frame_pos(buf), 1000);
+
+    struct reasoned r = {REASON_DISK_FULL, text_of("The disk is full.")}, rr;
+    assert_true(write_reasoned(buf, FRAME_REFUSED, &r, 77, 9) > 0);
+    assert_int_equal(read_reasoned(buf, &rr), 0);
+    assert_int_equal(rr.reason, REASON_DISK_FULL);
+    assert_true(text_eq(rr.text, r.text));
+    assert_int_equal(frame_client_seq(buf), 9);
+}
+
+static void test_round_trip_of_a_query(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct query in = {.kind = QUERY_SINCE,
+                       .limit = 1,
+                       .uid = 2,
+                       .after = 3,
+                       .before = 4,
+                       .since = 5,
+                       .until = 6,
+                       .key = {7, 8, 9, 10},
+                       .fifo = FIFO_NAME},
+                 q;
+    assert_true(write_query(buf, &in, 8, 77, 9) > 0);
+    assert_int_equal(read_query(buf, &q), 0);
+    assert_true(q.kind == QUERY_SINCE && q.limit == 1 && q.uid == 2 && q.after == 3);
+    assert_true(q.before == 4 && q.since == 5 && q.until == 6 && q.key.hlc == 7);
+    assert_true(q.key.origin == 8 && q.key.epoch == 9 && q.key.seq == 10);
+    assert_string_equal(q.fifo, FIFO_NAME);
+    assert_int_equal(frame_room(buf), 8);
+
+    struct end e = {1000, 10, 1, REASON_STORE, text_of("Half of it.")}, ee;
+    assert_true(write_end(buf, &e, 77, 9) > 0);
+    assert_int_equal(read_end(buf, &ee), 0);
+    assert_true(ee.pos == 1000 && ee.count == 10 && ee.more == 1 && ee.reason == REASON_STORE);
+    assert_true(text_eq(ee.text, e.text));
+
+    struct text name;
+    assert_true(write_host(buf, 6, text_of("host-1")) > 0);
+    assert_int_equal(read_host(buf, &name), 0);
+    assert_true(text_eq(name, text_of("host-1")) && frame_origin(buf) == 6);
+
+    struct room_row room = {3, 4, text_of("build")}, room2;
+    assert_true(write_room_row(buf, &room, 8, 99) > 0);
+    assert_int_equal(read_room_row(buf, &room2), 0);
+    assert_true(room2.members == 3 && room2.messages == 4 && text_eq(room2.name, room.name));
+    assert_true(frame_room(buf) == 8 && frame_hlc(buf) == 99);
+
+    struct who_row who = {2, text_of("anna"), text_of("host-1")}, who2;
+    assert_true(write_who_row(buf, &who, 8, 6) > 0);
+    assert_int_equal(read_who_row(buf, &who2), 0);
+    assert_true(who2.sessions == 2 && text_eq(who2.user, who.user));
+    assert_true(text_eq(who2.host, who.host) && frame_room(buf) == 8 && frame_origin(buf) == 6);
+}
+
+static void test_round_trip_of_segment_and_envelope(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct segment_head in = {4, 500, 17, "prev", "hash", "signature"}, s;
+    assert_true(write_segment(buf, &in, 6, 5, 8, 20, 99) > 0);
+    assert_int_equal(read_segment(buf, &s), 0);
+    assert_true(s.count == 4 && s.bytes == 500 && s.first_seq == 17);
+    assert_memory_equal(s.prev, in.prev, HASH_LEN);
+    assert_memory_equal(s.hash, in.hash, HASH_LEN);
+    assert_memory_equal(s.signature, in.signature, SIGNATURE_LEN);
+    assert_true(frame_origin(buf) == 6 && frame_epoch(buf) == 5 && frame_room(buf) == 8);
+    assert_true(frame_seq(buf) == 20 && frame_hlc(buf) == 99);
+
+    struct envelope e = {0xdeadbeef, "secret"}, e2;
+    write_envelope(buf, &e);
+    assert_int_equal(read_envelope(buf, ENVELOPE_LEN, &e2), 0);
+    assert_true(e2.session == e.session);
+    assert_memory_equal(e2.secret, e.secret, SECRET_LEN);
+    for (size_t len = 0; len < ENVELOPE_LEN; len++)
+        assert_int_equal(read_envelope(buf, len, &e2), -EBADMSG);
+    for (size_t i = 0; i < 4; i++) {
+        write_envelope(buf, &e);
+        buf[i] ^= 0x20;
+        assert_int_equal(read_envelope(buf, ENVELOPE_LEN, &e2), -EBADMSG);
+    }
+}
+
+static int said(struct text user, struct text text)
+{
+    uint8_t buf[FRAME_MAX];
+    struct say s = {user, text};
+    int n = write_say(buf, &s, 8, 77, 9, 0);
+    return n < 0 ? n : read_say(buf, &s);
+}
+
+static void test_bad_text_is_refused(void **state)
+{
+    (void)state;
+    struct text anna = text_of("anna"), hi = text_of("hi");
+    assert_int_equal(said(anna, hi), 0);
+    assert_int_equal(said(anna, text_of("")), -EMSGSIZE);
+    assert_int_equal(said(anna, as(TEXT_PART_MAX + 1)), -EMSGSIZE);
+    assert_int_equal(said(as(1), as(TEXT_PART_MAX + 1)), -EMSGSIZE);
+    assert_int_equal(said(as(USER_NAME_MAX + 1), hi), -EMSGSIZE);
+    assert_int_equal(said(text_of(""), hi), -EMSGSIZE);
+    assert_int_equal(said(anna, (struct text){"a\0b", 3}), -EBADMSG);
+    assert_int_equal(said(anna, text_of("\xc0\xaf")), -EBADMSG);
+    assert_int_equal(said(anna, text_of("\xed\xa0\x80")), -EBADMSG);
+    assert_int_equal(said(text_of("-rf"), hi), -EBADMSG);
+    assert_int_equal(said(text_of("\033[c"), hi), -EBADMSG);
+
+    uint8_t buf[FRAME_MAX];
+    struct reasoned r = {REASON_OK, text_of("\xff")};
+    assert_true(write_reasoned(buf, FRAME_NOTICE, &r, 77, 9) > 0);
+    assert_int_equal(read_reasoned(buf, &r), -EBADMSG);
+    r.text = as(SENTENCE_MAX + 1);
+    assert_int_equal(write_reasoned(buf, FRAME_NOTICE, &r, 77, 9), -EMSGSIZE);
+    struct end e = {.more = 2};
+    assert_true(write_end(buf, &e, 77, 9) > 0);
+    assert_int_equal(read_end(buf, &e), -EBADMSG);
+}
+
+static int changed(enum frame_type type, const char *user, const char *room)
+{
+    uint8_t buf[FRAME_MAX];
+    struct room_change c;
+    struct wr w = frame_begin(buf, type);
+    wr_text(&w, text_of(user));
+    wr_text(&w, text_of(room));
+    int n = frame_end(buf, &w);
+    return n < 0 ? n : read_room_change(buf, &c);
+}
+
+static void test_bad_names_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(changed(FRAME_JOIN, "anna", "build"), 0);
+    assert_int_equal(changed(FRAME_JOIN, "", "build"), -EBADMSG);
+    assert_int_equal(changed(FRAME_CREATE, "", "build"), 0);
+    assert_int_equal(changed(FRAME_CREATE, "anna", "build"), -EBADMSG);
+    assert_int_equal(changed(FRAME_JOIN, "anna", "Build"), -EBADMSG);
+    assert_int_equal(changed(FRAME_JOIN, "anna", "../x"), -EBADMSG);
+    assert_int_equal(changed(FRAME_JOIN, "an na", "build"), -EBADMSG);
+
+    uint8_t buf[FRAME_MAX];
+    struct text name;
+    assert_int_equal(write_host(buf, 6, as(HOST_NAME_MAX_LEN + 1)), -EMSGSIZE);
+    assert_true(write_host(buf, 6, text_of("Host")) > 0);
+    assert_int_equal(read_host(buf, &name), -EBADMSG);
+}
+
+static void test_only_random_names_of_fifos(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "0123456789ABCDEF0123456789abcdef", "../../../../../../../etc/passwd0",
+        "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdeg"};
+    uint8_t buf[FRAME_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct hello h = {1, 1, "nonce", ""};
+        struct query q = {.kind = QUERY_WHO};
+        memcpy(h.fifo, bad[i], strlen(bad[i]));
+        memcpy(q.fifo, bad[i], strlen(bad[i]));
+        assert_true(write_hello(buf, &h, 77) > 0);
+        assert_int_equal(read_hello(buf, &h), -EBADMSG);
+        assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+        assert_int_equal(read_query(buf, &q), -EBADMSG);
+    }
+    for (unsigned kind = 0; kind < 256; kind++) {
+        struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
+        assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+        bool good = kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS;
+        assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
+    }
+}
+
+int main(void)
+{
+    memset(chars, 'a', sizeof chars);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bounds_are_exact),
+        cmocka_unit_test(test_every_other_length_is_refused),
+        cmocka_unit_test(test_no_corrupted_byte_does_harm),
+        cmocka_unit_test(test_round_trip_of_a_session),
+        cmocka_unit_test(test_round_trip_of_what_is_said),
+        cmocka_unit_test(test_round_trip_of_a_query),
+        cmocka_unit_test(test_round_trip_of_segment_and_envelope),
+        cmocka_unit_test(test_bad_text_is_refused),
+        cmocka_unit_test(test_bad_names_are_refused),
+        cmocka_unit_test(test_only_random_names_of_fifos),
+    };
+    return cmocka_run_group_tests_name("body", tests, NULL, NULL);
+}
