@@ -112,10 +112,16 @@ static size_t columns(uint32_t last, uint32_t c)
     return of->category == UTF8PROC_CATEGORY_MC ? 1 : of->charwidth;
 }
 
+/* put -- all of it or, from the first that does not fit, nothing more; a joiner that waits for
+ * it is taken back, lest it join with what the caller writes next. */
 static void put(struct pen *p, const char *bytes, size_t len)
 {
-    if (p->full || p->size - p->len <= len) {
+    if (p->full)
+        return;
+    if (p->size - p->len <= len) {
         p->full = true;
+        if (p->last == ZWJ || p->last == ZWNJ)
+            p->len -= strlen("\u200d");
         return;
     }
     memcpy(p->out + p->len, bytes, len);

@@ -39,8 +39,7 @@ int shm_attach(const char *name, size_t *size)
         return -errno;
     struct stat st;
     int r = fstat(fd, &st) == 0 ? 0 : -errno;
-    bool may_look = r == 0 && (st.st_uid == geteuid() || geteuid() == 0);
-    if (r == 0 && (!may_look || (st.st_mode & 077) != 0))
+    if (r == 0 && ((st.st_uid != geteuid() && geteuid() != 0) || (st.st_mode & 077) != 0))
         r = -EPERM;
     if (r < 0) {
         close_fd(&fd);

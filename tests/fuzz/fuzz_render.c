@@ -38,9 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     out = realloc(out, room); /* exact, for the sanitizer */
     n = render_text(in, how, out, room);
-    /* A cut may part a joiner from what it joins; nothing else may be different. */
     if (n >= room || out[n] != '\0')
         abort();
+    judge(out, n, how & RENDER_UTF8, how & RENDER_LINES);
     n = render_name(in, out, room);
     judge(out, n, false, false);
     free(out);

@@ -1,0 +1,885 @@
+/* port.c -- one session with a relay, kept up across everything that can happen to the relay. */
+#include "port.h"
+
+#include "base/hash.h"
+#include "base/prng.h"
+#include "base/sys.h"
+#include "base/text.h"
+#include "ipc/fifo.h"
+#include "ipc/mq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    STREAM_BUFFER = 128 * 1024,
+    HELLO_MS = 1000,      /* for the relay's welcome, then hello again */
+    SEND_MS = 2000,       /* for room in the queue, then look whether the relay is still there */
+    RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
+    ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
+    SEEN_START = 256,
+};
+
+struct bytes {
+    uint8_t *p;
+    size_t start, len, size; /* [start, len) is in use */
+};
+
+struct room {
+    char name[ROOM_NAME_MAX + 1];
+    uint64_t id;
+    uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
+    uint32_t history; /* wanted on the first join */
+    bool wanted;      /* we are, or want to be, in it */
+};
+
+struct host {
+    uint64_t id;
+    char name[HOST_NAME_MAX_LEN + 1];
+};
+
+struct seen {
+    uint64_t client, room;
+    uint32_t seq;
+};
+
+/* A stream we read: the FIFO of the session, or of an answer. */
+struct stream {
+    int fd;
+    struct splitter split;
+    uint8_t *buf;
+    bool opened; /* something came: the relay has it open, so an end is its end */
+};
+
+struct port {
+    struct port_options o;
+    struct instance inst;
+    struct generation gen;
+    int rendezvous;
+    struct mq queue;
+    struct stream main, answer;
+    size_t fetching; /* room + 1 whose history comes through `answer` */
+    struct query fetch_query;
+    uint64_t fetch_deadline;
+    uint64_t client, origin, cursor;
+    uint32_t session, next_seq, acked, window;
+    uint8_t secret[SECRET_LEN];
+    char user[USER_NAME_MAX + 1];
+    struct bytes unacked; /* frames sent or to be sent, until acknowledged */
+    size_t sent;          /* of them, up to here */
+    uint32_t n_unacked;
+    struct bytes pending; /* frames for the user that came while something else was waited for */
+    uint8_t handed[FRAME_MAX];
+    struct room *room;
+    size_t n_rooms;
+    struct host *host;
+    size_t n_hosts;
+    struct seen *seen; /* hash table; seq 0: free */
+    size_t n_seen, seen_size;
+    bool away;
+    uint64_t away_since, retry_at;
+    struct prng prng;
+    char end_text[512];
+};
+
+/* ---- small things ---- */
+
+static int append(struct bytes *b, const void *p, size_t len)
+{
+    if (b->start == b->len)
+        b->start = b->len = 0;
+    if (b->size - b->len < len) {
+        memmove(b->p, b->p + b->start, b->len - b->start);
+        b->len -= b->start;
+        b->start = 0;
+    }
+    if (b->size - b->len < len) {
+        size_t size = (b->size + len) * 2;
+        uint8_t *q = realloc(b->p, size);
+        if (!q)
+            return -ENOMEM;
+        b->p = q;
+        b->size = size;
+    }
+    memcpy(b->p + b->len, p, len);
+    b->len += len;
+    return 0;
+}
+
+static int stream_init(struct stream *s)
+{
+    s->fd = -1;
+    s->buf = malloc(STREAM_BUFFER);
+    return s->buf ? 0 : -ENOMEM;
+}
+
+static void stream_close(struct stream *s)
+{
+    close_fd(&s->fd);
+    s->opened = false;
+    splitter_init(&s->split, s->buf, STREAM_BUFFER);
+}
+
+/* stream_next -- 1 and a frame; 0 nothing now; -EPIPE it ended or is broken. */
+static int stream_next(struct stream *s, const uint8_t **f)
+{
+    for (;;) {
+        int r = splitter_next(&s->split, f);
+        if (r != 0)
+            return r < 0 ? -EPIPE : 1;
+        size_t room;
+        uint8_t *to = splitter_room(&s->split, &room);
+        ssize_t n = read(s->fd, to, room);
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+        if (n == 0) /* no writer: none yet, or none any more */
+            return s->opened ? -EPIPE : 0;
+        s->opened = true;
+        splitter_fed(&s->split, (size_t)n);
+    }
+}
+
+static bool readable(int fd, int ms)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+    return poll(&p, 1, ms) > 0;
+}
+
+static struct room *find_room(const struct port *p, uint64_t id)
+{
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (p->room[i].id == id)
+            return &p->room[i];
+    return NULL;
+}
+
+static struct room *know_room(struct port *p, const char *name)
+{
+    uint64_t id = room_id(text_of(name));
+    struct room *r = find_room(p, id);
+    if (r)
+        return r;
+    struct room *all = realloc(p->room, (p->n_rooms + 1) * sizeof *all);
+    if (!all)
+        return NULL;
+    p->room = all;
+    r = &all[p->n_rooms++];
+    *r = (struct room){.id = id};
+    snprintf(r->name, sizeof r->name, "%s", name);
+    return r;
+}
+
+static void know_host(struct port *p, uint64_t id, struct text name)
+{
+    struct host *h = NULL;
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (p->host[i].id == id)
+            h = &p->host[i];
+    if (!h) {
+        struct host *all = realloc(p->host, (p->n_hosts + 1) * sizeof *all);
+        if (!all)
+            return;
+        p->host = all;
+        h = &all[p->n_hosts++];
+    }
+    h->id = id;
+    snprintf(h->name, sizeof h->name, "%.*s", (int)name.len, name.p);
+}
+
+/* ---- what was seen ---- */
+
+static struct seen *seen_slot(struct seen *table, size_t size, uint64_t client, uint64_t room)
+{
+    size_t i = (size_t)((client ^ room) * 0x9e3779b97f4a7c15u >> 16) & (size - 1);
+    while (table[i].seq != 0 && (table[i].client != client || table[i].room != room))
+        i = (i + 1) & (size - 1);
+    return &table[i];
+}
+
+static int seen_grow(struct port *p)
+{
+    size_t size = p->seen_size ? p->seen_size * 2 : SEEN_START;
+    struct seen *t = calloc(size, sizeof *t);
+    if (!t)
+        return -ENOMEM;
+    for (size_t i = 0; i < p->seen_size; i++)
+        if (p->seen[i].seq != 0)
+            *seen_slot(t, size, p->seen[i].client, p->seen[i].room) = p->seen[i];
+    free(p->seen);
+    p->seen = t;
+    p->seen_size = size;
+    return 0;
+}
+
+/* is_new -- the first time this frame comes?  What one client says in one room comes in the order it was said. */
+static bool is_new(struct port *p, const uint8_t *f)
+{
+    if ((p->n_seen + 1) * 2 > p->seen_size && seen_grow(p) < 0)
+        return true;
+    struct seen *s = seen_slot(p->seen, p->seen_size, frame_client(f), frame_room(f));
+    if (s->seq >= frame_client_seq(f))
+        return false;
+    p->n_seen += s->seq == 0;
+    *s = (struct seen){frame_client(f), frame_room(f), frame_client_seq(f)};
+    return true;
+}
+
+/* ---- finding a relay ---- */
+
+static int choose_instance(struct port *p)
+{
+    const char *name = p->o.instance ? p->o.instance : getenv("CHAT_INSTANCE");
+    name = name && *name ? name : INSTANCE_DEFAULT;
+    if (instance_system(&p->inst, name) < 0)
+        return -EINVAL;
+    if (!getenv("RELAY_RUNTIME_DIR") && generation_alive(&p->inst))
+        return 0;
+    return instance_user(&p->inst, name);
+}
+
+/* start_relay -- `relay start`, from beside this program or from PATH. */
+static void start_relay(const struct port *p)
+{
+    char self[INSTANCE_PATH_MAX], path[INSTANCE_PATH_MAX + 8];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    snprintf(path, sizeof path, "%s/relay", self);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(path, "relay", "-i", p->inst.name, "start", (char *)NULL);
+        execlp("relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
+        execl("/usr/local/sbin/relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* find -- a relay that is ready, and its queue and rendezvous directory opened. */
+static int find(struct port *p)
+{
+    int r = choose_instance(p);
+    if (r < 0)
+        return r;
+    if (!generation_alive(&p->inst)) {
+        if (p->inst.system || !p->o.start)
+            return -ENOENT;
+        start_relay(p);
+    }
+    r = generation_read(&p->inst, &p->gen);
+    if (r < 0 || !p->gen.ready || p->gen.n_queues == 0)
+        return r < 0 ? r : -ENOENT;
+    mq_shut(&p->queue);
+    close_fd(&p->rendezvous);
+    p->rendezvous = open(p->inst.fifo, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (p->rendezvous < 0)
+        return -errno;
+    return mq_attach_writer(&p->queue, p->gen.queue[p->client % p->gen.n_queues], p->gen.owner);
+}
+
+/* ---- sending ---- */
+
+static int put_message(struct port *p, const uint8_t *frames, size_t len, unsigned timeout_ms)
+{
+    uint8_t message[QUEUE_MESSAGE_MAX];
+    struct envelope e = {.session = p->session};
+    memcpy(e.secret, p->secret, SECRET_LEN);
+    write_envelope(message, &e);
+    memcpy(message + ENVELOPE_LEN, frames, len);
+    return mq_put(&p->queue, message, ENVELOPE_LEN + len, timeout_ms);
+}
+
+static void go_away(struct port *p)
+{
+    if (p->away)
+        return;
+    stream_close(&p->main);
+    stream_close(&p->answer);
+    p->fetching = 0;
+    p->away = true;
+    p->away_since = now_ms();
+    p->retry_at = p->away_since + prng_below(&p->prng, RETRY_MS);
+}
+
+int port_flush(struct port *p)
+{
+    size_t max = min_size(p->queue.message_max, QUEUE_MESSAGE_MAX) - ENVELOPE_LEN;
+    while (!p->away && p->sent < p->unacked.len) {
+        size_t len = 0;
+        while (p->sent + len < p->unacked.len) {
+            size_t n = frame_stride(p->unacked.p + p->sent + len);
+            if (len + n > max)
+                break;
+            len += n;
+        }
+        int r = put_message(p, p->unacked.p + p->sent, len, SEND_MS);
+        if (r == 0)
+            p->sent += len;
+        else if (r != -ETIMEDOUT || !generation_alive(&p->inst))
+            go_away(p);
+    }
+    return 0;
+}
+
+/* keep -- queue a frame under the next number. */
+static int keep(struct port *p, uint8_t *f)
+{
+    size_t sent = p->sent - p->unacked.start;
+    frame_set_client(f, p->client);
+    frame_set_client_seq(f, ++p->next_seq);
+    int r = append(&p->unacked, f, frame_stride(f));
+    p->sent = p->unacked.start + sent;
+    p->n_unacked += r == 0;
+    return r;
+}
+
+static void on_ack(struct port *p, uint32_t seq)
+{
+    struct bytes *u = &p->unacked;
+    while (u->start < u->len && frame_client_seq(u->p + u->start) <= seq) {
+        u->start += frame_stride(u->p + u->start);
+        p->n_unacked--;
+    }
+    if (p->sent < u->start)
+        p->sent = u->start;
+    if (seq > p->acked)
+        p->acked = seq;
+}
+
+static int change_room(struct port *p, enum frame_type type, const struct room *r, bool quiet)
+{
+    uint8_t f[FRAME_MAX];
+    struct room_change c = {text_of(p->user), text_of(r->name)};
+    int n = write_room_change(f, type, &c, r->id, 0, 0);
+    if (n < 0)
+        return n;
+    frame_set_flags(f, quiet ? FRAME_SELF : 0);
+    return keep(p, f);
+}
+
+/* ---- hello ---- */
+
+static int say_hello(struct port *p)
+{
+    struct hello h = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION};
+    uint8_t f[FRAME_MAX];
+    const uint8_t *got;
+    struct welcome w;
+    stream_close(&p->main);
+    os_random(h.nonce, sizeof h.nonce);
+    p->main.fd = fifo_make(p->rendezvous, h.fifo);
+    if (p->main.fd < 0)
+        return p->main.fd;
+    p->session = 0;
+    memset(p->secret, 0, SECRET_LEN);
+    int n = write_hello(f, &h, p->client);
+    int r = n < 0 ? n : put_message(p, f, (size_t)n, HELLO_MS);
+    if (r == 0 && !readable(p->main.fd, HELLO_MS))
+        r = -ETIMEDOUT;
+    if (r < 0) {
+        fifo_abandon(p->rendezvous, h.fifo);
+        stream_close(&p->main);
+        return r;
+    }
+    r = stream_next(&p->main, &got);
+    struct reasoned why;
+    if (r == 1 && frame_type(got) == FRAME_REFUSED && read_reasoned(got, &why) == 0) {
+        snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)why.text.len, why.text.p);
+        return why.reason == REASON_VERSION ? -EPROTO : -EACCES;
+    }
+    if (r != 1 || frame_type(got) != FRAME_WELCOME || read_welcome(got, &w) < 0 || memcmp(w.nonce, h.nonce, NONCE_LEN) != 0)
+        return -EPIPE; /* not ours: somebody else's bytes */
+    p->session = w.session;
+    memcpy(p->secret, w.secret, SECRET_LEN);
+    p->window = w.window;
+    p->origin = frame_origin(got);
+    snprintf(p->user, sizeof p->user, "%.*s", (int)w.user.len, w.user.p);
+    know_host(p, p->origin, w.host);
+    p->next_seq = p->next_seq > frame_client_seq(got) ? p->next_seq : frame_client_seq(got);
+    p->acked = p->acked > 0 ? p->acked : 0;
+    p->sent = p->unacked.start;
+    while (p->sent < p->unacked.len && frame_client_seq(p->unacked.p + p->sent) <= frame_client_seq(got))
+        p->sent += frame_stride(p->unacked.p + p->sent);
+    return 0;
+}
+
+/* only_lasting -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
+static void only_lasting(struct port *p)
+{
+    struct bytes all = p->unacked;
+    p->unacked = (struct bytes){0};
+    p->n_unacked = 0;
+    for (size_t at = all.start; at < all.len; at += frame_stride(all.p + at)) {
+        const uint8_t *f = all.p + at;
+        if (frame_type(f) != FRAME_SAY && frame_type(f) != FRAME_OPEN)
+            continue;
+        if (append(&p->unacked, f, frame_stride(f)) == 0)
+            p->n_unacked++;
+    }
+    free(all.p);
+    p->sent = 0;
+}
+
+static int come_back(struct port *p)
+{
+    int r = find(p);
+    if (r == 0) {
+        only_lasting(p);
+        r = say_hello(p);
+    }
+    if (r < 0)
+        return r;
+    p->away = false;
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (p->room[i].wanted && (r = change_room(p, FRAME_JOIN, &p->room[i], true)) < 0)
+            return r;
+    return port_flush(p);
+}
+
+/* ---- history ---- */
+
+static int ask(struct port *p, uint64_t room, struct query *q)
+{
+    uint8_t f[FRAME_MAX];
+    stream_close(&p->answer);
+    p->answer.fd = fifo_make(p->rendezvous, q->fifo);
+    if (p->answer.fd < 0)
+        return p->answer.fd;
+    int n = write_query(f, q, room, 0, 0);
+    int r = n < 0 ? n : keep(p, f);
+    return r < 0 ? r : port_flush(p);
+}
+
+static int fetch(struct port *p, const struct room *r, uint64_t joined_at)
+{
+    struct query q = {.kind = r->cursor ? QUERY_CATCHUP : QUERY_NEWEST, .limit = r->history, .after = r->cursor, .before = joined_at};
+    p->fetch_query = q;
+    p->fetching = (size_t)(r - p->room) + 1;
+    p->fetch_deadline = now_ms() + ANSWER_MS;
+    return ask(p, r->id, &p->fetch_query);
+}
+
+static void fetched(struct port *p)
+{
+    struct room *r = &p->room[p->fetching - 1];
+    r->cursor = p->fetch_query.before;
+    p->fetching = 0;
+    stream_close(&p->answer);
+}
+
+/* again -- the answer broke off: ask for all of it once more; what came already is dropped as seen. */
+static void again(struct port *p)
+{
+    struct query q = p->fetch_query;
+    fifo_abandon(p->rendezvous, q.fifo);
+    p->fetch_deadline = now_ms() + ANSWER_MS;
+    if (ask(p, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
+        go_away(p);
+}
+
+/* ---- receiving ---- */
+
+/* consider -- a frame of the session's FIFO; true when it is for the user. */
+static bool consider(struct port *p, const uint8_t *f)
+{
+    struct room *r = find_room(p, frame_room(f));
+    bool own = frame_client(f) == p->client;
+    struct text name;
+    switch (frame_type(f)) {
+    case FRAME_ACK:
+        on_ack(p, frame_client_seq(f));
+        return false;
+    case FRAME_HOST:
+        if (read_host(f, &name) == 0)
+            know_host(p, frame_origin(f), name);
+        return false;
+    case FRAME_JOIN:
+        if (own && r && r->wanted && (r->cursor || r->history)) {
+            if (fetch(p, r, frame_pos(f)) < 0)
+                go_away(p);
+        } else if (own && r) {
+            r->cursor = frame_pos(f);
+        }
+        return r && r->wanted && (!own || !(frame_flags(f) & FRAME_SELF));
+    case FRAME_LEAVE:
+        return r && r->wanted;
+    case FRAME_SAY:
+        if (!r || !r->wanted || r->cursor == 0 || frame_pos(f) < r->cursor)
+            return false;
+        r->cursor = frame_pos(f) + frame_stride(f);
+        return is_new(p, f);
+    case FRAME_REFUSED:
+    case FRAME_NOTICE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* next_fetched -- from the history that is coming in. */
+static int next_fetched(struct port *p, const uint8_t **f)
+{
+    for (;;) {
+        int r = stream_next(&p->answer, f);
+        if (r == 0 && now_ms() > p->fetch_deadline && !readable(p->main.fd, 0))
+            r = -EPIPE;
+        if (r == 0) /* is the relay still there? its end shows on the main FIFO */
+            return 0;
+        if (r < 0) {
+            again(p);
+            return 0;
+        }
+        p->fetch_deadline = now_ms() + ANSWER_MS;
+        if (frame_type(*f) == FRAME_END) {
+            fetched(p);
+            return -EAGAIN;
+        }
+        if (frame_type(*f) == FRAME_SAY && is_new(p, *f))
+            return 1;
+    }
+}
+
+/* next_live -- the next frame for the user off the FIFOs. */
+static int next_live(struct port *p, const uint8_t **f)
+{
+    for (;;) {
+        if (p->fetching) {
+            int r = next_fetched(p, f);
+            if (r != -EAGAIN)
+                return r;
+            continue;
+        }
+        int r = stream_next(&p->main, f);
+        if (r < 0)
+            go_away(p);
+        if (r <= 0)
+            return 0;
+        if (consider(p, *f))
+            return 1;
+    }
+}
+
+static int hand_out(struct port *p, const uint8_t *f, const uint8_t **out)
+{
+    memcpy(p->handed, f, frame_stride(f));
+    *out = p->handed;
+    if (frame_pos(f) != 0 && frame_pos(f) + frame_stride(f) > p->cursor)
+        p->cursor = frame_pos(f) + frame_stride(f);
+    return 1;
+}
+
+static int try_again(struct port *p)
+{
+    uint64_t now = now_ms();
+    if (now < p->retry_at)
+        return 0;
+    int r = come_back(p);
+    if (r == -EACCES || r == -EPROTO)
+        return r;
+    if (r < 0 && now_ms() - p->away_since > p->o.timeout_ms)
+        return -ENOENT;
+    if (r < 0)
+        stream_close(&p->main);
+    p->away = r < 0;
+    p->retry_at = now_ms() + RETRY_MS + prng_below(&p->prng, RETRY_MS);
+    return 0;
+}
+
+int port_next(struct port *p, const uint8_t **frame)
+{
+    if (p->pending.start < p->pending.len) {
+        const uint8_t *f = p->pending.p + p->pending.start;
+        p->pending.start += frame_stride(f);
+        return hand_out(p, f, frame);
+    }
+    if (p->away) {
+        int r = try_again(p);
+        if (r < 0 || p->away)
+            return r;
+    }
+    const uint8_t *f;
+    int r = next_live(p, &f);
+    return r == 1 ? hand_out(p, f, frame) : r;
+}
+
+int port_fd(const struct port *p)
+{
+    return p->away ? -1 : p->fetching ? p->answer.fd : p->main.fd;
+}
+
+int port_wait_ms(const struct port *p)
+{
+    if (p->pending.start < p->pending.len)
+        return 0;
+    if (p->away) {
+        uint64_t now = now_ms();
+        return p->retry_at > now ? (int)(p->retry_at - now) : 0;
+    }
+    return p->fetching ? 200 : -1;
+}
+
+/* wait_some -- for acknowledgements, keeping what comes for the user. */
+static int wait_some(struct port *p, int ms)
+{
+    const uint8_t *f;
+    struct bytes keep_pending = p->pending;
+    p->pending = (struct bytes){0};
+    int r = port_next(p, &f);
+    if (r == 0 && port_fd(p) >= 0) {
+        int wait = port_wait_ms(p);
+        readable(port_fd(p), wait >= 0 && wait < ms ? wait : ms);
+    } else if (r == 0) {
+        poll(NULL, 0, min_size((size_t)port_wait_ms(p), (size_t)ms) == 0 ? 1 : port_wait_ms(p));
+    }
+    free(p->pending.p);
+    p->pending = keep_pending;
+    if (r == 1)
+        r = append(&p->pending, f, frame_stride(f));
+    return r < 0 ? r : 0;
+}
+
+/* ---- the rest of the interface ---- */
+
+static void explain(const struct port *p, int r, char *why, size_t size)
+{
+    if (r == -EACCES && p->end_text[0])
+        snprintf(why, size, "%s", p->end_text);
+    else if (r == -EACCES || r == -EPERM)
+        snprintf(why, size, "you may not use the relay of this host; ask its admin");
+    else if (r == -EPROTO)
+        snprintf(why, size, "%s", p->end_text);
+    else if (r == -EINVAL)
+        snprintf(why, size, "an instance name is 1 to 32 of a-z 0-9 _ -");
+    else if (r == -ETIMEDOUT || r == -EPIPE)
+        snprintf(why, size, "the relay does not answer; see: relay status");
+    else
+        snprintf(why, size, "no relay runs on this host; start one with: relay start");
+}
+
+int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
+{
+    struct port *p = calloc(1, sizeof *p);
+    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0)
+        return -ENOMEM;
+    (void)signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_DUMPABLE, 0); /* the session's secret */
+    p->o = *o;
+    p->rendezvous = -1;
+    p->queue.q = -1;
+    p->away = true;
+    p->away_since = now_ms();
+    do
+        p->client = os_random_u64();
+    while (p->client == 0);
+    p->prng.s = p->client;
+    int r;
+    do {
+        r = come_back(p);
+        if (r < 0 && r != -EACCES && r != -EPROTO && r != -EINVAL && now_ms() - p->away_since < o->timeout_ms &&
+            (p->o.start || r != -ENOENT || generation_alive(&p->inst)))
+            poll(NULL, 0, RETRY_MS);
+        else
+            break;
+    } while (r < 0);
+    if (r < 0) {
+        explain(p, r, why, why_size);
+        p->away = true;
+        port_close(p);
+        return r == -EPIPE ? -ETIMEDOUT : r == -EPERM ? -EACCES : r;
+    }
+    *out = p;
+    return 0;
+}
+
+void port_close(struct port *p)
+{
+    uint8_t f[FRAME_MAX];
+    struct wr w = frame_begin(f, FRAME_BYE);
+    int n = frame_end(f, &w);
+    frame_set_client(f, p->client);
+    if (!p->away && n > 0 && put_message(p, f, (size_t)n, SEND_MS) < 0)
+        n = 0; /* the relay will notice by itself */
+    close_fd(&p->main.fd);
+    close_fd(&p->answer.fd);
+    close_fd(&p->rendezvous);
+    mq_shut(&p->queue);
+    free(p->main.buf);
+    free(p->answer.buf);
+    free(p->unacked.p);
+    free(p->pending.p);
+    free(p->room);
+    free(p->host);
+    free(p->seen);
+    free(p);
+}
+
+int port_join(struct port *p, const char *name, uint32_t history, uint64_t after)
+{
+    struct room *r = know_room(p, name);
+    if (!r)
+        return -ENOMEM;
+    r->wanted = true;
+    r->history = history;
+    r->cursor = after;
+    int e = change_room(p, FRAME_JOIN, r, p->o.quiet);
+    return e < 0 ? e : port_flush(p);
+}
+
+int port_leave(struct port *p, const char *name)
+{
+    struct room *r = know_room(p, name);
+    if (!r)
+        return -ENOMEM;
+    int e = change_room(p, FRAME_LEAVE, r, p->o.quiet);
+    r->wanted = false;
+    r->cursor = 0;
+    return e < 0 ? e : port_flush(p);
+}
+
+static int wait_for_window(struct port *p)
+{
+    uint64_t deadline = now_ms() + p->o.timeout_ms;
+    while (p->unacked.len - p->unacked.start > p->window) {
+        int r = port_flush(p);
+        r = r < 0 ? r : wait_some(p, 100);
+        if (r < 0)
+            return r;
+        if (now_ms() > deadline)
+            return -ETIMEDOUT;
+    }
+    return 0;
+}
+
+int64_t port_say(struct port *p, const char *name, struct text text, bool action)
+{
+    uint8_t f[FRAME_MAX];
+    struct room *r = know_room(p, name);
+    if (text.len == 0 || text.len > TEXT_MESSAGE_MAX)
+        return -EMSGSIZE;
+    if (!text_utf8_ok(text))
+        return -EILSEQ;
+    int e = r ? wait_for_window(p) : -ENOMEM;
+    if (e == 0 && !r->wanted)
+        e = change_room(p, FRAME_OPEN, r, false);
+    for (size_t at = 0; e >= 0 && at < text.len;) {
+        struct text rest = {text.p + at, text.len - at};
+        struct say s = {text_of(p->user), {rest.p, text_utf8_cut(rest, TEXT_PART_MAX)}};
+        uint8_t flags = (uint8_t)((at > 0 ? FRAME_CONT : 0) | (action ? FRAME_ACTION : 0));
+        at += s.text.len;
+        e = write_say(f, &s, r->id, 0, 0, (uint8_t)(flags | (at < text.len ? FRAME_MORE : 0)));
+        if (e > 0)
+            e = keep(p, f);
+    }
+    if (e >= 0 && p->unacked.len - p->sent >= QUEUE_MESSAGE_MAX)
+        e = port_flush(p);
+    return e < 0 ? e : (int64_t)p->next_seq;
+}
+
+uint32_t port_unacked(const struct port *p)
+{
+    return p->n_unacked;
+}
+
+uint32_t port_acked(const struct port *p)
+{
+    return p->acked;
+}
+
+/* read_answer -- into memory until END.  Returns 1 whole; 0 broken off. */
+static int read_answer(struct port *p, struct bytes *all, struct end *end)
+{
+    const uint8_t *f;
+    for (;;) {
+        int r = stream_next(&p->answer, &f);
+        if (r < 0 || (r == 0 && !readable(p->answer.fd, ANSWER_MS)))
+            return 0;
+        if (r == 0)
+            continue;
+        if (frame_type(f) != FRAME_END) {
+            if (append(all, f, frame_stride(f)) < 0)
+                return -ENOMEM;
+            continue;
+        }
+        if (read_end(f, end) < 0)
+            return 0;
+        snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)end->text.len, end->text.p);
+        end->text = text_of(p->end_text);
+        return 1;
+    }
+}
+
+static int tell(const struct bytes *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
+{
+    for (size_t at = 0; at < all->len; at += frame_stride(all->p + at))
+        if (!each(arg, all->p + at))
+            return -ECANCELED;
+    return 0;
+}
+
+int port_query(struct port *p, const char *name, struct query *q, bool (*each)(void *arg, const uint8_t *frame), void *arg,
+               struct end *end)
+{
+    uint64_t deadline = now_ms() + p->o.timeout_ms;
+    uint64_t room = name ? room_id(text_of(name)) : 0;
+    struct bytes all = {0};
+    int r = 0;
+    while (r == 0) {
+        all.len = 0;
+        r = p->away ? 0 : ask(p, room, q);
+        if (r == 0 && !p->away)
+            r = read_answer(p, &all, end);
+        stream_close(&p->answer);
+        if (r == 0) { /* a relay process died on the way: once more, from the start */
+            fifo_abandon(p->rendezvous, q->fifo);
+            r = now_ms() > deadline ? -ETIMEDOUT : wait_some(p, RETRY_MS);
+        }
+    }
+    if (r == 1)
+        r = tell(&all, each, arg);
+    free(all.p);
+    return r;
+}
+
+struct text port_user(const struct port *p)
+{
+    return text_of(p->user);
+}
+
+struct text port_host(const struct port *p, uint64_t origin)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (p->host[i].id == origin)
+            return text_of(p->host[i].name);
+    return text_of("");
+}
+
+uint64_t port_origin(const struct port *p)
+{
+    return p->origin;
+}
+
+uint64_t port_client(const struct port *p)
+{
+    return p->client;
+}
+
+struct text port_room_name(const struct port *p, uint64_t room)
+{
+    const struct room *r = find_room(p, room);
+    return text_of(r ? r->name : "");
+}
+
+uint64_t port_cursor(const struct port *p)
+{
+    return p->cursor;
+}
