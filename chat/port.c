@@ -20,7 +20,8 @@
 
 enum {
     STREAM_BUFFER = 128 * 1024,
-    HELLO_MS = 1000,      /* for the relay's welcome, then hello again */
+    HELLO_MS = 250,       /* for the relay's welcome, then hello again, waiting twice as long ... */
+    HELLO_MAX_MS = 2000,  /* ... up to this */
     SEND_MS = 2000,       /* for room in the queue, then look whether the relay is still there */
     RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
     ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
@@ -38,6 +39,9 @@ struct room {
     uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
     uint32_t history; /* wanted on the first join */
     bool wanted;      /* we are, or want to be, in it */
+    bool joined;      /* our own JOIN came by: what follows it in the session's FIFO is live */
+    bool spoken;      /* we said something in it ... */
+    bool opened;      /* ... and this relay knows that it exists */
 };
 
 struct host {
@@ -70,6 +74,7 @@ struct port {
     uint64_t fetch_deadline;
     uint64_t client, origin, cursor;
     uint32_t session, next_seq, acked, window;
+    unsigned hello_ms;
     uint8_t secret[SECRET_LEN];
     char user[USER_NAME_MAX + 1];
     struct bytes unacked; /* frames sent or to be sent, until acknowledged */
@@ -311,8 +316,27 @@ static void go_away(struct port *p)
     p->retry_at = p->away_since + prng_below(&p->prng, RETRY_MS);
 }
 
+/* open_rooms -- before anything is said in a room, also when the relay forgot everything, it must exist.  Not numbered:
+ * it may be said any number of times. */
+static void open_rooms(struct port *p)
+{
+    uint8_t f[FRAME_MAX];
+    for (size_t i = 0; !p->away && i < p->n_rooms; i++) {
+        struct room *r = &p->room[i];
+        struct room_change c = {text_of(p->user), text_of(r->name)};
+        if (!r->spoken || r->opened)
+            continue;
+        int n = write_room_change(f, FRAME_OPEN, &c, r->id, p->client, 0);
+        int e = n < 0 ? n : put_message(p, f, (size_t)n, SEND_MS);
+        r->opened = e == 0;
+        if (e < 0)
+            go_away(p);
+    }
+}
+
 int port_flush(struct port *p)
 {
+    open_rooms(p);
     size_t max = min_size(p->queue.message_max, QUEUE_MESSAGE_MAX) - ENVELOPE_LEN;
     while (!p->away && p->sent < p->unacked.len) {
         size_t len = 0;
@@ -383,14 +407,16 @@ static int say_hello(struct port *p)
     p->session = 0;
     memset(p->secret, 0, SECRET_LEN);
     int n = write_hello(f, &h, p->client);
-    int r = n < 0 ? n : put_message(p, f, (size_t)n, HELLO_MS);
-    if (r == 0 && !readable(p->main.fd, HELLO_MS))
+    int r = n < 0 ? n : put_message(p, f, (size_t)n, p->hello_ms);
+    if (r == 0 && !readable(p->main.fd, (int)p->hello_ms))
         r = -ETIMEDOUT;
     if (r < 0) {
         fifo_abandon(p->rendezvous, h.fifo);
         stream_close(&p->main);
+        p->hello_ms = (unsigned)min_size(p->hello_ms * 2, HELLO_MAX_MS);
         return r;
     }
+    p->hello_ms = HELLO_MS;
     r = stream_next(&p->main, &got);
     struct reasoned why;
     if (r == 1 && frame_type(got) == FRAME_REFUSED && read_reasoned(got, &why) == 0) {
@@ -406,22 +432,21 @@ static int say_hello(struct port *p)
     snprintf(p->user, sizeof p->user, "%.*s", (int)w.user.len, w.user.p);
     know_host(p, p->origin, w.host);
     p->next_seq = p->next_seq > frame_client_seq(got) ? p->next_seq : frame_client_seq(got);
-    p->acked = p->acked > 0 ? p->acked : 0;
     p->sent = p->unacked.start;
     while (p->sent < p->unacked.len && frame_client_seq(p->unacked.p + p->sent) <= frame_client_seq(got))
         p->sent += frame_stride(p->unacked.p + p->sent);
     return 0;
 }
 
-/* only_lasting -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
-static void only_lasting(struct port *p)
+/* only_said -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
+static void only_said(struct port *p)
 {
     struct bytes all = p->unacked;
     p->unacked = (struct bytes){0};
     p->n_unacked = 0;
     for (size_t at = all.start; at < all.len; at += frame_stride(all.p + at)) {
         const uint8_t *f = all.p + at;
-        if (frame_type(f) != FRAME_SAY && frame_type(f) != FRAME_OPEN)
+        if (frame_type(f) != FRAME_SAY)
             continue;
         if (append(&p->unacked, f, frame_stride(f)) == 0)
             p->n_unacked++;
@@ -434,12 +459,14 @@ static int come_back(struct port *p)
 {
     int r = find(p);
     if (r == 0) {
-        only_lasting(p);
+        only_said(p);
         r = say_hello(p);
     }
     if (r < 0)
         return r;
     p->away = false;
+    for (size_t i = 0; i < p->n_rooms; i++)
+        p->room[i].opened = p->room[i].joined = false;
     for (size_t i = 0; i < p->n_rooms; i++)
         if (p->room[i].wanted && (r = change_room(p, FRAME_JOIN, &p->room[i], true)) < 0)
             return r;
@@ -504,6 +531,8 @@ static bool consider(struct port *p, const uint8_t *f)
             know_host(p, frame_origin(f), name);
         return false;
     case FRAME_JOIN:
+        if (own && r)
+            r->joined = true;
         if (own && r && r->wanted && (r->cursor || r->history)) {
             if (fetch(p, r, frame_pos(f)) < 0)
                 go_away(p);
@@ -514,7 +543,7 @@ static bool consider(struct port *p, const uint8_t *f)
     case FRAME_LEAVE:
         return r && r->wanted;
     case FRAME_SAY:
-        if (!r || !r->wanted || r->cursor == 0 || frame_pos(f) < r->cursor)
+        if (!r || !r->wanted || !r->joined || frame_pos(f) < r->cursor)
             return false;
         r->cursor = frame_pos(f) + frame_stride(f);
         return is_new(p, f);
@@ -677,6 +706,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
     p->rendezvous = -1;
     p->queue.q = -1;
     p->away = true;
+    p->hello_ms = HELLO_MS;
     p->away_since = now_ms();
     do
         p->client = os_random_u64();
@@ -729,6 +759,7 @@ int port_join(struct port *p, const char *name, uint32_t history, uint64_t after
     if (!r)
         return -ENOMEM;
     r->wanted = true;
+    r->joined = false;
     r->history = history;
     r->cursor = after;
     int e = change_room(p, FRAME_JOIN, r, p->o.quiet);
@@ -769,8 +800,8 @@ int64_t port_say(struct port *p, const char *name, struct text text, bool action
     if (!text_utf8_ok(text))
         return -EILSEQ;
     int e = r ? wait_for_window(p) : -ENOMEM;
-    if (e == 0 && !r->wanted)
-        e = change_room(p, FRAME_OPEN, r, false);
+    if (e == 0)
+        r->spoken = true;
     for (size_t at = 0; e >= 0 && at < text.len;) {
         struct text rest = {text.p + at, text.len - at};
         struct say s = {text_of(p->user), {rest.p, text_utf8_cut(rest, TEXT_PART_MAX)}};

@@ -62,11 +62,24 @@ static bool is_cursive(uint32_t c)
     return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_MC;
 }
 
+/* stands -- may `c`, no joiner and no selector, be shown behind what is written so far? */
+static bool stands(const struct pen *p, uint32_t c)
+{
+    const utf8proc_property_t *of = property(c);
+    if (of->ignorable || c == BRAILLE_BLANK)
+        return false;
+    if (is_mark(of))
+        return p->base != 0 && p->marks < RENDER_MARKS_MAX;
+    if (of->category == UTF8PROC_CATEGORY_MC)
+        return p->base != 0;
+    return of->category >= UTF8PROC_CATEGORY_LU && of->category <= UTF8PROC_CATEGORY_ZS;
+}
+
 /* joins -- does this joiner stand where it has something to join? */
 static bool joins(const struct pen *p, uint32_t joiner, uint32_t next)
 {
     if (is_cursive(p->last) && is_cursive(next))
-        return true;
+        return stands(p, next);
     return joiner == ZWJ && (is_pictograph(p->base) || is_skin_tone(p->base)) &&
            is_pictograph(next);
 }
@@ -84,18 +97,11 @@ static bool selects(const struct pen *p, uint32_t selector, uint32_t next)
 /* passes -- may `c`, not ASCII, be shown as it is? */
 static bool passes(const struct pen *p, uint32_t c, uint32_t next)
 {
-    const utf8proc_property_t *of = property(c);
     if (c == ZWJ || c == ZWNJ)
         return joins(p, c, next);
     if (c == AS_TEXT || c == AS_EMOJI)
         return selects(p, c, next);
-    if (of->ignorable || c == BRAILLE_BLANK)
-        return false;
-    if (is_mark(of))
-        return p->base != 0 && p->marks < RENDER_MARKS_MAX;
-    if (of->category == UTF8PROC_CATEGORY_MC)
-        return p->base != 0;
-    return of->category >= UTF8PROC_CATEGORY_LU && of->category <= UTF8PROC_CATEGORY_ZS;
+    return stands(p, c);
 }
 
 /* columns -- how far `c` moves the cursor when it follows `last`. */

@@ -55,7 +55,7 @@ int write_welcome(uint8_t *buf, const struct welcome *w, uint64_t client, uint32
                   uint64_t origin, uint64_t pos) MUST_USE;
 int read_welcome(const uint8_t *f, struct welcome *w) MUST_USE;
 
-/* OPEN (let the room exist), JOIN, LEAVE and CREATE (first entry of every stream): user and room
+/* OPEN (let the room exist; not numbered: client_seq 0), JOIN, LEAVE and CREATE (first entry of every stream): user and room
  * name.  Header: room, client, client_seq. */
 struct room_change {
     struct text user; /* must be the session's own; "" in a CREATE and only there */

@@ -2,7 +2,6 @@
 #include "proc/proc.h"
 
 #include "base/log.h"
-#include "base/sys.h"
 #include "keep/answer.h"
 #include "keep/commit.h"
 
@@ -46,6 +45,7 @@ static bool commit(struct keeper *k)
     int r = commit_some(k->commit, on_query, k);
     if (r == -ENOSPC) {
         k->failing = true;
+        proc_tick(&k->proc, TICK_MS);
         say_store(k, REASON_DISK_FULL);
         commit_queries(k->commit, on_query, k);
         return false;
@@ -56,6 +56,7 @@ static bool commit(struct keeper *k)
         exit(EXIT_FAILURE);
     }
     k->failing = false;
+    proc_tick(&k->proc, 0);
     say_store(k, REASON_OK);
     return r > 0;
 }
@@ -105,7 +106,7 @@ int keeper_main(const struct proc_args *args)
 {
     static struct keeper keeper;
     struct keeper *k = &keeper;
-    proc_start(&k->proc, args, TICK_MS, on_tick, k);
+    proc_start(&k->proc, args, on_tick, k);
     open_all(k);
     proc_ready(&k->proc);
     while (!k->proc.stop) {

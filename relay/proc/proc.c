@@ -26,9 +26,7 @@ static void on_bell(struct loop_source *s, uint32_t events)
 static void on_tick(void *arg)
 {
     struct proc *p = arg;
-    atomic_store_explicit(&p->st.seg->proc[p->args.self].beat, now_ms(), memory_order_relaxed);
-    if (p->on_tick)
-        p->on_tick(p->arg);
+    p->on_tick(p->arg);
 }
 
 static void on_signal(void *arg, int signo)
@@ -44,7 +42,7 @@ static _Noreturn void give_up(const char *why)
     exit(EXIT_RESET);
 }
 
-void proc_start(struct proc *p, const struct proc_args *args, unsigned tick_ms, void (*tick)(void *arg), void *arg)
+void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void *arg), void *arg)
 {
     char why[256] = "cannot start";
     sigset_t signals;
@@ -64,11 +62,16 @@ void proc_start(struct proc *p, const struct proc_args *args, unsigned tick_ms, 
     p->lifeline = (struct loop_source){args->lifeline, on_lifeline, p};
     p->bell = (struct loop_source){args->bell[args->self], on_bell, p};
     if (loop_open(&p->loop, p) < 0 || loop_add(&p->loop, &p->lifeline, EPOLLIN) < 0 ||
-        loop_add(&p->loop, &p->bell, EPOLLIN) < 0 || loop_signals(&p->loop, &signals, on_signal) < 0 ||
-        (tick_ms && loop_every(&p->loop, tick_ms, on_tick) < 0))
+        loop_add(&p->loop, &p->bell, EPOLLIN) < 0 || loop_signals(&p->loop, &signals, on_signal) < 0)
         give_up("cannot wait for events: too few file descriptors?");
     state_wake(&p->st);
-    atomic_store(&p->st.seg->proc[args->self].beat, now_ms());
+}
+
+void proc_tick(struct proc *p, unsigned ms)
+{
+    if (p->ticking != (ms != 0) && loop_every(&p->loop, ms, on_tick) < 0)
+        log_warn("no timer");
+    p->ticking = ms != 0;
 }
 
 void proc_ready(struct proc *p)

@@ -31,11 +31,15 @@ struct proc {
     bool stop; /* leave the loop */
     void (*on_tick)(void *arg);
     void *arg;
+    bool ticking;
 };
 
-/* proc_start -- read the generation record, attach, wire life line, bell, signals and a tick of `tick_ms`.
+/* proc_start -- read the generation record, attach, wire life line, bell and signals.
  * Exits with EXIT_RESET when the segment is not usable. */
-void proc_start(struct proc *p, const struct proc_args *args, unsigned tick_ms, void (*on_tick)(void *arg), void *arg);
+void proc_start(struct proc *p, const struct proc_args *args, void (*on_tick)(void *arg), void *arg);
+
+/* proc_tick -- call on_tick every `ms` from now on, 0: no more; an idle process sleeps undisturbed. */
+void proc_tick(struct proc *p, unsigned ms);
 
 /* proc_ready -- say so to the supervisor. */
 void proc_ready(struct proc *p);

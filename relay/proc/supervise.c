@@ -334,10 +334,13 @@ static void on_signal(void *arg, int signo)
     pid_t pid;
     if (signo != SIGCHLD && signo != SIGHUP)
         s->stop = true;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (unsigned i = 0; i < PROCS_MAX; i++)
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+        if (WIFSTOPPED(status)) /* it would hold up its clients and whoever waits for its lock or pin */
+            kill(pid, SIGKILL);
+        for (unsigned i = 0; i < PROCS_MAX && !WIFSTOPPED(status); i++)
             if (s->child[i].pid == pid)
                 bury(s, i, status);
+    }
 }
 
 static int due(struct supervisor *s)
@@ -353,15 +356,6 @@ static int due(struct supervisor *s)
     return wait;
 }
 
-/* is_stopped -- SIGSTOP or a debugger: it would hold up its clients, and whoever waits for its lock or pin. */
-static bool is_stopped(pid_t pid)
-{
-    char path[32], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    const char *end = read_file(AT_FDCWD, path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
-}
-
 static void on_tick(void *arg)
 {
     struct supervisor *s = arg;
@@ -373,9 +367,6 @@ static void on_tick(void *arg)
         log_error("shared memory, semaphore or queue vanished (RemoveIPC of logind?); see: relay doctor");
         s->reset = true;
     }
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (s->child[i].pid > 0 && is_stopped(s->child[i].pid))
-            kill(s->child[i].pid, SIGKILL);
 }
 
 /* ---- the process ---- */

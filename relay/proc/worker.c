@@ -98,6 +98,7 @@ static void lose(struct worker *w, uint32_t session)
         roster_detach(&p->st.edit, session, wall_ms());
     state_give(&p->st);
     w->lingering = true;
+    proc_tick(p, TICK_MS);
 }
 
 static void on_lost(void *arg, uint32_t session)
@@ -325,6 +326,8 @@ static void on_tick(void *arg)
         left |= due;
     }
     w->lingering = still;
+    if (!still)
+        proc_tick(&w->proc, 0);
     if (left)
         state_ring_all(&w->proc.st);
 }
@@ -337,6 +340,7 @@ static void inherit(struct worker *w)
         if (is_ours(w, &r->session[i], SESSION_ATTACHED))
             lose(w, i);
     w->lingering = true;
+    proc_tick(&w->proc, TICK_MS);
 }
 
 /* ---- the process ---- */
@@ -379,7 +383,7 @@ int worker_main(const struct proc_args *args)
 {
     static struct worker worker; /* half a megabyte: not for the stack */
     struct worker *w = &worker;
-    proc_start(&w->proc, args, TICK_MS, on_tick, w);
+    proc_start(&w->proc, args, on_tick, w);
     open_all(w, args->self);
     inherit(w);
     proc_ready(&w->proc);

@@ -52,7 +52,8 @@ int rules_check(const struct session *s, uint8_t *f)
     const struct frame_row *row = frame_row(frame_type(f));
     if (!row || row->who != FRAME_BY_SESSION || frame_client(f) != s->client)
         return REASON_MALFORMED;
-    if (frame_type(f) != FRAME_BYE && frame_client_seq(f) <= s->last_seq)
+    bool numbered = frame_type(f) != FRAME_BYE && frame_type(f) != FRAME_OPEN;
+    if (numbered && frame_client_seq(f) <= s->last_seq)
         return -EALREADY;
     switch (frame_type(f)) {
     case FRAME_OPEN:
@@ -196,7 +197,7 @@ int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *r
     uint8_t type = frame_type(f);
     if (full(r))
         return -EAGAIN;
-    if (frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq)
+    if (type != FRAME_OPEN && frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq)
         return RULES_NOTHING; /* came twice in one batch */
     *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, f)
                                                      : roster_room(&r->st->seg->roster, frame_room(f));
@@ -206,10 +207,7 @@ int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *r
         return say(r, session, f, *room);
     if (*room == 0)
         return rules_refuse(r, session, f, type == FRAME_LEAVE ? REASON_NO_ROOM : REASON_LIMIT);
-    if (type != FRAME_OPEN)
-        return join_or_leave(r, session, f, *room);
-    taken(r, session, frame_client_seq(f));
-    return RULES_NOTHING;
+    return type == FRAME_OPEN ? RULES_NOTHING : join_or_leave(r, session, f, *room);
 }
 
 int rules_leave_all(struct rules *r, uint32_t session)

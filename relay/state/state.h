@@ -7,7 +7,6 @@
  *                         the keeper; pin[k] by process k.
  *   undo, roster, hlc     the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
- *   beat[k]               process k, each turn of its loop; read by the supervisor's watchdog.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
@@ -42,7 +41,6 @@ struct segment {
     _Atomic uint32_t store_reason; /* enum reason */
     struct {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
-        _Atomic uint64_t beat; /* now_ms() of its last turn; 0: not running */
         _Atomic uint32_t pid;
     } proc[PROCS_MAX];
     struct journal journal;

@@ -94,6 +94,8 @@ const char *oracle_objects(const char *p, size_t len, bool utf8, bool lines)
             glued = !(code >= 0xfe00 && code <= 0xfe0f);
             continue;
         }
+        if (glued && code < 0x80)
+            return "joiner before ASCII";
         glued = false;
         if (code >= 0x80 && wcwidth((wchar_t)code) == 0) {
             if (!base || ++marks > 4)

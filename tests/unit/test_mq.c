@@ -268,6 +268,12 @@ static void test_owner_is_checked(void **state)
     mq_shut(&m);
 }
 
+static void become(uid_t uid)
+{
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(seteuid(uid), 0);
+}
+
 /* Somebody took our name before us: nobody falls for it. */
 static void test_squatter(void **state)
 {
@@ -275,13 +281,13 @@ static void test_squatter(void **state)
     if (geteuid() != 0)
         skip();
     struct mq theirs, m;
-    assert_int_equal(seteuid(STRANGER), 0);
+    become(STRANGER);
     int made = mq_create(&theirs, name, 0622, 2, 4096);
-    assert_int_equal(seteuid(RELAY), 0);
+    become(RELAY);
     int create_r = mq_create(&m, name, 0622, 2, 4096);
     int write_r = mq_attach_writer(&m, name, RELAY);
     mq_drop(name);
-    assert_int_equal(seteuid(0), 0);
+    become(0);
     assert_int_equal(made, 0);
     assert_int_equal(create_r, -EEXIST);
     assert_int_equal(write_r, -EPERM);

@@ -73,6 +73,11 @@ static void test_joiners_and_selectors_need_company(void **state)
     SHOWS(ONE_LINE, "ad\u200cmin", "ad<U+200C>min");
     SHOWS(ONE_LINE, "م\u200c", "م<U+200C>");
     SHOWS(ONE_LINE, "م\u200c\u200cخ", "م<U+200C><U+200C>خ");
+    SHOWS(ONE_LINE, "ᠠ\u200d\u180b", "ᠠ<U+200D><U+180B>");
+    SHOWS(ONE_LINE, "क\u0951\u0951\u0951\u0951\u200d\u0951",
+          "क\u0951\u0951\u0951\u0951<U+200D><U+0951>");
+    SHOWS(ONE_LINE, "क\u200d\u0951\u200d\u0951\u0951\u0951\u0951",
+          "क\u200d\u0951\u200d\u0951\u0951\u0951<U+0951>");
     SHOWS(ONE_LINE, "👩\u200dx", "👩<U+200D>x");
     SHOWS(ONE_LINE, "👩\u200c💻", "👩<U+200C>💻");
     SHOWS(ONE_LINE, "a\ufe0f", "a<U+FE0F>");
