@@ -157,6 +157,13 @@ static bool readable(int fd, int ms)
     return poll(&p, 1, ms) > 0;
 }
 
+/* hung_up -- did the other end of a FIFO go away? */
+static bool hung_up(int fd)
+{
+    struct pollfd p = {fd, 0, 0};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 static struct room *find_room(const struct port *p, uint64_t id)
 {
     for (size_t i = 0; i < p->n_rooms; i++)
@@ -560,9 +567,13 @@ static int next_fetched(struct port *p, const uint8_t **f)
 {
     for (;;) {
         int r = stream_next(&p->answer, f);
-        if (r == 0 && now_ms() > p->fetch_deadline && !readable(p->main.fd, 0))
+        if (r == 0 && hung_up(p->main.fd)) {
+            go_away(p); /* nobody will answer any more */
+            return 0;
+        }
+        if (r == 0 && now_ms() > p->fetch_deadline)
             r = -EPIPE;
-        if (r == 0) /* is the relay still there? its end shows on the main FIFO */
+        if (r == 0)
             return 0;
         if (r < 0) {
             again(p);
@@ -617,9 +628,10 @@ static int try_again(struct port *p)
         return r;
     if (r < 0 && now_ms() - p->away_since > p->o.timeout_ms)
         return -ENOENT;
-    if (r < 0)
+    if (r < 0) {
         stream_close(&p->main);
-    p->away = r < 0;
+        p->away = true;
+    }
     p->retry_at = now_ms() + RETRY_MS + prng_below(&p->prng, RETRY_MS);
     return 0;
 }

@@ -5,9 +5,10 @@
  *
  * Linux serves waiters in order, and who gives hands over at once to the first of them.  So a
  * process that held the lock before we began to wait and holds it after we waited in vain has
- * never let go: had it, it would now stand behind us.  That is how lock_take tells a stopped
- * holder from a busy one, and from one that came after the stopped one was killed by somebody
- * else. */
+ * not let go: had it, it would now stand behind us.  That is how lock_take tells a stopped
+ * holder from a busy one, and from one that came after somebody else killed the stopped one.
+ * There is one gap: out of patience we have left the queue, and until we look the same process
+ * may have come round again.  So we wait and look several times. */
 #include "ipc/lock.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+
+enum { LOOKS = 4 };
 
 /* semctl(2) wants its caller to declare this. */
 union semun {
@@ -98,22 +101,25 @@ static struct timespec ms_to_timespec(unsigned ms)
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 }
 
-/* The patience is spent in two halves: after the first we look who holds it, after the second
- * whether it is still the same one.  Without contention this is one system call. */
+/* The patience is spent in LOOKS parts.  Killed is whoever is found to hold the lock after each
+ * of them; another holder starts the count anew.  Without contention this is one system call.
+ */
 int lock_take(struct lock *l, unsigned patience_ms)
 {
     struct sembuf take = {.sem_num = 0, .sem_op = -1, .sem_flg = SEM_UNDO};
-    struct timespec half = ms_to_timespec(patience_ms / 2 + 1);
+    struct timespec part = ms_to_timespec(patience_ms / LOOKS + 1);
     int suspect = 0;
-    while (semtimedop(l->id, &take, 1, &half) < 0) {
+    unsigned looks = 0;
+    while (semtimedop(l->id, &take, 1, &part) < 0) {
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN)
             return -errno;
         int holder = lock_holder(l);
-        if (holder == suspect)
-            kill_holder(l, holder, patience_ms);
+        looks = holder == suspect ? looks + 1 : 1;
         suspect = holder;
+        if (looks % LOOKS == 0)
+            kill_holder(l, holder, patience_ms);
     }
     return 0;
 }

@@ -79,6 +79,7 @@ void proc_ready(struct proc *p)
     if (write_all(p->args.ready, "r", 1) < 0)
         p->stop = true;
     close_fd(&p->args.ready);
+    state_ring_all(&p->st); /* a predecessor may have been killed between publishing and ringing */
 }
 
 void proc_take(struct proc *p)

@@ -28,12 +28,12 @@ static int make_hello(uint8_t *buf, bool big)
 
 static int make_welcome(uint8_t *buf, bool big)
 {
-    struct welcome w = {.nonce = "nonce",
-                        .session = 3,
-                        .secret = "secret",
-                        .window = 65536,
-                        .user = as(big ? USER_NAME_MAX : 1),
-                        .host = as(big ? HOST_NAME_MAX_LEN : 1)};
+    struct welcome w = {"nonce",
+                        3,
+                        "secret",
+                        65536,
+                        as(big ? USER_NAME_MAX : 1),
+                        as(big ? HOST_NAME_MAX_LEN : 1)};
     return write_welcome(buf, &w, 77, 5, 6, 7);
 }
 
@@ -327,16 +327,7 @@ static void test_round_trip_of_a_query(void **state)
 {
     (void)state;
     uint8_t buf[FRAME_MAX];
-    struct query in = {.kind = QUERY_SINCE,
-                       .limit = 1,
-                       .uid = 2,
-                       .after = 3,
-                       .before = 4,
-                       .since = 5,
-                       .until = 6,
-                       .key = {7, 8, 9, 10},
-                       .fifo = FIFO_NAME},
-                 q;
+    struct query in = {QUERY_SINCE, 1, 2, 3, 4, 5, 6, {7, 8, 9, 10}, FIFO_NAME}, q;
     assert_true(write_query(buf, &in, 8, 77, 9) > 0);
     assert_int_equal(read_query(buf, &q), 0);
     assert_true(q.kind == QUERY_SINCE && q.limit == 1 && q.uid == 2 && q.after == 3);

@@ -1,0 +1,385 @@
+/* view.c -- everything that is shown passes through here, and through render.c. */
+#include "view.h"
+
+#include "render.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ASSEMBLIES = 16, LINE_MAX_BYTES = TEXT_MESSAGE_MAX * RENDER_GROWTH * 2 + 1024 };
+
+/* A message of which parts are there. */
+struct assembly {
+    uint64_t client, room;
+    size_t len;
+    char *text; /* TEXT_MESSAGE_MAX bytes */
+};
+
+struct view {
+    const struct port *port;
+    struct view_options o;
+    unsigned how;
+    struct assembly part[ASSEMBLIES];
+    unsigned next;
+    char *line, *rendered;
+    char *json;
+    int day;
+    size_t messages;
+};
+
+bool view_color(int fd)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fd) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+int view_open(struct view **out, const struct port *p, const struct view_options *o)
+{
+    struct view *v = calloc(1, sizeof *v);
+    if (!v)
+        return -ENOMEM;
+    *v = (struct view){.port = p, .o = *o, .day = -1};
+    v->how = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? RENDER_UTF8 : 0;
+    v->line = malloc(LINE_MAX_BYTES);
+    v->rendered = malloc(RENDER_SIZE(TEXT_MESSAGE_MAX));
+    if (!v->line || !v->rendered) {
+        view_close(v);
+        return -ENOMEM;
+    }
+    *out = v;
+    return 0;
+}
+
+void view_close(struct view *v)
+{
+    for (unsigned i = 0; i < ASSEMBLIES; i++)
+        free(v->part[i].text);
+    free(v->line);
+    free(v->rendered);
+    free(v->json);
+    free(v);
+}
+
+size_t view_messages(const struct view *v)
+{
+    return v->messages;
+}
+
+/* ---- parts ---- */
+
+static struct assembly *find_part(struct view *v, const uint8_t *f)
+{
+    for (unsigned i = 0; i < ASSEMBLIES; i++)
+        if (v->part[i].len > 0 && v->part[i].client == frame_client(f) && v->part[i].room == frame_room(f))
+            return &v->part[i];
+    return NULL;
+}
+
+/* assemble -- the whole text, once the last part is there. */
+static bool assemble(struct view *v, const uint8_t *f, struct text *text)
+{
+    bool more = frame_flags(f) & FRAME_MORE, cont = frame_flags(f) & FRAME_CONT;
+    struct assembly *a = cont ? find_part(v, f) : NULL;
+    if (!more && !a)
+        return true; /* one part, or the end of one whose beginning we never saw */
+    if (!a) {
+        a = &v->part[v->next++ % ASSEMBLIES];
+        a->client = frame_client(f);
+        a->room = frame_room(f);
+        a->len = 0;
+    }
+    if (!a->text && !(a->text = malloc(TEXT_MESSAGE_MAX)))
+        return true;
+    if (text->len > TEXT_MESSAGE_MAX - a->len)
+        return !more; /* longer than a message can be: somebody cheats */
+    memcpy(a->text + a->len, text->p, text->len);
+    a->len += text->len;
+    if (more)
+        return false;
+    *text = (struct text){a->text, a->len};
+    a->len = 0; /* the slot is free again; the text stays until the next call */
+    return true;
+}
+
+/* ---- JSON ---- */
+
+static json_t *string(struct text t)
+{
+    return json_stringn(t.p, t.len);
+}
+
+static void add_time(json_t *o, uint64_t hlc)
+{
+    char text[40];
+    time_t s = (time_t)((hlc >> 16) / 1000);
+    struct tm tm;
+    size_t n = gmtime_r(&s, &tm) ? strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) : 0;
+    snprintf(text + n, sizeof text - n, ".%03uZ", (unsigned)((hlc >> 16) % 1000));
+    json_object_set_new(o, "time", json_string(text));
+}
+
+static const char *dump(struct view *v, json_t *o)
+{
+    free(v->json);
+    v->json = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(o);
+    snprintf(v->line, LINE_MAX_BYTES, "%s\n", v->json ? v->json : "");
+    return v->line;
+}
+
+static json_t *object(const char *type)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "v", json_integer(1));
+    json_object_set_new(o, "type", json_string(type));
+    return o;
+}
+
+static const char *message_json(struct view *v, const uint8_t *f, struct text user, struct text text)
+{
+    char id[96];
+    json_t *o = object("message");
+    snprintf(id, sizeof id, "%016llx-%llx-%016llx-%llu", (unsigned long long)frame_origin(f), (unsigned long long)frame_epoch(f),
+             (unsigned long long)frame_room(f), (unsigned long long)frame_seq(f));
+    json_object_set_new(o, "id", json_string(id));
+    json_object_set_new(o, "room", string(port_room_name(v->port, frame_room(f))));
+    json_object_set_new(o, "user", string(user));
+    json_object_set_new(o, "host", string(port_host(v->port, frame_origin(f))));
+    add_time(o, frame_hlc(f));
+    json_object_set_new(o, "text", string(text));
+    if (frame_flags(f) & FRAME_ACTION)
+        json_object_set_new(o, "action", json_true());
+    json_object_set_new(o, "cursor", json_integer((json_int_t)(frame_pos(f) + frame_stride(f))));
+    return dump(v, o);
+}
+
+/* ---- lines ---- */
+
+/* A line that grows. */
+struct line {
+    char *p;
+    size_t len, size;
+};
+
+static void put(struct line *l, const char *s, size_t n)
+{
+    n = min_size(n, l->size - l->len - 1);
+    memcpy(l->p + l->len, s, n);
+    l->len += n;
+    l->p[l->len] = '\0';
+}
+
+static void puts_line(struct line *l, const char *s)
+{
+    put(l, s, strlen(s));
+}
+
+static void put_name(struct line *l, struct text name)
+{
+    char safe[RENDER_SIZE(HOST_NAME_MAX_LEN)];
+    put(l, safe, render_name(name, safe, sizeof safe));
+}
+
+/* put_who -- "user@host" in a colour of its own. */
+static void put_who(struct view *v, struct line *l, const uint8_t *f, struct text user)
+{
+    static const char *const colors[] = {"31", "32", "33", "34", "35", "36"};
+    unsigned h = 0;
+    for (size_t i = 0; i < user.len; i++)
+        h = h * 31 + (unsigned char)user.p[i];
+    if (v->o.color) {
+        puts_line(l, "\033[");
+        puts_line(l, colors[h % ARRAY_LEN(colors)]);
+        puts_line(l, "m");
+    }
+    put_name(l, user);
+    puts_line(l, "@");
+    put_name(l, port_host(v->port, frame_origin(f)));
+    if (v->o.color)
+        puts_line(l, "\033[0m");
+}
+
+static void put_time(struct view *v, struct line *l, const uint8_t *f)
+{
+    char text[64];
+    time_t s = (time_t)((frame_hlc(f) >> 16) / 1000);
+    struct tm tm;
+    if (!localtime_r(&s, &tm))
+        return;
+    int day = tm.tm_year * 366 + tm.tm_yday;
+    if (v->o.days && day != v->day && strftime(text, sizeof text, "-- %A, %Y-%m-%d\n", &tm) > 0)
+        puts_line(l, text);
+    v->day = day;
+    if (strftime(text, sizeof text, "%H:%M ", &tm) > 0)
+        puts_line(l, text);
+    if (v->o.rooms) {
+        puts_line(l, "#");
+        put_name(l, port_room_name(v->port, frame_room(f)));
+        puts_line(l, " ");
+    }
+}
+
+/* put_text -- lines after the first are indented, so that no text can pass for another message. */
+static void put_text(struct view *v, struct line *l, struct text text)
+{
+    while (text.len > 0 && text.p[text.len - 1] == '\n')
+        text.len--;
+    size_t n = render_text(text, v->how | RENDER_LINES, v->rendered, RENDER_SIZE(TEXT_MESSAGE_MAX));
+    for (const char *p = v->rendered, *end = p + n; p < end;) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        size_t len = nl ? (size_t)(nl - p) : (size_t)(end - p);
+        put(l, p, len);
+        puts_line(l, nl ? "\n      " : "");
+        p += len + (nl != NULL);
+    }
+    puts_line(l, "\n");
+}
+
+static const char *message_line(struct view *v, const uint8_t *f, struct text user, struct text text)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    bool action = frame_flags(f) & FRAME_ACTION;
+    put_time(v, &l, f);
+    puts_line(&l, action ? "* " : "");
+    put_who(v, &l, f, user);
+    puts_line(&l, action ? " " : ": ");
+    put_text(v, &l, text);
+    return v->line;
+}
+
+static const char *change_line(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct room_change c;
+    if (v->o.json || read_room_change(f, &c) < 0)
+        return "";
+    puts_line(&l, "-- ");
+    put_who(v, &l, f, c.user);
+    puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined #" : " left #");
+    put_name(&l, c.room);
+    puts_line(&l, "\n");
+    return v->line;
+}
+
+static const char *notice_line(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct reasoned r;
+    if (v->o.json || read_reasoned(f, &r) < 0)
+        return "";
+    puts_line(&l, "-- ");
+    put_text(v, &l, r.text);
+    return v->line;
+}
+
+static const char *who_row(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct who_row w;
+    if (read_who_row(f, &w) < 0)
+        return "";
+    if (v->o.json) {
+        json_t *o = object("who");
+        json_object_set_new(o, "user", string(w.user));
+        json_object_set_new(o, "host", string(w.host));
+        json_object_set_new(o, "sessions", json_integer(w.sessions));
+        return dump(v, o);
+    }
+    put_name(&l, w.user);
+    puts_line(&l, "@");
+    put_name(&l, w.host);
+    puts_line(&l, "\n");
+    return v->line;
+}
+
+static const char *room_row(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct room_row r;
+    char numbers[96];
+    if (read_room_row(f, &r) < 0)
+        return "";
+    if (v->o.json) {
+        json_t *o = object("room");
+        json_object_set_new(o, "room", string(r.name));
+        json_object_set_new(o, "members", json_integer(r.members));
+        json_object_set_new(o, "messages", json_integer((json_int_t)r.messages));
+        if (frame_hlc(f))
+            add_time(o, frame_hlc(f));
+        return dump(v, o);
+    }
+    put_name(&l, r.name);
+    snprintf(numbers, sizeof numbers, "  %u here, %llu message%s\n", r.members, (unsigned long long)r.messages,
+             r.messages == 1 ? "" : "s");
+    puts_line(&l, numbers);
+    return v->line;
+}
+
+const char *view_frame(struct view *v, const uint8_t *f)
+{
+    struct say s;
+    switch (frame_type(f)) {
+    case FRAME_SAY:
+        if (read_say(f, &s) < 0 || !assemble(v, f, &s.text))
+            return "";
+        v->messages++;
+        return v->o.json ? message_json(v, f, s.user, s.text) : message_line(v, f, s.user, s.text);
+    case FRAME_JOIN:
+    case FRAME_LEAVE:
+        return change_line(v, f);
+    case FRAME_NOTICE:
+    case FRAME_REFUSED:
+        return notice_line(v, f);
+    case FRAME_WHO:
+        return who_row(v, f);
+    case FRAME_ROOM:
+        return room_row(v, f);
+    default:
+        return "";
+    }
+}
+
+/* ---- times that people type ---- */
+
+static int ago(const char *text, uint64_t now_wall, uint64_t *ms)
+{
+    static const struct {
+        char unit;
+        uint64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
+    char *end;
+    errno = 0;
+    unsigned long n = strtoul(text + 1, &end, 10);
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (end != text + 1 && end[0] == units[i].unit && end[1] == '\0' && errno == 0 && n <= now_wall / units[i].ms) {
+            *ms = now_wall - n * units[i].ms;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+int when_from_text(const char *text, uint64_t now_wall, uint64_t *ms)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M"};
+    if (text[0] == '-')
+        return ago(text, now_wall, ms);
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        time_t now = (time_t)(now_wall / 1000);
+        struct tm tm;
+        localtime_r(&now, &tm);
+        tm.tm_sec = tm.tm_min = tm.tm_hour = 0;
+        tm.tm_isdst = -1;
+        const char *end = strptime(text, forms[i], &tm);
+        time_t t = end && *end == '\0' ? mktime(&tm) : -1;
+        if (t < 0)
+            continue;
+        *ms = (uint64_t)t * 1000;
+        return 0;
+    }
+    return -EINVAL;
+}
