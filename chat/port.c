@@ -922,6 +922,11 @@ struct text port_room_name(const struct port *p, uint64_t room)
     return text_of(r ? r->name : "");
 }
 
+void port_name_room(struct port *p, const char *name)
+{
+    (void)know_room(p, name);
+}
+
 uint64_t port_cursor(const struct port *p)
 {
     return p->cursor;

@@ -66,6 +66,9 @@ uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);
 struct text port_room_name(const struct port *p, uint64_t room);
 
+/* port_name_room -- make a room's name known without joining it. */
+void port_name_room(struct port *p, const char *name);
+
 /* port_cursor -- journal position behind the last frame handed out. */
 uint64_t port_cursor(const struct port *p);
 

@@ -1,0 +1,26 @@
+/* screen.h -- the terminal: a line being typed at the bottom, everything else above it. */
+#ifndef CHAT_SCREEN_H
+#define CHAT_SCREEN_H
+
+#include "base/base.h"
+
+/* screen_open -- `on_line` gets each line typed (NULL: end of input); `complete` gives the n-th completion of a word
+ * at the start of the line or behind a command, to be freed by the caller, or NULL. */
+void screen_open(void (*on_line)(char *line), char *(*complete)(const char *word, int n));
+
+/* screen_close -- give the terminal back as it was. */
+void screen_close(void);
+
+/* screen_prompt -- "room> "; shown at once. */
+void screen_prompt(const char *text);
+
+/* screen_print -- whole lines above the line being typed, which stays as it is. */
+void screen_print(const char *lines);
+
+/* screen_input -- standard input has something. */
+void screen_input(void);
+
+/* screen_remember -- a line for the arrow keys. */
+void screen_remember(const char *line);
+
+#endif
