@@ -101,6 +101,10 @@ check-build: all $(units) $(tool-bins)
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units)
 
+# The real programs in private instances; the storms.  The programs must find each other.
+test: check
+	$(Q)BIN=$(abspath $(B))/bin prove -j2 --exec bats $(wildcard tests/scenario/*.bats tests/crash/*.bats)
+
 check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
@@ -128,5 +132,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE check-build check check-pure check-layers check-headers fuzz install format clean
+.PHONY: all FORCE check-build check test check-pure check-layers check-headers fuzz install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

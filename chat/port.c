@@ -251,7 +251,8 @@ static int choose_instance(struct port *p)
     name = name && *name ? name : INSTANCE_DEFAULT;
     if (instance_system(&p->inst, name) < 0)
         return -EINVAL;
-    if (!getenv("RELAY_RUNTIME_DIR") && generation_alive(&p->inst))
+    struct generation g;
+    if (generation_alive(&p->inst) && generation_read(&p->inst, &g) == 0 && g.system)
         return 0;
     return instance_user(&p->inst, name);
 }
@@ -259,13 +260,13 @@ static int choose_instance(struct port *p)
 /* start_relay -- `relay start`, from beside this program or from PATH. */
 static void start_relay(const struct port *p)
 {
-    char self[INSTANCE_PATH_MAX], path[INSTANCE_PATH_MAX + 8];
+    char self[INSTANCE_PATH_MAX], path[INSTANCE_PATH_MAX + 16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    snprintf(path, sizeof path, "%s/relay", self);
+    snprintf(path, sizeof path, "%s/../bin/relay", self); /* build/FLAVOUR/{bin,tools}, PREFIX/{bin,sbin} */
     pid_t pid = fork();
     if (pid == 0) {
         execl(path, "relay", "-i", p->inst.name, "start", (char *)NULL);

@@ -123,8 +123,8 @@ static int open_runtime(const struct instance *i)
 int generation_write(const struct instance *i, const struct generation *g)
 {
     char text[2048];
-    int n = snprintf(text, sizeof text, "number %llu\npid %d\nshm %s\nlock %d\nready %d\n",
-                     (unsigned long long)g->number, (int)g->pid, g->shm, g->lock_id, g->ready);
+    int n = snprintf(text, sizeof text, "number %llu\npid %d\nshm %s\nlock %d\nready %d\nsystem %d\n",
+                     (unsigned long long)g->number, (int)g->pid, g->shm, g->lock_id, g->ready, i->system);
     for (unsigned q = 0; q < g->n_queues; q++)
         n += snprintf(text + n, sizeof text - (size_t)n, "queue %s\n", g->queue[q]);
     int dir = open_runtime(i);
@@ -153,6 +153,8 @@ static int read_line(struct generation *g, const char *line)
         g->lock_id = (int)strtol(value, NULL, 10);
     } else if (strcmp(key, "ready") == 0) {
         g->ready = strcmp(value, "1") == 0;
+    } else if (strcmp(key, "system") == 0) {
+        g->system = strcmp(value, "1") == 0;
     } else if (strcmp(key, "shm") == 0 && object_name_ok(value)) {
         snprintf(g->shm, sizeof g->shm, "%s", value);
     } else if (strcmp(key, "queue") == 0 && object_name_ok(value) &&

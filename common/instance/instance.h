@@ -46,6 +46,7 @@ struct generation {
     unsigned n_queues;
     char queue[INSTANCE_QUEUES_MAX][OBJECT_NAME_MAX];
     bool ready; /* clients may say hello */
+    bool system; /* serves all users */
     uid_t owner; /* of the file, filled by generation_read: the relay's user */
 };
 

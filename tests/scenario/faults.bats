@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# faults.bats -- what goes wrong, and what is said about it.
+load helper
+
+@test "a second relay of the same instance is refused with one sentence" {
+    start
+    run relay run
+    [ "$status" -eq 1 ]
+    [[ $output == *"runs already"* ]]
+}
+
+@test "stop without a relay; status without a relay" {
+    run relay stop
+    [ "$status" -eq 1 ]
+    run relay status
+    [ "$status" -eq 1 ]
+    [[ $output == *"no relay of instance default runs"* ]]
+}
+
+@test "everything killed: the next start removes what is left and loses nothing" {
+    start
+    chat send lobby before
+    old=$shm
+    pids="$(relay_pid) $(relay status | awk '$1 ~ /worker|keeper/ {print $2}')"
+    kill -9 $pids
+    until_true 5 bash -c "! relay status >/dev/null 2>&1"
+    run relay doctor
+    [[ $output == *"was killed and left its objects"* ]]
+    chat send lobby after
+    remember
+    [ ! -e "/dev/shm$old" ]
+    run chat log lobby
+    [[ $output == *before*after* ]]
+}
+
+@test "names deleted under a live relay: a new generation, nothing lost" {
+    start
+    chat send lobby before
+    rm "/dev/shm$shm"
+    changed() { [ "$(sed -n 's/^number //p' "$dir/run/default/generation")" -ge 2 ] && has "ready 1" "$dir/run/default/generation"; }
+    until_true 15 changed
+    remember
+    chat send lobby after
+    run chat log lobby
+    [[ $output == *before*after* ]]
+}
+
+@test "a file that is no database is left as it is" {
+    mkdir -p "$dir/state/default"
+    chmod 700 "$dir/state/default"
+    yes 'not a database' | head -c 8192 >"$dir/state/default/history.db"
+    cp "$dir/state/default/history.db" "$dir/copy"
+    run relay start
+    [ "$status" -eq 1 ]
+    [[ $output == *"not a database"* ]]
+    cmp "$dir/copy" "$dir/state/default/history.db"
+}
+
+@test "an identity key that others can read is refused" {
+    start
+    relay stop
+    chmod 644 "$dir/state/default/identity.key"
+    run relay start
+    [ "$status" -eq 1 ]
+    [[ $output == *"chmod 600"* ]]
+}
+
+@test "a wrong setting names file and line" {
+    printf 'workers = 2\nworkers = many\n' >"$dir/relay.conf"
+    run relay -c "$dir/relay.conf" start
+    [ "$status" -eq 2 ]
+    [[ $output == *"relay.conf, line 2"* ]]
+}
+
+@test "no relay and none to be had: exit 3" {
+    mkdir -p "$dir/run/default"
+    chmod 777 "$dir/run/default"
+    run chat --timeout 1 send lobby x
+    [ "$status" -eq 3 ]
+}
+
+@test "a full disk: a clear error, the relay goes on, and recovers by itself" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
+    mkdir -p "$dir/state"
+    mount -t tmpfs -o size=2m,mode=700 none "$dir/state"
+    start
+    chat send lobby before
+    head -c 4m /dev/zero >"$dir/state/fill" 2>/dev/null || true
+    full() { ! seq 1 2000 | chat --timeout 3 send lobby 2>/dev/null; }
+    until_true 20 full
+    run chat --timeout 5 send lobby refused
+    [ "$status" -eq 6 ]
+    [[ $output == *"disk is full"* ]]
+    run chat log lobby
+    [[ $output == *before* ]]
+    rm "$dir/state/fill"
+    accepted() { chat --timeout 5 send lobby after 2>/dev/null; }
+    until_true 20 accepted
+    relay stop
+    umount "$dir/state"
+}
+
+@test "two users of one system relay see each other under their own names" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to be two users"
+    chmod 755 "$dir"
+    relay --system start
+    remember
+    as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/nonexistent "${@:2}"; }
+    cp "$bin/chat" "$dir/chat"
+    run as nobody "$dir/chat" --timeout 1 send lobby "from nobody" # uid 65534 stands for any stranger
+    [ "$status" -ne 0 ]
+    as daemon "$dir/chat" send lobby "from daemon"
+    as games "$dir/chat" send lobby "from games"
+    run chat log lobby
+    [[ $output == *"daemon@"*"from daemon"*"games@"*"from games"* && $output != *"from nobody"* ]]
+    relay --system stop
+}

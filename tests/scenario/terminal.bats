@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# terminal.bats -- chat as people see it, in real terminals.
+load helper
+
+screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
+shows() { screen "$1" | grep -qF -- "$2"; }
+keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
+terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
+
+teardown_terminals() { tmux -S "$dir/tmux" kill-server 2>/dev/null || true; }
+
+@test "two terminals see each other; a half-typed line survives" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    terminal two
+    until_true 5 shows two '#lobby>'
+    keys two 'half a line'
+    until_true 5 shows two 'half a line'
+    keys one 'hello two' Enter
+    until_true 5 shows two ': hello two'
+    shows two '#lobby> half a line'
+    keys two ' is whole' Enter
+    until_true 5 shows one ': half a line is whole'
+    keys one C-d
+    keys two /quit Enter
+    until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
+    teardown_terminals
+}
+
+@test "commands: /join, /who, /rooms, /help, an unknown one" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    keys one '/join #Build' Enter
+    until_true 5 shows one '#build>'
+    keys one 'in build' Enter
+    until_true 5 shows one ': in build'
+    keys one '/who' Enter
+    keys one '/nonsense' Enter
+    until_true 5 shows one 'no such command'
+    keys one '/help' Enter
+    until_true 5 shows one '/leave'
+    keys one '/leave' Enter
+    until_true 5 shows one '#lobby>'
+    teardown_terminals
+}
+
+@test "the relay dies and comes back under an open terminal" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    kill -9 "$(pid_of worker/0)" "$(pid_of worker/1)" "$(pid_of keeper)" 2>/dev/null || true
+    keys one 'still here' Enter
+    until_true 10 shows one ': still here'
+    [ "$(chat log --json lobby | grep -c 'still here')" -eq 1 ]
+    teardown_terminals
+}
