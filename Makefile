@@ -22,7 +22,7 @@ fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := common/base/prng.c common/frame/frame.c relay/link/core.c relay/link/have.c \
-           relay/state/journal.c relay/state/roster.c
+           relay/state/journal.c relay/state/roster.c relay/state/undo.c
 pure    := $(wildcard $(pure))
 
 # ---- how ------------------------------------------------------------------
@@ -109,7 +109,7 @@ check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
 # A module that does no I/O imports memory and string functions and its fellows, nothing else.
-fellows := frame|link|have|prng|journal|roster|assert
+fellows := frame|link|have|prng|journal|roster|undo|assert
 check-pure: $(call obj,$(pure))
 	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
 	  '^(mem(cpy|move|set|cmp|chr)|bcmp|str(len|nlen|cmp|ncmp)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'
