@@ -21,7 +21,6 @@ struct setting {
 #define NUMBER_OF(field, min, max) NUMBER, offsetof(struct conf, field), 0, min, max
 static const struct setting settings[] = {
     {"name", TEXT_OF(name)},
-    {"listen", TEXT_OF(listen)},
     {"group", TEXT_OF(group)},
     {"workers", NUMBER_OF(workers, 1, 8)},
     {"sessions", NUMBER_OF(sessions, 16, 100000)},

@@ -6,7 +6,6 @@
 
 struct conf {
     char name[65];        /* of this host; default: the system's host name, up to the first dot */
-    char listen[128];     /* host:port for links; empty: none */
     char group[64];       /* who may chat (system relay): members of this group; empty: every user */
     unsigned workers;     /* 1..8; default: one per core, at most 4 */
     unsigned sessions;    /* 16..100000 */
