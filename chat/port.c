@@ -100,7 +100,7 @@ static int append(struct bytes *b, const void *p, size_t len)
 {
     if (b->start == b->len)
         b->start = b->len = 0;
-    if (b->size - b->len < len) {
+    if (b->start > 0 && b->size - b->len < len) {
         memmove(b->p, b->p + b->start, b->len - b->start);
         b->len -= b->start;
         b->start = 0;

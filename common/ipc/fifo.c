@@ -120,7 +120,7 @@ static int find(int dirfd, const char *name)
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))
         fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return errno == ELOOP || errno == EXDEV ? -EPERM : -errno;
+        return errno == EXDEV ? -EPERM : -errno;
     return (int)fd;
 }
 

@@ -12,11 +12,13 @@ setup() {
 teardown() {
     relay stop 2>/dev/null || true
     jobs -p | xargs -r kill 2>/dev/null || true
+    tmux -S "$dir/tmux" kill-server 2>/dev/null || true
     leaks=
     if [ -n "${shm:-}" ]; then
         [ ! -e "/dev/shm$shm" ] || leaks="$leaks $shm"
         ! awk -v id="$sem" '$2 == id {found = 1} END {exit !found}' /proc/sysvipc/sem || leaks="$leaks semaphore-$sem"
     fi
+    ! mountpoint -q "$dir/state" || umount -l "$dir/state"
     rm -rf "$dir"
     [ -z "$leaks" ] || { echo "left behind:$leaks"; return 1; }
 }
@@ -36,7 +38,7 @@ remember() {
 until_true() {
     local deadline=$((SECONDS + $1))
     shift
-    until "$@"; do
+    until "$@" >/dev/null 2>&1; do
         ((SECONDS < deadline)) || { echo "never true: $*"; return 1; }
         read -rt 0.02 <> <(:) || true
     done

@@ -7,8 +7,6 @@ shows() { screen "$1" | grep -qF -- "$2"; }
 keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
 terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
 
-teardown_terminals() { tmux -S "$dir/tmux" kill-server 2>/dev/null || true; }
-
 @test "two terminals see each other; a half-typed line survives" {
     start
     terminal one
@@ -25,7 +23,6 @@ teardown_terminals() { tmux -S "$dir/tmux" kill-server 2>/dev/null || true; }
     keys one C-d
     keys two /quit Enter
     until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
-    teardown_terminals
 }
 
 @test "commands: /join, /who, /rooms, /help, an unknown one" {
@@ -43,7 +40,6 @@ teardown_terminals() { tmux -S "$dir/tmux" kill-server 2>/dev/null || true; }
     until_true 5 shows one '/leave'
     keys one '/leave' Enter
     until_true 5 shows one '#lobby>'
-    teardown_terminals
 }
 
 @test "the relay dies and comes back under an open terminal" {
@@ -54,5 +50,4 @@ teardown_terminals() { tmux -S "$dir/tmux" kill-server 2>/dev/null || true; }
     keys one 'still here' Enter
     until_true 10 shows one ': still here'
     [ "$(chat log --json lobby | grep -c 'still here')" -eq 1 ]
-    teardown_terminals
 }

@@ -57,13 +57,16 @@ static void pause_us(long us)
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
-/* start -- run `body` in a child, whose exit status is what it returns. */
+/* start -- run `body` in a child, whose exit status is what it returns; it does not outlive us.
+ */
 static pid_t start(int (*body)(void))
 {
     pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0)
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         _exit(body());
+    }
     return pid;
 }
 

@@ -177,10 +177,13 @@ static void test_signals(void **state)
     assert_int_equal(loop_wait(&w->loop, DEADLINE_MS), 1);
     assert_int_equal(w->last_signal, SIGUSR1);
     assert_int_equal(loop_signals(&w->loop, &two, on_signal), 0);
+    raise(SIGUSR2);
+    assert_int_equal(loop_wait(&w->loop, DEADLINE_MS), 1);
+    assert_int_equal(w->last_signal, SIGUSR2);
     raise(SIGUSR1);
     raise(SIGUSR2);
     assert_int_equal(loop_wait(&w->loop, DEADLINE_MS), 1);
-    assert_int_equal(w->signals, 3);
+    assert_int_equal(w->signals, 4);
     assert_int_equal(loop_wait(&w->loop, 0), 0);
     sigprocmask(SIG_SETMASK, &before, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -350,6 +351,7 @@ static pid_t flood(int flags)
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     mqd_t q = mq_open(name, O_WRONLY | flags);
     for (;;)
         if (q < 0 || (mq_send(q, "!", 1, MQ_PRIO_MAX - 1) < 0 && errno != EAGAIN))
