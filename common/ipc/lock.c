@@ -91,7 +91,7 @@ static void kill_holder(const struct lock *l, int pid, unsigned patience_ms)
         return;
     if (kill(pid, SIGKILL) == 0)
         log_warn("lock: process %d has not moved for %u ms: killed", pid, patience_ms);
-    else
+    else if (errno != ESRCH) /* somebody else was faster */
         log_error("lock: process %d does not move and cannot be killed: %s", pid,
                   strerror(errno));
 }
