@@ -65,13 +65,6 @@ int scene_open_shared(void **state)
     return 0;
 }
 
-struct scene *scene_or_skip(void **state)
-{
-    if (!*state)
-        skip();
-    return *state;
-}
-
 static int remove_what_is_in(const char *path)
 {
     DIR *d = opendir(path);

@@ -27,9 +27,6 @@ int scene_open_private(void **state);
 int scene_open_shared(void **state);
 int scene_close(void **state);
 
-/* scene_or_skip -- the shared scene; where we are not root the test is skipped. */
-struct scene *scene_or_skip(void **state);
-
 /* scene_fifo -- make a FIFO as that user (in a private scene as ourselves); the reading end. */
 int scene_fifo(struct scene *s, uid_t uid, char name[33]);
 

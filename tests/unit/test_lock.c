@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "base/sys.h"
+#include "skip.h"
 
 enum { LONG_MS = 60000, DEADLINE_MS = 10000, WORDS = 256 };
 
@@ -285,8 +286,8 @@ static int take_as_stranger(void)
 static void test_others_cannot_take_it(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    if (skip_unless(geteuid() == 0, __func__, "needs root"))
+        return;
     assert_good_end(start(take_as_stranger));
 }
 

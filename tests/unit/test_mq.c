@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "base/sys.h"
+#include "skip.h"
 
 enum { DEADLINE_MS = 10000, STRANGER = 65533, RELAY = 65532 };
 
@@ -236,8 +237,9 @@ static int live_within_user_limits(void)
 static void test_user_limits(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip(); /* our user may have other queues; root can become one who has none */
+    /* Our user may have other queues; root can become one who has none. */
+    if (skip_unless(geteuid() == 0, __func__, "needs root"))
+        return;
     assert_int_equal(in_child(live_within_user_limits), 0);
 }
 
@@ -279,8 +281,8 @@ static void become(uid_t uid)
 static void test_squatter(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    if (skip_unless(geteuid() == 0, __func__, "needs root"))
+        return;
     struct mq theirs, m;
     become(STRANGER);
     int made = mq_create(&theirs, name, 0622, 2, 4096);
@@ -316,8 +318,8 @@ static int reach_for_it(void)
 static void test_strangers_can_only_send(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    if (skip_unless(geteuid() == 0, __func__, "needs root"))
+        return;
     struct mq m;
     assert_int_equal(mq_create(&m, name, 0622, 2, 4096), 0);
     assert_int_equal(in_child(reach_for_it), 0);
