@@ -1,22 +1,26 @@
-/* identity.c -- the host's Ed25519 key: kept in a file, shown as text, used to sign. */
+/* identity.c -- the host's Ed25519 key: kept in a file, used to sign segments and certificates.
+ */
 #include "trust/identity.h"
-
-#include "base/hash.h"
-#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PEM_MAX = 4096 };
+#include "base/sys.h"
+#include "base/text.h"
+
+#define KEY_FILE "identity.key"
+
+enum { PEM_MAX = 4096, DAY_S = 86400 };
 
 struct identity {
     EVP_PKEY *key;
@@ -37,61 +41,96 @@ static int keep(struct identity **out, EVP_PKEY *key)
     return 0;
 }
 
+/* write_key -- as PKCS #8 PEM into a file that only this user can read. */
+static int write_key(int dirfd, const char *name, EVP_PKEY *key)
+{
+    BIO *pem = BIO_new(BIO_s_mem());
+    int err = -ENOMEM;
+    if (pem && PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) == 1) {
+        char *text;
+        long len = BIO_get_mem_data(pem, &text);
+        err = replace_file(dirfd, name, text, (size_t)len, 0600);
+        OPENSSL_cleanse(text, (size_t)len);
+    }
+    BIO_free(pem);
+    return err;
+}
+
 static int make_key(struct identity **id, int dirfd, char *why, size_t why_size)
 {
     EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    BIO *pem = BIO_new(BIO_s_mem());
-    char *text = NULL;
-    int r = -ENOMEM;
-    if (key && pem && PEM_write_bio_PKCS8PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) == 1) {
-        long len = BIO_get_mem_data(pem, &text);
-        r = replace_file(dirfd, "identity.key", text, (size_t)len, 0600);
-    }
-    BIO_free(pem);
-    if (r < 0) {
-        snprintf(why, why_size, "cannot write identity.key into the state directory: %s", strerror(-r));
-        EVP_PKEY_free(key);
-        return r;
-    }
-    return keep(id, key);
+    int err = key ? write_key(dirfd, KEY_FILE, key) : -ENOMEM;
+    if (err == 0)
+        return keep(id, key);
+    snprintf(why, why_size, "cannot write " KEY_FILE " into the state directory: %s",
+             strerror(-err));
+    EVP_PKEY_free(key);
+    return err;
 }
 
-static int check_file(int dirfd, char *why, size_t why_size)
+static bool only_ours(int fd)
 {
     struct stat st;
-    if (fstatat(dirfd, "identity.key", &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 077) == 0;
+}
+
+/* read_key_file -- its length, -errno, -EPERM when others may have read it. */
+static ssize_t read_key_file(int dirfd, char *to, size_t size)
+{
+    int fd = openat(dirfd, KEY_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-        snprintf(why, why_size, "identity.key must be a file of this user that nobody else can read; run: chmod 600 identity.key");
-        return -EPERM;
-    }
-    return 0;
+    ssize_t n = only_ours(fd) ? read_all(fd, to, size) : -EPERM;
+    close_fd(&fd);
+    return n;
+}
+
+/* no_passphrase -- or OpenSSL would ask the terminal for one. */
+static int no_passphrase(char *to, int size, int writing, void *arg)
+{
+    (void)to, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+/* parse_key -- the Ed25519 key in this PEM, or NULL. */
+static EVP_PKEY *parse_key(const char *text, size_t len)
+{
+    BIO *pem = BIO_new_mem_buf(text, (int)len);
+    EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
+    BIO_free(pem);
+    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
+        return key;
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return NULL;
 }
 
 int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_size)
 {
     char text[PEM_MAX];
-    int r = check_file(state_dirfd, why, why_size);
-    if (r == -ENOENT)
+    snprintf(why, why_size, "out of memory");
+    ssize_t n = read_key_file(state_dirfd, text, sizeof text);
+    if (n == -ENOENT)
         return make_key(id, state_dirfd, why, why_size);
-    ssize_t n = r == 0 ? read_file(state_dirfd, "identity.key", text, sizeof text) : r;
+    if (n == -EPERM || n == -ELOOP) {
+        snprintf(why, why_size,
+                 KEY_FILE " must be a file of this user that nobody else can read; if nobody "
+                          "else has, run: chmod 600 " KEY_FILE);
+        return -EPERM;
+    }
     if (n < 0) {
-        if (r == 0)
-            snprintf(why, why_size, "cannot read identity.key: %s", strerror((int)-n));
+        snprintf(why, why_size, "cannot read " KEY_FILE ": %s", strerror((int)-n));
         return (int)n;
     }
-    BIO *pem = BIO_new_mem_buf(text, (int)n);
-    EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, NULL, NULL) : NULL;
-    BIO_free(pem);
+    EVP_PKEY *key = parse_key(text, (size_t)n);
     OPENSSL_cleanse(text, sizeof text);
-    if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519) {
-        snprintf(why, why_size,
-                 "identity.key is not an Ed25519 private key; restore it from a backup, or remove it and this host "
-                 "gets a new identity that its peers must be told");
-        EVP_PKEY_free(key);
-        return -EBADMSG;
-    }
-    return keep(id, key);
+    if (key)
+        return keep(id, key);
+    snprintf(why, why_size,
+             KEY_FILE " is not an Ed25519 private key; restore it from a backup, or remove it: "
+                      "this host then gets a new identity that its peers must be told");
+    return -EBADMSG;
 }
 
 void identity_free(struct identity *id)
@@ -108,12 +147,10 @@ const uint8_t *identity_key(const struct identity *id)
 
 uint64_t host_of_key(const uint8_t key[KEY_LEN])
 {
-    /* SubjectPublicKeyInfo of an Ed25519 key: this prefix, then the key (RFC 8410). */
-    static const uint8_t prefix[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-    uint8_t spki[sizeof prefix + KEY_LEN];
-    memcpy(spki, prefix, sizeof prefix);
-    memcpy(spki + sizeof prefix, key, KEY_LEN);
-    return hash_u64(spki, sizeof spki);
+    uint8_t pin[KEY_PIN_LEN];
+    key_pin(key, pin);
+    uint64_t v = get_u64(pin);
+    return v ? v : 1; /* 0 is no host */
 }
 
 uint64_t identity_host(const struct identity *id)
@@ -121,30 +158,91 @@ uint64_t identity_host(const struct identity *id)
     return host_of_key(id->pub);
 }
 
-void key_to_text(const uint8_t key[KEY_LEN], char text[KEY_TEXT_LEN + 1])
+/* ---- certificates -------------------------------------------------------- */
+
+static bool set_name(X509_NAME *name, const char *common)
 {
-    char b64[48];
-    EVP_EncodeBlock((unsigned char *)b64, key, KEY_LEN); /* 44 characters, the last is '=' */
-    for (int i = 0; i < KEY_TEXT_LEN; i++)
-        text[i] = b64[i] == '+' ? '-' : b64[i] == '/' ? '_' : b64[i];
-    text[KEY_TEXT_LEN] = '\0';
+    return X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC,
+                                      (const unsigned char *)common, -1, -1, 0) == 1;
 }
 
-bool key_from_text(const char *text, uint8_t key[KEY_LEN])
+static bool add_extension(X509 *cert, int nid, const char *value)
 {
-    unsigned char b64[KEY_TEXT_LEN + 1], raw[36];
-    if (strlen(text) != KEY_TEXT_LEN)
-        return false;
-    for (int i = 0; i < KEY_TEXT_LEN; i++)
-        b64[i] = (unsigned char)(text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
-    b64[KEY_TEXT_LEN] = '=';
-    if (EVP_DecodeBlock(raw, b64, sizeof b64) != 33)
-        return false;
-    memcpy(key, raw, KEY_LEN);
-    char again[KEY_TEXT_LEN + 1];
-    key_to_text(key, again);
-    return strcmp(again, text) == 0; /* one text a key */
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    bool added = e && X509_add_ext(cert, e, -1) == 1;
+    X509_EXTENSION_free(e);
+    return added;
 }
+
+/* set_times -- the identity's are for ever and always the same, so that so is its certificate.
+ */
+static bool set_times(X509 *cert, bool identity, unsigned days)
+{
+    ASN1_TIME *from = X509_getm_notBefore(cert), *until = X509_getm_notAfter(cert);
+    if (identity)
+        return ASN1_TIME_set_string(from, "20000101000000Z") == 1 &&
+               ASN1_TIME_set_string(until, "99991231235959Z") == 1;
+    return X509_gmtime_adj(from, -DAY_S) && X509_gmtime_adj(until, ((long)days - 1) * DAY_S);
+}
+
+/* fill -- everything in a certificate but its serial number and times, then the signature. */
+static bool fill(X509 *cert, const struct identity *id, const char *name, EVP_PKEY *key)
+{
+    bool ca = key == id->key;
+    char issuer[KEY_TEXT_LEN + 1];
+    key_to_text(id->pub, issuer);
+    return X509_set_version(cert, X509_VERSION_3) == 1 && X509_set_pubkey(cert, key) == 1 &&
+           set_name(X509_get_subject_name(cert), name ? name : issuer) &&
+           set_name(X509_get_issuer_name(cert), issuer) &&
+           add_extension(cert, NID_basic_constraints, ca ? "critical,CA:TRUE" : "CA:FALSE") &&
+           add_extension(cert, NID_key_usage,
+                         ca ? "critical,keyCertSign" : "critical,digitalSignature") &&
+           X509_sign(cert, id->key, NULL) > 0;
+}
+
+/* add_cert -- behind what is in `pem`; `name` NULL: the identity's own. */
+static bool add_cert(BIO *pem, const struct identity *id, const char *name, EVP_PKEY *key,
+                     unsigned days)
+{
+    X509 *cert = X509_new();
+    uint64_t serial = name ? os_random_u64() >> 1 : 1;
+    bool good = cert && ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial) == 1 &&
+                set_times(cert, !name, days) && fill(cert, id, name, key) &&
+                PEM_write_bio_X509(pem, cert) == 1;
+    X509_free(cert);
+    return good;
+}
+
+static int write_chain(const struct identity *id, int dirfd, const char *host_name,
+                       EVP_PKEY *leaf, unsigned days)
+{
+    BIO *pem = BIO_new(BIO_s_mem());
+    int err = -ENOMEM;
+    if (pem && add_cert(pem, id, host_name, leaf, days) &&
+        add_cert(pem, id, NULL, id->key, 0)) {
+        char *text;
+        long len = BIO_get_mem_data(pem, &text);
+        err = replace_file(dirfd, "tls-chain.pem", text, (size_t)len, 0600);
+    }
+    BIO_free(pem);
+    return err;
+}
+
+int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_name,
+                        unsigned days)
+{
+    if (!text_host_ok(text_of(host_name)) || days > 36500)
+        return -EINVAL;
+    /* P-256: OpenSSL signs and verifies with it 1.5 times as fast as with Ed25519. */
+    EVP_PKEY *leaf = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    int err = leaf ? write_key(dirfd, "tls-key.pem", leaf) : -ENOMEM;
+    if (err == 0)
+        err = write_chain(id, dirfd, host_name, leaf, days);
+    EVP_PKEY_free(leaf);
+    return err;
+}
+
+/* ---- signatures ---------------------------------------------------------- */
 
 void identity_sign(const struct identity *id, const void *p, size_t len, uint8_t signature[64])
 {
@@ -156,7 +254,8 @@ void identity_sign(const struct identity *id, const void *p, size_t len, uint8_t
     ASSERT(ok && n == 64);
 }
 
-bool key_verify(const uint8_t key[KEY_LEN], const void *p, size_t len, const uint8_t signature[64])
+bool key_verify(const uint8_t key[KEY_LEN], const void *p, size_t len,
+                const uint8_t signature[64])
 {
     EVP_PKEY *pub = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, KEY_LEN);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();

@@ -2,9 +2,7 @@
 #ifndef TRUST_IDENTITY_H
 #define TRUST_IDENTITY_H
 
-#include "base/base.h"
-
-enum { KEY_LEN = 32 };
+#include "base/key.h"
 
 struct identity; /* the private key, in memory */
 
@@ -21,15 +19,10 @@ const uint8_t *identity_key(const struct identity *id);
 uint64_t identity_host(const struct identity *id);
 uint64_t host_of_key(const uint8_t key[KEY_LEN]);
 
-/* key_to_text, key_from_text -- a public key as people copy it: 43 characters of base64url. */
-enum { KEY_TEXT_LEN = 43 };
-void key_to_text(const uint8_t key[KEY_LEN], char text[KEY_TEXT_LEN + 1]);
-bool key_from_text(const char *text, uint8_t key[KEY_LEN]) MUST_USE;
-
 /* identity_issue_leaf -- a fresh TLS key and a certificate for it, signed by the identity and valid for
  * `days` from a day ago; written to DIR as tls-chain.pem (leaf, then self-signed identity certificate) and
- * tls-key.pem, mode 0600, atomically.
- * Returns  0 or -errno */
+ * tls-key.pem, mode 0600, each of them atomically.
+ * Returns  0 or -errno; -EINVAL when the name is no host name or `days` more than a century */
 int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_name, unsigned days)
     MUST_USE;
 

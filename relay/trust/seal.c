@@ -5,57 +5,78 @@
 
 #include <errno.h>
 
-static const char purpose[] = "chat segment 1";
+static const char purpose[] =
+    "chat segment 1"; /* with its NUL, so that none is another's start */
 
-void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len, uint8_t hash[HASH_LEN])
+void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len,
+               uint8_t hash[HASH_LEN])
 {
     sha256(prev, HASH_LEN, frames, len, hash);
 }
 
-/* signed_text -- what is signed: the purpose, so that the signature can mean nothing else, and the hash. */
+/* signed_text -- what is signed: the purpose, so that the signature can mean nothing else, and
+ * the hash. */
 static void signed_text(const uint8_t hash[HASH_LEN], uint8_t text[sizeof purpose + HASH_LEN])
 {
     memcpy(text, purpose, sizeof purpose);
     memcpy(text + sizeof purpose, hash, HASH_LEN);
 }
 
-void seal_sign(const struct identity *id, const uint8_t hash[HASH_LEN], uint8_t signature[SIGNATURE_LEN])
+void seal_sign(const struct identity *id, const uint8_t hash[HASH_LEN],
+               uint8_t signature[SIGNATURE_LEN])
 {
     uint8_t text[sizeof purpose + HASH_LEN];
     signed_text(hash, text);
     identity_sign(id, text, sizeof text, signature);
 }
 
-/* check_frames -- are these the entries that the segment announces? */
-static int check_frames(const uint8_t *segment, const struct segment_head *s, const uint8_t *frames, size_t len)
+/* belongs -- is `f` the entry `seq` of the stream that the segment is about? */
+static bool belongs(const uint8_t *f, const uint8_t *segment, uint64_t seq)
 {
-    uint64_t seq = s->first_seq, hlc = 0;
+    return frame_row(frame_type(f))->durable && frame_pos(f) == 0 && frame_seq(f) == seq &&
+           frame_origin(f) == frame_origin(segment) && frame_epoch(f) == frame_epoch(segment) &&
+           frame_room(f) == frame_room(segment);
+}
+
+/* check_frames -- are these the entries that the segment announces? */
+static int check_frames(const uint8_t *segment, const struct segment_head *s,
+                        const uint8_t *frames, size_t len)
+{
+    uint64_t hlc = 0;
     uint32_t count = 0;
-    for (size_t at = 0; at < len; count++, seq++) {
+    for (size_t at = 0; at < len; count++) {
         const uint8_t *f = frames + at;
         int n = frame_check(f, len - at);
-        if (n <= 0 || !frame_row(frame_type(f))->durable || frame_pos(f) != 0 || frame_seq(f) != seq ||
-            frame_hlc(f) <= hlc || frame_origin(f) != frame_origin(segment) ||
-            frame_epoch(f) != frame_epoch(segment) || frame_room(f) != frame_room(segment))
+        if (n <= 0 || !belongs(f, segment, s->first_seq + count) || frame_hlc(f) <= hlc)
             return -EBADMSG;
         hlc = frame_hlc(f);
         at += (size_t)n;
     }
-    return count > 0 && count == s->count && seq - 1 == frame_seq(segment) && hlc == frame_hlc(segment) ? 0 : -EBADMSG;
+    if (count == 0 || count != s->count)
+        return -EBADMSG;
+    /* As a difference, which no first_seq near 2^64 can make true by wrapping. */
+    return frame_seq(segment) >= s->first_seq &&
+                   frame_seq(segment) - s->first_seq == count - 1 && frame_hlc(segment) == hlc
+               ? 0
+               : -EBADMSG;
 }
 
-int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len, const uint8_t key[KEY_LEN])
+int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len,
+               const uint8_t key[KEY_LEN])
 {
     struct segment_head s;
     uint8_t hash[HASH_LEN], text[sizeof purpose + HASH_LEN];
-    if (read_segment(segment, &s) < 0 || s.bytes != len || s.first_seq == 0)
+    if (frame_type(segment) != FRAME_SEGMENT || read_segment(segment, &s) < 0 ||
+        s.bytes != len || s.first_seq == 0)
         return -EBADMSG;
-    int r = check_frames(segment, &s, frames, len);
-    if (r < 0)
-        return r;
+    int err = check_frames(segment, &s, frames, len);
+    if (err < 0)
+        return err;
     if (host_of_key(key) != frame_origin(segment))
         return -EPROTO;
     seal_hash(s.prev, frames, len, hash);
     signed_text(hash, text);
-    return memcmp(hash, s.hash, HASH_LEN) == 0 && key_verify(key, text, sizeof text, s.signature) ? 0 : -EACCES;
+    bool good =
+        memcmp(hash, s.hash, HASH_LEN) == 0 && key_verify(key, text, sizeof text, s.signature);
+    return good ? 0 : -EACCES;
 }

@@ -14,7 +14,7 @@ void seal_sign(const struct identity *id, const uint8_t hash[HASH_LEN],
 
 /* seal_check -- is this segment whole, and its origin's?
  *
- * segment  the SEGMENT frame; frames: the `bytes` behind it, pos zero
+ * segment  the SEGMENT frame, which passed frame_check(); frames: the `bytes` behind it, pos zero
  * key      the origin's public key
  * Checks that there are `count` well-formed durable frames, all of the segment's origin, epoch and room,
  * numbered first_seq.. without a gap with hlc rising; that the last one's seq and hlc are the header's;
