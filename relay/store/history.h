@@ -6,7 +6,8 @@
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
- *   meta     one row: durable (journal position), ring_size, schema version
+ *   meta     one row: durable (journal position), ring_size, newest_hlc
+ * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
  * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
 #ifndef STORE_HISTORY_H

@@ -1,0 +1,303 @@
+/* test_history_harm.c -- the store outlives kills, full disks, and files that are not its own.
+ */
+#include "store.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "skip.h"
+
+enum { NOBODY = 65534 };
+
+/* in_child -- run `f` in a process of its own; how it ended, as waitpid says. */
+static int in_child(void (*f)(void))
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        f();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+#define CHECK(x)                                                                               \
+    do {                                                                                       \
+        if (!(x)) {                                                                            \
+            fprintf(stderr, "# line %d: %s\n", __LINE__, #x);                                  \
+            _exit(1);                                                                          \
+        }                                                                                      \
+    } while (0)
+
+static void die_in_transaction(void)
+{
+    struct history *h;
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    store_commit(h, ROOM, 10, 1, 50);
+    store_commit(h, ROOM, 20, 3, 60);
+    CHECK(history_begin(h, 30) == 0);
+    for (uint64_t i = 0; i < 40; i++) { /* more than the page cache: some of it is in the log */
+        static uint8_t big[1 << 20];
+        struct history_segment s = store_segment(HERE, ROOM, 30 + i, 5 + 2 * i, 70);
+        s.frames = big;
+        s.len = sizeof big;
+        CHECK(history_add(h, &s) == 0);
+    }
+    raise(SIGKILL);
+}
+
+static void test_killed_in_a_transaction(void **state)
+{
+    (void)state;
+    int status = in_child(die_in_transaction);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    char wal[128];
+    struct stat st;
+    snprintf(wal, sizeof wal, "%s-wal", store_path);
+    assert_int_equal(stat(wal, &st), 0);
+    assert_in_range(st.st_size, 1 << 20, 1 << 30);
+    struct history *h = store_open();
+    struct store_seen w = {0};
+    assert_int_equal(history_scan(h, 0, 0, 16, store_see, &w), 0);
+    SEEN(&w, 10, 20);
+    store_assert_durable(h, 30, 4096);
+    store_commit(h, ROOM, 30, 5, 70);
+    h = store_reopen(h);
+    assert_int_equal(store_count(h), 3);
+    history_close(h);
+}
+
+/* ---- files that are not ours ---- */
+
+/* assert_refused -- and the file is as it was, to the byte, with nothing new beside it. */
+static void assert_refused(const char *says)
+{
+    static char before[1 << 16], after[1 << 16];
+    struct history *h = NULL;
+    ssize_t n = read_file(AT_FDCWD, store_path, before, sizeof before);
+    assert_true(n >= 0);
+    assert_int_equal(history_open(&h, store_path, store_why, sizeof store_why), -EBADMSG);
+    assert_null(h);
+    assert_non_null(strstr(store_why, store_path));
+    assert_non_null(strstr(store_why, says));
+    assert_int_equal(read_file(AT_FDCWD, store_path, after, sizeof after), n);
+    assert_memory_equal(before, after, (size_t)n);
+    char wal[128];
+    snprintf(wal, sizeof wal, "%s-wal", store_path);
+    assert_int_equal(access(wal, F_OK), -1);
+}
+
+static void sql_run(const char *text)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(store_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void test_not_a_database(void **state)
+{
+    (void)state;
+    static const size_t size[] = {2, 99, 100, 511, 512, 5000};
+    static char letters[5000];
+    memset(letters, 'x', sizeof letters);
+    for (size_t i = 0; i < ARRAY_LEN(size); i++) {
+        int fd = open(store_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        assert_int_equal(write_all(fd, letters, size[i]), 0);
+        close(fd);
+        assert_refused("restore a backup");
+    }
+}
+
+static void test_database_of_others(void **state)
+{
+    (void)state;
+    sql_run("CREATE TABLE cats(name)");
+    assert_refused("not a relay's");
+    sql_run("PRAGMA user_version=1");
+    assert_refused("not a relay's");
+}
+
+static void test_newer_version(void **state)
+{
+    (void)state;
+    history_close(store_open());
+    sql_run("PRAGMA user_version=2");
+    assert_refused("newer relay");
+    sql_run("PRAGMA user_version=1");
+    history_close(store_open());
+}
+
+static void test_damaged(void **state)
+{
+    (void)state;
+    static const char junk[64] = "junk";
+    struct history *h = store_open();
+    store_commit(h, ROOM, 10, 1, 50);
+    history_close(h);
+    int fd = open(store_path, O_WRONLY);
+    assert_int_equal(pwrite(fd, junk, sizeof junk, 0), sizeof junk);
+    close(fd);
+    assert_refused("restore a backup");
+}
+
+static void open_as_nobody(void)
+{
+    struct history *h;
+    if (getuid() == 0)
+        CHECK(setuid(NOBODY) == 0);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == -EACCES);
+    CHECK(strstr(store_why, store_path) && strstr(store_why, "who owns it"));
+}
+
+static void test_directory_not_writable(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod(store_dir, 0555), 0);
+    int none = in_child(open_as_nobody);
+    assert_int_equal(access(store_path, F_OK), -1);
+    chmod(store_dir, 0755);
+    history_close(store_open());
+    chmod(store_path, 0666);
+    chmod(store_dir, 0555);
+    int there = in_child(open_as_nobody); /* the file may be written, its log cannot be made */
+    chmod(store_dir, 0700);
+    assert_int_equal(none, 0);
+    assert_int_equal(there, 0);
+}
+
+/* ---- no room ---- */
+
+/* fill -- commits of 16 KiB until one fails; how many were good. */
+static unsigned fill(struct history *h, uint64_t from, int *r)
+{
+    static uint8_t big[16384];
+    unsigned n = 0;
+    for (*r = 0; n < 1000; n++) {
+        uint64_t pos = from + n;
+        struct history_segment s = store_segment(HERE, ROOM, pos, 2 * pos, pos);
+        s.frames = big;
+        s.len = sizeof big;
+        *r = history_begin(h, pos);
+        *r = *r < 0 ? *r : history_add(h, &s);
+        *r = *r < 0 ? *r : history_commit(h, pos + 1, 4096);
+        if (*r < 0)
+            return n;
+    }
+    return n;
+}
+
+/* check_stored -- exactly the commits before `end`. */
+static void check_stored(struct history *h, uint64_t end)
+{
+    uint64_t pos, ring, seq;
+    uint8_t head[HASH_LEN];
+    history_durable(h, &pos, &ring);
+    CHECK(pos == end);
+    CHECK(history_stream(h, HERE, 3, ROOM, &seq, head) == 0);
+    CHECK(seq == 2 * (end - 1) + 1);
+}
+
+static void fill_small_disk(void)
+{
+    struct history *h;
+    int r;
+    CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("none", store_dir, "tmpfs", 0, "size=1m") == 0);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    unsigned n = fill(h, 1, &r);
+    CHECK(r == -ENOSPC && n > 5 && n < 64);
+    check_stored(h, n + 1);
+    CHECK(fill(h, n + 1, &r) == 0 && r == -ENOSPC);
+    CHECK(mount("none", store_dir, "tmpfs", MS_REMOUNT, "size=4m") == 0);
+    unsigned more = fill(h, n + 1, &r); /* no restart needed */
+    CHECK(more > 5 && r == -ENOSPC);
+    n += more;
+    check_stored(h, n + 1);
+    history_close(h);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) ==
+          0); /* full, yet it opens */
+    check_stored(h, n + 1);
+    history_close(h);
+}
+
+static void open_on_full_disk(void)
+{
+    struct history *h;
+    CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("none", store_dir, "tmpfs", 0, "size=16k") == 0);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == -ENOSPC);
+    CHECK(strstr(store_why, "disk is full"));
+    CHECK(mount("none", store_dir, "tmpfs", MS_REMOUNT, "size=1m") == 0);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    history_close(h);
+}
+
+static void test_disk_full(void **state)
+{
+    (void)state;
+    if (skip_unless(getuid() == 0, "test_disk_full", "only root can mount"))
+        return;
+    assert_int_equal(in_child(fill_small_disk), 0);
+    assert_int_equal(in_child(open_on_full_disk), 0);
+}
+
+static void fill_allowance(void)
+{
+    struct history *h;
+    int r;
+    struct rlimit limit = {1 << 20, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    unsigned n = fill(h, 1, &r);
+    CHECK((r == -EIO || r == -ENOSPC) && n > 5 && n < 64);
+    check_stored(h, n + 1);
+    limit.rlim_cur = RLIM_INFINITY;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK(fill(h, n + 1, &r) == 1000);
+    check_stored(h, n + 1001);
+    history_close(h);
+}
+
+static void test_file_size_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(fill_allowance), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, store_setup, store_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_killed_in_a_transaction),
+        TEST(test_not_a_database),
+        TEST(test_database_of_others),
+        TEST(test_newer_version),
+        TEST(test_damaged),
+        TEST(test_directory_not_writable),
+        TEST(test_disk_full),
+        TEST(test_file_size_limit),
+    };
+    return cmocka_run_group_tests_name("history_harm", tests, NULL, NULL);
+}
