@@ -446,6 +446,17 @@ static int say_hello(struct port *p)
     return 0;
 }
 
+static bool consider(struct port *p, const uint8_t *f);
+
+/* hear_hosts -- what came behind the welcome: what the other hosts are called. */
+static void hear_hosts(struct port *p)
+{
+    const uint8_t *f;
+    while (stream_next(&p->main, &f) == 1)
+        if (consider(p, f) && append(&p->pending, f, frame_stride(f)) < 0)
+            return;
+}
+
 /* only_said -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
 static void only_said(struct port *p)
 {
@@ -472,6 +483,7 @@ static int come_back(struct port *p)
     }
     if (r < 0)
         return r;
+    hear_hosts(p);
     p->away = false;
     for (size_t i = 0; i < p->n_rooms; i++)
         p->room[i].opened = p->room[i].joined = false;

@@ -20,6 +20,9 @@ static const char help[] =
     "  stop      stop it and wait until it is gone\n"
     "  status    processes, sessions, rooms, journal\n"
     "  doctor    what could keep it from working here, with remedies\n"
+    "  id        the line that names this host to others: name, address, key\n"
+    "  join LINE link with the host that printed that line; it must join this one, too\n"
+    "  reload    read the file of peers again\n"
     "\n"
     "  -i, --instance NAME   which relay (default: default)\n"
     "      --system          the relay of the host, for all its users\n"
@@ -29,10 +32,10 @@ static const char help[] =
     "examples:\n"
     "  relay start                     a relay for you alone, as chat does by itself\n"
     "  relay --system run              for every user of this host, under systemd\n"
-    "  relay -i test status            how another instance is doing\n";
+    "  relay join \"$(ssh beta relay id)\"  link with beta (and the same there)\n";
 
 struct options {
-    const char *instance, *config, *command;
+    const char *instance, *config, *command, *argument;
     bool system;
 };
 
@@ -72,6 +75,11 @@ static int parse(int argc, char **argv, struct options *o)
     }
     if (optind < argc)
         o->command = argv[optind++];
+    if (strcmp(o->command, "join") == 0) {
+        if (optind == argc)
+            return usage("join needs the line that `relay id` prints on the other host, in quotes");
+        o->argument = argv[optind++];
+    }
     return optind < argc ? usage("too many arguments") : -1;
 }
 
@@ -115,5 +123,11 @@ int main(int argc, char **argv)
         return admin_status(&inst);
     if (strcmp(o.command, "doctor") == 0)
         return admin_doctor(&inst, &conf);
+    if (strcmp(o.command, "id") == 0)
+        return admin_id(&inst, &conf);
+    if (strcmp(o.command, "join") == 0)
+        return admin_join(&inst, o.argument);
+    if (strcmp(o.command, "reload") == 0)
+        return admin_reload(&inst);
     return usage("no such command");
 }

@@ -346,3 +346,85 @@ int read_segment(const uint8_t *f, struct segment_head *s)
     rd_copy(&r, s->signature, SIGNATURE_LEN);
     return verdict(&r);
 }
+
+int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch)
+{
+    struct wr w = frame_begin(buf, FRAME_GREETING);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    wr_u16(&w, g->version_min);
+    wr_u16(&w, g->version_max);
+    wr_u64(&w, g->wall_ms);
+    wr_within(&w, g->name, HOST_NAME_MAX_LEN);
+    wr_bytes(&w, g->host, g->n_hosts * 8);
+    return frame_end(buf, &w);
+}
+
+/* rd_hosts -- all that is left, as numbers of hosts. */
+static const uint8_t *rd_hosts(struct rd *r, size_t *n)
+{
+    struct text rest = rd_rest(r);
+    *n = rest.len / 8;
+    r->bad |= rest.len % 8 != 0;
+    return (const uint8_t *)rest.p;
+}
+
+int read_greeting(const uint8_t *f, struct greeting *g)
+{
+    struct rd r = body_of(f);
+    g->version_min = rd_u16(&r);
+    g->version_max = rd_u16(&r);
+    g->wall_ms = rd_u64(&r);
+    g->name = rd_host(&r);
+    g->host = rd_hosts(&r, &g->n_hosts);
+    return verdict(&r);
+}
+
+void write_have_row(struct wr *w, const struct have_row *r)
+{
+    wr_u64(w, r->origin);
+    wr_u64(w, r->epoch);
+    wr_u64(w, r->room);
+    wr_u64(w, r->seq);
+}
+
+void read_have_row(struct rd *r, struct have_row *row)
+{
+    row->origin = rd_u64(r);
+    row->epoch = rd_u64(r);
+    row->room = rd_u64(r);
+    row->seq = rd_u64(r);
+}
+
+int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed)
+{
+    struct wr w = frame_begin(buf, FRAME_FEED);
+    frame_set_client(buf, feed);
+    wr_u8(&w, o->op);
+    wr_u32(&w, o->credit);
+    wr_bytes(&w, o->host, o->n_hosts * 8);
+    return frame_end(buf, &w);
+}
+
+int read_feed_order(const uint8_t *f, struct feed_order *o)
+{
+    struct rd r = body_of(f);
+    o->op = rd_u8(&r);
+    o->credit = rd_u32(&r);
+    o->host = rd_hosts(&r, &o->n_hosts);
+    return verdict(&r);
+}
+
+int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms)
+{
+    struct wr w = frame_begin(buf, type);
+    wr_u64(&w, sent_ms);
+    return frame_end(buf, &w);
+}
+
+int read_ping(const uint8_t *f, uint64_t *sent_ms)
+{
+    struct rd r = body_of(f);
+    *sent_ms = rd_u64(&r);
+    return verdict(&r);
+}

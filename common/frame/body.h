@@ -158,6 +158,7 @@ int read_who_row(const uint8_t *f, struct who_row *r) MUST_USE;
 /* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed
  * it belongs to between keeper and link, zero elsewhere. */
+enum { SEGMENT_BYTES = 1 << 18 }; /* of frames in one segment, at most */
 struct segment_head {
     uint32_t count, bytes;
     uint64_t first_seq;
@@ -168,5 +169,48 @@ struct segment_head {
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
                   uint64_t room, uint64_t last_seq, uint64_t last_hlc) MUST_USE;
 int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
+
+/* GREETING, the first frame on a link, from both sides.  Header: origin = the host that greets; epoch = its run. */
+struct greeting {
+    uint16_t version_min, version_max;
+    uint64_t wall_ms;    /* its clock */
+    struct text name;    /* what it calls itself */
+    const uint8_t *host; /* n_hosts numbers of 8 bytes: whose streams it may take */
+    size_t n_hosts;
+};
+int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch) MUST_USE;
+int read_greeting(const uint8_t *f, struct greeting *g) MUST_USE;
+
+/* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the greeting the whole
+ * vector comes, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
+ * client = the feed.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
+struct have_row {
+    uint64_t origin, epoch, room, seq;
+};
+enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = 256 };
+void write_have_row(struct wr *w, const struct have_row *r);
+void read_have_row(struct rd *r, struct have_row *row);
+
+/* FEED, link to keeper: what to do with the feed `client` (header). */
+enum feed_op {
+    FEED_HEADS = 1, /* tell me every stream there is (header: client = 0) */
+    FEED_OPEN,      /* a new one; `hosts`: whose streams may go into it; HAVE frames follow, then ... */
+    FEED_GO,        /* ... begin, up to `credit` bytes */
+    FEED_CREDIT,    /* `credit` bytes more */
+    FEED_CLOSE,
+    FEED_LEAF,      /* see that the TLS certificate is in force for weeks; the same comes back when it is */
+};
+struct feed_order {
+    uint8_t op;
+    uint32_t credit;
+    const uint8_t *host; /* as in a greeting */
+    size_t n_hosts;
+};
+int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MUST_USE;
+int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
+
+/* PING and PONG: the asker's clock, given back. */
+int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;
+int read_ping(const uint8_t *f, uint64_t *sent_ms) MUST_USE;
 
 #endif

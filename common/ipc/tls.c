@@ -29,6 +29,7 @@ enum {
 
 struct tls_identity {
     SSL_CTX *ctx;
+    uint8_t key[KEY_LEN];
 };
 
 enum state { HANDSHAKE, OPEN, CLOSED, FAILED };
@@ -173,9 +174,10 @@ static int bad_file(const char *path, char *why, size_t why_size)
     return err;
 }
 
-static int load(SSL_CTX *ctx, const char *chain_pem, const char *key_pem, char *why,
+static int load(struct tls_identity *id, const char *chain_pem, const char *key_pem, char *why,
                 size_t why_size)
 {
+    SSL_CTX *ctx = id->ctx;
     STACK_OF(X509) *more = NULL;
     if (SSL_CTX_use_certificate_chain_file(ctx, chain_pem) != 1)
         return bad_file(chain_pem, why, why_size);
@@ -187,6 +189,8 @@ static int load(SSL_CTX *ctx, const char *chain_pem, const char *key_pem, char *
     /* This also refuses a key that is not the certificate's. */
     if (SSL_CTX_use_PrivateKey_file(ctx, key_pem, SSL_FILETYPE_PEM) != 1)
         return bad_file(key_pem, why, why_size);
+    if (!raw_key(X509_get0_pubkey(sk_X509_value(more, 0)), id->key))
+        memset(id->key, 0, KEY_LEN); /* no peer will take it */
     return 0;
 }
 
@@ -199,7 +203,7 @@ int tls_identity_load(struct tls_identity **id, const char *chain_pem, const cha
         made->ctx = SSL_CTX_new(TLS_method());
     int err = -ENOMEM;
     if (made && made->ctx && set_rules(made->ctx))
-        err = load(made->ctx, chain_pem, key_pem, why, why_size);
+        err = load(made, chain_pem, key_pem, why, why_size);
     else
         snprintf(why, why_size, "cannot set up TLS");
     if (err == 0)
@@ -207,6 +211,11 @@ int tls_identity_load(struct tls_identity **id, const char *chain_pem, const cha
     else
         tls_identity_free(made);
     return err;
+}
+
+const uint8_t *tls_own_key(const struct tls_identity *id)
+{
+    return id->key;
 }
 
 void tls_identity_free(struct tls_identity *id)

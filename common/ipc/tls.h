@@ -26,6 +26,9 @@ int tls_identity_load(struct tls_identity **id, const char *chain_pem, const cha
                       char *why, size_t why_size) MUST_USE;
 void tls_identity_free(struct tls_identity *id);
 
+/* tls_own_key -- the raw key of the identity in our own chain. */
+const uint8_t *tls_own_key(const struct tls_identity *id);
+
 struct tls;
 
 /* tls_new -- a stream over a connected (or connecting) non-blocking socket, which it then owns.

@@ -121,7 +121,7 @@ static void show_processes(const struct segment *seg)
         char name[32];
         snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "worker/%u", i);
         printf("%-10s %8d  %s\n", name, (int)pid,
-               kill(pid, 0) < 0 && errno == ESRCH ? "not running" : atomic_load(&seg->proc[i].asleep) ? "waiting" : "busy");
+               kill(pid, 0) < 0 && errno == ESRCH ? "not running" : i == PROC_LINK ? "running" : atomic_load(&seg->proc[i].asleep) ? "waiting" : "busy");
     }
 }
 
@@ -142,6 +142,32 @@ static void show_tables(const struct segment *seg)
     printf("store      %s\n", atomic_load(&seg->store_reason) == REASON_OK ? "ok" : "takes nothing: the disk is full");
 }
 
+static void show_links(const struct segment *seg)
+{
+    const struct roster *r = &seg->roster;
+    bool any = false;
+    for (unsigned i = 0; i < LINKS_MAX; i++) {
+        const struct link_row *l = &seg->link[i];
+        uint64_t host = atomic_load(&l->host), since = atomic_load(&l->since_ms), now = wall_ms();
+        uint32_t slot = host ? roster_host(r, host) : 0;
+        if (slot == 0)
+            continue;
+        if (!any)
+            printf("\n%-20s %-5s %10s %8s %10s\n", "link", "state", "since", "rtt ms", "clock");
+        any = true;
+        bool up = atomic_load(&l->up);
+        char seconds[24] = "-", skew[24] = "-", rtt[24] = "-";
+        if (since != 0)
+            snprintf(seconds, sizeof seconds, "%llu s", (unsigned long long)(now > since ? (now - since) / 1000 : 0));
+        if (up) {
+            snprintf(rtt, sizeof rtt, "%u", atomic_load(&l->rtt_ms));
+            snprintf(skew, sizeof skew, "%+.1f s", (double)atomic_load(&l->skew_ms) / 1000);
+        }
+        printf("%-20.*s %-5s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name, up ? "up" : "down",
+               seconds, rtt, skew);
+    }
+}
+
 int admin_status(const struct instance *inst)
 {
     struct generation g;
@@ -159,6 +185,7 @@ int admin_status(const struct instance *inst)
     printf("instance   %s, generation %llu, supervisor %d\n\n", inst->name, (unsigned long long)g.number, (int)g.pid);
     show_processes(st.seg);
     show_tables(st.seg);
+    show_links(st.seg);
     state_detach(&st);
     return 0;
 }

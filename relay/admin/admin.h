@@ -20,4 +20,13 @@ int admin_status(const struct instance *inst);
 /* admin_doctor -- what could keep a relay from working here, each with its remedy; 1 when anything would. */
 int admin_doctor(const struct instance *inst, const struct conf *conf);
 
+/* admin_id -- print the line that names this host to others: NAME ADDRESS KEY. */
+int admin_id(const struct instance *inst, const struct conf *conf);
+
+/* admin_join -- the host of that line becomes a peer; a running relay dials it at once. */
+int admin_join(const struct instance *inst, const char *line);
+
+/* admin_reload -- a running relay reads its peers again. */
+int admin_reload(const struct instance *inst);
+
 #endif

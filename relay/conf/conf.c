@@ -26,6 +26,8 @@ static const struct setting settings[] = {
     {"sessions", NUMBER_OF(sessions, 16, 100000)},
     {"sessions_per_user", NUMBER_OF(sessions_per_user, 0, 100000)},
     {"journal", SIZE, offsetof(struct conf, journal), 0, 1 << 20, 1u << 30},
+    {"listen", TEXT_OF(listen)},
+    {"address", TEXT_OF(address)},
     {"log", TEXT_OF(log)},
 };
 

@@ -11,6 +11,8 @@ struct conf {
     unsigned sessions;    /* 16..100000 */
     unsigned sessions_per_user; /* of users other than the relay's own; 0: no limit */
     uint64_t journal;     /* bytes, a power of two >= 1 MiB; default 16 MiB */
+    char listen[128];     /* ADDRESS:PORT for other hosts' relays; empty: none can dial this one */
+    char address[128];    /* HOST:PORT that they dial; empty: as listen says */
     char log[8];          /* error, warn, info, debug */
 };
 

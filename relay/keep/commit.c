@@ -351,6 +351,7 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
     queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
     atomic_store_explicit(&j->durable, to, memory_order_release); /* with journal_durable() */
     state_ring_all(c->st);
+    state_ring(c->st, PROC_LINK);
     return 1;
 }
 

@@ -8,7 +8,6 @@
 
 enum {
     COMMIT_BYTES = 1 << 20,  /* of the journal in one transaction, a remote segment more */
-    SEGMENT_BYTES = 1 << 18, /* of frames in one segment, at most */
     SEGMENT_SPAN_MS = 1000,  /* between the first and the last stamp in one segment, at most */
 };
 

@@ -2,16 +2,19 @@
 #include "proc/proc.h"
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "keep/answer.h"
 #include "keep/commit.h"
+#include "keep/feed.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500 };
+enum { TICK_MS = 500, LEAF_DAYS = 90, LEAF_RENEW_DAYS = 30 };
 
 struct keeper {
     struct proc proc;
@@ -19,6 +22,8 @@ struct keeper {
     struct identity *id;
     struct commit *commit;
     struct answers *answers;
+    struct feeds *feeds;
+    int state_dir, runtime_dir;
     bool failing; /* the store takes nothing: try again each tick */
 };
 
@@ -68,6 +73,19 @@ static void on_tick(void *arg)
         (void)commit(k);
 }
 
+/* on_leaf -- the certificate of the links: a fresh one every month, good for three. */
+static void on_leaf(void *arg)
+{
+    struct keeper *k = arg;
+    struct stat st;
+    uint64_t month_ms = (uint64_t)LEAF_RENEW_DAYS * 24 * 3600 * 1000;
+    if (fstatat(k->state_dir, "tls-chain.pem", &st, 0) == 0 && (uint64_t)st.st_mtime * 1000 + month_ms > wall_ms())
+        return;
+    int r = identity_issue_leaf(k->id, k->state_dir, k->proc.st.seg->shape.host, LEAF_DAYS);
+    if (r < 0)
+        log_error("cannot write the certificate for links: %s", strerror(-r));
+}
+
 static bool idle(void *arg)
 {
     struct keeper *k = arg;
@@ -85,16 +103,19 @@ static void open_all(struct keeper *k)
 {
     struct proc *p = &k->proc;
     char path[INSTANCE_PATH_MAX + 16], why[256] = "cannot open the store";
-    int dir = open(p->args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    k->state_dir = open(p->args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    k->runtime_dir = open(p->args.inst.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     snprintf(path, sizeof path, "%s/history.db", p->args.inst.state);
-    if (dir < 0 || rendezvous < 0 || identity_load(&k->id, dir, why, sizeof why) < 0 ||
+    if (k->state_dir < 0 || k->runtime_dir < 0 || rendezvous < 0 ||
+        identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    close(dir);
     if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
         answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
         cannot("out of memory");
+    if (feeds_open(&k->feeds, k->h, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+        cannot("cannot make the socket `feed` in the runtime directory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)
             cannot("the store cannot be read; see: relay doctor");
@@ -110,13 +131,16 @@ int keeper_main(const struct proc_args *args)
     open_all(k);
     proc_ready(&k->proc);
     while (!k->proc.stop) {
-        if (!k->failing && commit(k))
+        bool more = !k->failing && commit(k);
+        more |= feeds_pump(k->feeds);
+        if (more)
             loop_wait(&k->proc.loop, 0);
         else
             proc_rest(&k->proc, idle);
     }
     while (!k->failing && commit(k)) /* what was taken in last */
         ;
+    feeds_close(k->feeds);
     answers_close(k->answers);
     commit_close(k->commit);
     history_close(k->h);

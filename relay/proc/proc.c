@@ -32,8 +32,10 @@ static void on_tick(void *arg)
 static void on_signal(void *arg, int signo)
 {
     struct proc *p = arg;
-    (void)signo;
-    p->stop = true;
+    if (signo == SIGHUP)
+        p->reload = true;
+    else
+        p->stop = true;
 }
 
 static _Noreturn void give_up(const char *why)

@@ -7,7 +7,6 @@
 #include "state/state.h"
 
 enum {
-    EXIT_RESET = 70, /* shared memory makes no sense: start a new generation */
     EXIT_CONFIG = 78, /* starting again would not help; what is wrong was said */
 };
 
@@ -18,7 +17,7 @@ struct proc_args {
     struct instance inst;
     int lifeline;        /* read end of a pipe whose other end only the supervisor has: EOF = it is gone */
     int ready;           /* write one byte when ready */
-    int feed;            /* keeper and link: their socket pair; else -1 */
+    int listener;        /* link: the socket that other hosts dial; -1: none */
     int bell[PROCS_MAX];
 };
 
@@ -28,7 +27,8 @@ struct proc {
     struct state st;
     struct loop loop;
     struct loop_source lifeline, bell;
-    bool stop; /* leave the loop */
+    bool stop;   /* leave the loop */
+    bool reload; /* SIGHUP came: settings may have changed */
     void (*on_tick)(void *arg);
     void *arg;
     bool ticking;

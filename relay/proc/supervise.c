@@ -10,6 +10,7 @@
 #include "ipc/fifo.h"
 #include "ipc/mq.h"
 #include "ipc/shm.h"
+#include "net/address.h"
 #include "proc/proc.h"
 #include "trust/identity.h"
 
@@ -41,6 +42,7 @@ static const struct kind {
 } kinds[] = {
     {"keeper", keeper_main, PROC_KEEPER},
     {"worker", worker_main, 0},
+    {"link", link_main, PROC_LINK},
 };
 
 struct child {
@@ -57,14 +59,14 @@ struct supervisor {
     struct child child[PROCS_MAX];
     int lifeline[2];
     int bell[PROCS_MAX];
-    int lock, shm_fd, notify;
+    int lock, shm_fd, notify, listener;
     struct mq queue[WORKERS_MAX];
     bool stop, reset, failed;
 };
 
 static bool exists(const struct supervisor *s, unsigned i)
 {
-    return i < s->conf->workers || i == PROC_KEEPER;
+    return i < s->conf->workers || i == PROC_KEEPER || i == PROC_LINK;
 }
 
 static void name_of(unsigned i, char *name, size_t size)
@@ -207,18 +209,20 @@ static int keep_open(int fd)
 
 static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
 {
-    char name[32], lifeline[16], ready_text[16], bells[PROCS_MAX * 8], *at = bells;
+    char name[32], lifeline[16], ready_text[16], listener[16], bells[PROCS_MAX * 8], *at = bells;
+    bool link = i == PROC_LINK;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     name_of(i, name, sizeof name);
     snprintf(lifeline, sizeof lifeline, "%d", s->lifeline[0]);
     snprintf(ready_text, sizeof ready_text, "%d", ready);
+    snprintf(listener, sizeof listener, "%d", link ? s->listener : -1);
     for (unsigned b = 0; b < PROCS_MAX; b++)
         at += snprintf(at, (size_t)(bells + sizeof bells - at), "%d,", s->bell[b]);
-    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0)
+    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0 && (!link || keep_open(s->listener) == 0))
         execl("/proc/self/exe", "relay", "-x", name, s->inst->system ? "system" : "user", s->inst->name, lifeline,
-              ready_text, bells, s->conf->log, (char *)NULL);
+              ready_text, bells, s->conf->log, listener, (char *)NULL);
     _exit(EXIT_CONFIG);
 }
 
@@ -332,6 +336,8 @@ static void on_signal(void *arg, int signo)
     struct supervisor *s = arg;
     int status;
     pid_t pid;
+    if (signo == SIGHUP && s->child[PROC_LINK].pid > 0)
+        kill(s->child[PROC_LINK].pid, SIGHUP); /* who the peers are may have changed */
     if (signo != SIGCHLD && signo != SIGHUP)
         s->stop = true;
     while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
@@ -371,6 +377,26 @@ static void on_tick(void *arg)
 
 /* ---- the process ---- */
 
+/* listen_for_links -- the socket is ours, so that it outlives the link process; what it is bound to goes into the file
+ * `listen`. */
+static int listen_for_links(struct supervisor *s)
+{
+    char why[256], at[ADDRESS_MAX];
+    if (!s->conf->listen[0])
+        return 0;
+    s->listener = address_listen(s->conf->listen, why, sizeof why);
+    if (s->listener < 0) {
+        log_error("%s", why);
+        return -1;
+    }
+    address_local(s->listener, at, sizeof at);
+    int dir = open(s->inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = dir < 0 ? -errno : replace_file(dir, "listen", at, strlen(at), 0644);
+    close_fd(&dir);
+    log_info("listening on %s", at);
+    return r;
+}
+
 static int prepare(struct supervisor *s)
 {
     char why[INSTANCE_PATH_MAX + 128];
@@ -399,7 +425,7 @@ static int prepare(struct supervisor *s)
     }
     fifo_sweep(dir, 60);
     close(dir);
-    return 0;
+    return listen_for_links(s);
 }
 
 static int run_generation(struct supervisor *s)
@@ -426,7 +452,7 @@ static int run_generation(struct supervisor *s)
 
 int supervise_main(const struct instance *inst, const struct conf *conf, const char *conf_path, int ready_fd)
 {
-    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .lifeline = {-1, -1}};
+    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1}};
     sigset_t signals;
     (void)conf_path;
     log_open("supervise", LOG_INFO);
@@ -449,17 +475,20 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     char path[INSTANCE_PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/generation", inst->runtime);
     (void)unlink(path);
+    snprintf(path, sizeof path, "%s/listen", inst->runtime);
+    (void)unlink(path);
     log_info("stopped");
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }
 
-/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG */
+/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER */
 int child_main(int argc, char **argv)
 {
-    struct proc_args a = {.feed = -1};
-    if (argc != 9)
+    struct proc_args a = {.self = 0};
+    if (argc != 10)
         return EXIT_CONFIG;
     snprintf(a.name, sizeof a.name, "%s", argv[2]);
+    a.listener = (int)strtol(argv[9], NULL, 10);
     int r = strcmp(argv[3], "system") == 0 ? instance_system(&a.inst, argv[4]) : instance_user(&a.inst, argv[4]);
     a.lifeline = (int)strtol(argv[5], NULL, 10);
     a.ready = (int)strtol(argv[6], NULL, 10);

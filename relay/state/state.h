@@ -8,6 +8,7 @@
  *   undo, roster, hlc     the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
+ *   link                  the link process; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
  *
@@ -22,7 +23,21 @@
 #include "state/roster.h"
 
 #define STATE_MAGIC 0x31544154534b4c54u
-enum { STATE_LAYOUT = 1, LOCK_PATIENCE_MS = 200 };
+enum {
+    STATE_LAYOUT = 2,
+    LOCK_PATIENCE_MS = 200,
+    LINKS_MAX = 64,
+    EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
+};
+
+/* What the link process says of one peer. */
+struct link_row {
+    _Atomic uint64_t host; /* 0: no such row */
+    _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
+    _Atomic uint64_t durable;  /* acknowledgements of our own segments by it */
+    _Atomic uint32_t up, rtt_ms;
+    _Atomic int64_t skew_ms; /* its clock less ours */
+};
 
 struct segment {
     struct {
@@ -43,6 +58,7 @@ struct segment {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
         _Atomic uint32_t pid;
     } proc[PROCS_MAX];
+    _Alignas(CACHE_LINE) struct link_row link[LINKS_MAX];
     struct journal journal;
     _Alignas(CACHE_LINE) uint64_t hlc; /* the newest stamp given or taken over */
     struct undo undo;

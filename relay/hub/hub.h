@@ -1,0 +1,107 @@
+/* hub.h -- the connections of this host with others: which there are, what comes and goes over them.
+ *
+ * A line is a peer of the file `peers`, a link one TLS connection, with a line's peer or with a stranger who has yet to
+ * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  What is
+ * right to say and to believe is link/core.h's business. */
+#ifndef HUB_HUB_H
+#define HUB_HUB_H
+
+#include "base/prng.h"
+#include "link/core.h"
+#include "net/address.h"
+#include "net/conn.h"
+#include "net/keeper_line.h"
+#include "state/state.h"
+#include "trust/peers.h"
+
+enum {
+    HALF_OPEN_MAX = 32,
+    CONNS_MAX = LINK_PEERS_MAX + HALF_OPEN_MAX,
+    FEED_CREDIT_BYTES = 4 << 20, /* that the keeper may have on the way to one peer */
+};
+
+struct line;
+
+struct link {
+    struct conn c; /* first member; c.tls NULL: free */
+    struct line *line;
+    uint64_t since, deadline; /* deadline: to be linked by */
+    uint64_t fed;             /* bytes from the keeper that it has no credit back for */
+    int peer;                 /* number in the core; -1: not yet linked */
+    bool over;                /* closed at the end of the turn */
+    bool unread;              /* stopped before all was read */
+};
+
+/* A peer as configured, and what we have with it. */
+struct line {
+    struct peer peer;
+    struct lookup lookup;
+    struct link *link, *dialing;
+    uint64_t retry_at, down_since;
+    unsigned tries;
+    bool known, lost; /* known: the slot is in use; lost: people were told so */
+    char why[128];    /* why it cannot be dialled, as logged last */
+};
+
+struct hub {
+    struct state *st;
+    struct loop *loop;
+    struct link_core core;
+    struct keeper_line keeper;
+    struct peers peers;
+    struct line line[PEERS_MAX];
+    size_t n_lines;
+    struct link link[CONNS_MAX];
+    struct loop_source listener;
+    struct tls_identity *tls;
+    uint64_t durable; /* as seen last */
+    struct prng prng;
+};
+
+/* ---- lines.c ---- */
+
+/* hub_meet -- a peer that is in the file now: dial it, take its streams, know its name. */
+void hub_meet(struct hub *h, const struct peer *p);
+
+/* hub_keep_only -- part with every peer that is not in this file any more. */
+void hub_keep_only(struct hub *h, const struct peers *ps);
+
+/* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
+int hub_listen(struct hub *h, int fd) MUST_USE;
+
+/* hub_tick -- dial, give up, find who is silent; some times a second. */
+void hub_tick(struct hub *h);
+
+/* hub_sweep -- free what ended in this turn; hub_close -- end everything. */
+void hub_sweep(struct hub *h);
+void hub_close(struct hub *h);
+
+/* ---- traffic.c ---- */
+
+static inline bool link_is_up(const struct link *l)
+{
+    return l->c.tls && !l->over && l->peer >= 0;
+}
+
+/* link_speak -- send what waits and what the core has to say; link_hear -- take in what came. */
+void link_speak(struct link *l);
+void link_hear(struct link *l);
+
+/* link_end -- at the end of the turn the connection is closed; link_farewell -- after telling the other side why. */
+void link_end(struct link *l, const char *why);
+void link_farewell(struct link *l, enum reason reason, const char *why);
+
+/* hub_on_segment -- from the keeper, for one of the peers (keeper_line_open()). */
+void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t len);
+
+/* hub_go_on -- connections that waited for the disk or for their turn.  Returns true when one wants another turn.
+ * hub_waits -- does anything hang on the durable position? */
+bool hub_go_on(struct hub *h);
+bool hub_waits(const struct hub *h);
+
+/* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
+void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void hub_name(struct hub *h, const struct peer *p);
+void hub_show(struct hub *h, const struct line *ln);
+
+#endif

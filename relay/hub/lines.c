@@ -1,0 +1,299 @@
+/* lines.c -- to whom there is a connection, and who may have one. */
+#include "hub/hub.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    ACCEPT_MS = 5000,      /* for a stranger to show who it is */
+    DIAL_MS = 400,         /* for an attempt, then twice as long, ... */
+    DIAL_DOUBLINGS = 4,    /* ... up to this, and anew: what vanishes on the way must not cost a second */
+    RETRY_MS = 250,        /* between attempts, ... */
+    RETRY_LATER_MS = 2000, /* ... after a minute without success */
+    SILENT_MS = 1500,      /* a link silent for so long gives way to a new connection */
+    LOST_MS = 2000,        /* without a link before people are told */
+};
+
+static struct hub *hub_of(const struct link *l)
+{
+    return l->c.arg;
+}
+
+void hub_sweep(struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (h->link[i].over) {
+            conn_close(&h->link[i].c);
+            h->link[i] = (struct link){0};
+        }
+}
+
+/* ---- two connections with one peer ---- */
+
+/* better -- should `l` take the place of the link that its line has?  Of two, both hosts keep the one that the
+ * smaller of them dialled; one that is silent gives way to anything. */
+static bool better(const struct hub *h, const struct link *l)
+{
+    const struct link *now = l->line->link;
+    if (!now || now_ms() - h->core.peer[now->peer].heard_ms >= SILENT_MS)
+        return true;
+    bool we_are_smaller = h->core.self < l->line->peer.host;
+    return l->c.server == now->c.server || l->c.server != we_are_smaller;
+}
+
+static void linked(struct link *l)
+{
+    struct hub *h = hub_of(l);
+    struct line *ln = l->line;
+    if (!better(h, l)) {
+        link_end(l, "there is a link already");
+        return;
+    }
+    if (ln->link)
+        link_end(ln->link, "a new connection took its place");
+    l->peer = link_up(&h->core, ln->peer.host, now_ms());
+    if (l->peer < 0) {
+        link_end(l, "too many links");
+        return;
+    }
+    if (ln->dialing == l)
+        ln->dialing = NULL;
+    ln->link = l;
+    link_speak(l);
+}
+
+static void on_ready(struct conn *c)
+{
+    struct link *l = (struct link *)c; /* its first member */
+    if (l->over)
+        return;
+    enum tls_event e = conn_pump(c);
+    if (e == TLS_READY)
+        linked(l);
+    if (l->over)
+        return;
+    if (e == TLS_FAILED || (e == TLS_CLOSED && l->peer < 0)) {
+        link_end(l, tls_why(c->tls));
+        return;
+    }
+    if (l->peer >= 0) {
+        link_hear(l);
+        link_speak(l);
+    }
+}
+
+static struct line *line_of(struct hub *h, const struct peer *p)
+{
+    for (size_t i = 0; p && i < h->n_lines; i++)
+        if (h->line[i].known && h->line[i].peer.host == p->host)
+            return &h->line[i];
+    return NULL;
+}
+
+/* known -- whoever dials us must be one of our peers, whom we dial must be the one we meant. */
+static bool known(struct conn *c, const uint8_t pin[KEY_PIN_LEN])
+{
+    struct link *l = (struct link *)c;
+    struct line *ln = line_of(hub_of(l), peers_by_pin(&hub_of(l)->peers, pin));
+    if (!ln || (l->line && l->line != ln))
+        return false;
+    l->line = ln;
+    return true;
+}
+
+static struct link *open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms)
+{
+    struct link *l = NULL;
+    for (size_t i = 0; i < CONNS_MAX && !l; i++)
+        if (!h->link[i].c.tls)
+            l = &h->link[i];
+    if (!l) {
+        close(fd);
+        return NULL;
+    }
+    *l = (struct link){.line = ln, .since = now_ms(), .peer = -1};
+    l->deadline = l->since + patience_ms;
+    if (conn_open(&l->c, h->loop, h->tls, fd, ln == NULL, known, on_ready, h) < 0) {
+        *l = (struct link){0};
+        return NULL;
+    }
+    return l;
+}
+
+/* ---- accept and dial ---- */
+
+/* oldest_stranger -- of those who dialled and have not shown who they are; how many there are. */
+static struct link *oldest_stranger(struct hub *h, unsigned *n)
+{
+    struct link *oldest = NULL;
+    *n = 0;
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!l->c.tls || l->over || l->peer >= 0 || !l->c.server)
+            continue;
+        ++*n;
+        oldest = !oldest || l->since < oldest->since ? l : oldest;
+    }
+    return oldest;
+}
+
+static void on_listener(struct loop_source *s, uint32_t events)
+{
+    struct hub *h = s->arg;
+    unsigned n;
+    (void)events;
+    struct link *oldest = oldest_stranger(h, &n);
+    int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (n >= HALF_OPEN_MAX) /* who floods us pushes himself out */
+        link_end(oldest, "too many strangers at once");
+    hub_sweep(h);
+    address_tune(fd, LINK_DEAD_MS);
+    (void)open_link(h, fd, NULL, ACCEPT_MS);
+}
+
+static void failed(struct hub *h, struct line *ln, const char *why)
+{
+    if (strcmp(ln->why, why) != 0)
+        log_info("cannot dial %s (%s): %s", ln->peer.name, ln->peer.address, why);
+    snprintf(ln->why, sizeof ln->why, "%s", why);
+    ln->retry_at = now_ms() + RETRY_MS + prng_below(&h->prng, RETRY_MS / 2);
+}
+
+static void dial(struct hub *h, struct line *ln)
+{
+    const struct addrinfo *to;
+    uint64_t now = now_ms();
+    int r = lookup_next(&ln->lookup, &to);
+    if (r == -EAGAIN)
+        return;
+    if (r < 0) {
+        failed(h, ln, "there is no such host name");
+        return;
+    }
+    int fd = address_connect(to, LINK_DEAD_MS);
+    if (fd < 0) {
+        failed(h, ln, strerror(-fd));
+        return;
+    }
+    uint64_t wait = now - ln->down_since < 60 * 1000 ? RETRY_MS : RETRY_LATER_MS;
+    ln->retry_at = now + wait + prng_below(&h->prng, wait / 4);
+    ln->dialing = open_link(h, fd, ln, (uint64_t)DIAL_MS << (ln->tries++ % DIAL_DOUBLINGS));
+}
+
+static void look_after(struct hub *h, struct line *ln, uint64_t now)
+{
+    bool can_dial = strcmp(ln->peer.address, "-") != 0;
+    if (!ln->known)
+        return;
+    if (!ln->link && !ln->dialing && can_dial && now >= ln->retry_at && h->tls)
+        dial(h, ln);
+    if (!ln->link && !ln->lost && ln->down_since != 0 && now - ln->down_since >= LOST_MS) {
+        ln->lost = true;
+        hub_tell(h, REASON_LINK_DOWN, "The link to %s is lost; both sides go on, and what is said meanwhile comes when it is back.",
+             ln->peer.name);
+    }
+    hub_show(h, ln);
+}
+
+void hub_tick(struct hub *h)
+{
+    struct link_update up;
+    uint64_t now = now_ms();
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!l->c.tls || l->over)
+            continue;
+        if (l->peer < 0) {
+            if (now >= l->deadline)
+                link_end(l, "no answer");
+            continue;
+        }
+        link_tick(&h->core, (unsigned)l->peer, now, &up);
+        if (up.reason != REASON_OK)
+            link_farewell(l, up.reason, up.why);
+        else
+            link_speak(l);
+    }
+    for (size_t i = 0; i < h->n_lines; i++)
+        look_after(h, &h->line[i], now);
+}
+
+/* ---- who the peers are ---- */
+
+static struct line *new_line(struct hub *h, const struct peer *p)
+{
+    struct line *ln = NULL;
+    for (size_t i = 0; i < h->n_lines && !ln; i++)
+        if (!h->line[i].known)
+            ln = &h->line[i];
+    if (!ln && h->n_lines < PEERS_MAX)
+        ln = &h->line[h->n_lines++];
+    if (ln)
+        *ln = (struct line){.known = true, .peer = *p};
+    return ln;
+}
+
+/* meet -- a peer that is in the file now: dial it, take its streams, know its name. */
+void hub_meet(struct hub *h, const struct peer *p)
+{
+    struct line *ln = line_of(h, p);
+    if (ln && strcmp(ln->peer.address, p->address) == 0 && strcmp(ln->peer.name, p->name) == 0)
+        return;
+    if (!ln)
+        ln = new_line(h, p);
+    if (!ln || link_know(&h->core, p->host) < 0) {
+        log_error("too many peers");
+        return;
+    }
+    lookup_free(&ln->lookup);
+    ln->peer = *p;
+    lookup_init(&ln->lookup, p->address);
+    ln->retry_at = 0;
+    hub_name(h, p);
+}
+
+static void part(struct hub *h, struct line *ln)
+{
+    if (ln->link)
+        link_farewell(ln->link, REASON_DENIED, "You are not among my peers any more.");
+    if (ln->dialing)
+        link_end(ln->dialing, "not a peer any more");
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (h->link[i].c.tls && h->link[i].line == ln)
+            link_end(&h->link[i], "not a peer any more");
+    hub_sweep(h);
+    lookup_free(&ln->lookup);
+    atomic_store(&h->st->seg->link[ln - h->line].host, 0);
+    *ln = (struct line){0};
+}
+
+void hub_keep_only(struct hub *h, const struct peers *ps)
+{
+    for (size_t i = 0; i < h->n_lines; i++)
+        if (h->line[i].known && !peers_by_host(ps, h->line[i].peer.host))
+            part(h, &h->line[i]);
+}
+
+int hub_listen(struct hub *h, int fd)
+{
+    h->listener = (struct loop_source){fd, on_listener, h};
+    return loop_add(h->loop, &h->listener, EPOLLIN);
+}
+
+void hub_close(struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (link_is_up(&h->link[i]))
+            link_farewell(&h->link[i], REASON_STOPPING, "The relay is going away.");
+        else if (h->link[i].c.tls)
+            link_end(&h->link[i], "the relay is going away");
+    hub_sweep(h);
+}

@@ -1,0 +1,343 @@
+/* traffic.c -- what comes and goes over links: segments between journal, keeper and peers. */
+#include "hub/hub.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "rules/remote.h"
+#include "trust/seal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    TURN_FRAMES = 256, /* taken from one connection before the others have their turn */
+    RETRY_MS = 125,    /* before a peer that was lost is dialled, at most */
+};
+
+static struct hub *hub_of(const struct link *l)
+{
+    return l->c.arg;
+}
+
+static void take_lock(struct hub *h)
+{
+    if (state_take(h->st) < 0) {
+        log_error("the shared memory was left in a state that makes no sense");
+        exit(EXIT_RESET);
+    }
+}
+
+/* ---- what people are told ---- */
+
+/* publish -- one frame without a room: every client gets it. */
+static void publish(struct hub *h, const uint8_t *frame)
+{
+    struct state *st = h->st;
+    take_lock(h);
+    if (state_room_for(st, FRAME_MAX) == 0)
+        state_put(st, frame);
+    state_publish(st);
+    state_give(st);
+    state_ring_all(st);
+}
+
+void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...)
+{
+    char text[SENTENCE_MAX + 1];
+    uint8_t frame[FRAME_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    struct reasoned r = {(uint8_t)reason, text_of(text)};
+    int n = write_reasoned(frame, FRAME_NOTICE, &r, 0, 0);
+    ASSERT(n > 0);
+    publish(h, frame);
+}
+
+void hub_name(struct hub *h, const struct peer *p)
+{
+    uint8_t frame[FRAME_MAX];
+    take_lock(h);
+    bool fits = roster_host_open(&h->st->edit, p->host, text_of(p->name)) != 0;
+    state_give(h->st);
+    if (!fits)
+        log_error("no room for the name of another host");
+    if (write_host(frame, p->host, text_of(p->name)) > 0)
+        publish(h, frame);
+}
+
+void hub_show(struct hub *h, const struct line *ln)
+{
+    struct link_row *row = &h->st->seg->link[ln - h->line];
+    const struct link_peer *p = ln->link ? &h->core.peer[ln->link->peer] : NULL;
+    bool up = p && p->phase == LINK_OPEN;
+    if (atomic_load(&row->host) != ln->peer.host || atomic_load(&row->up) != up)
+        atomic_store(&row->since_ms, up || ln->tries > 1 ? wall_ms() : 0);
+    atomic_store(&row->host, ln->peer.host);
+    atomic_store(&row->up, up);
+    if (!up)
+        return;
+    atomic_store(&row->rtt_ms, p->rtt_ms);
+    atomic_store(&row->durable, p->durable_there);
+}
+
+/* ---- the end of a connection ---- */
+
+void link_end(struct link *l, const char *why)
+{
+    struct hub *h = hub_of(l);
+    struct line *ln = l->line;
+    struct link_update up;
+    if (l->over)
+        return;
+    l->over = true;
+    if (ln && ln->dialing == l) {
+        ln->dialing = NULL;
+        if (strcmp(ln->why, why) != 0)
+            log_info("cannot link with %s (%s): %s", ln->peer.name, ln->peer.address, why);
+        snprintf(ln->why, sizeof ln->why, "%s", why);
+    }
+    if (l->peer < 0)
+        return;
+    link_down(&h->core, (unsigned)l->peer, &up);
+    keeper_line_say(&h->keeper, up.feed, up.feed_len);
+    if (!ln || ln->link != l)
+        return;
+    if (strcmp(ln->why, why) != 0)
+        log_info("link with %s ended: %s", ln->peer.name, why);
+    snprintf(ln->why, sizeof ln->why, "%s", why);
+    ln->link = NULL;
+    ln->down_since = ln->down_since ? ln->down_since : now_ms();
+    ln->retry_at = now_ms() + prng_below(&h->prng, RETRY_MS);
+    ln->tries = 0;
+    hub_show(h, ln);
+}
+
+void link_farewell(struct link *l, enum reason reason, const char *why)
+{
+    uint8_t frame[FRAME_MAX];
+    struct reasoned r = {(uint8_t)reason, text_of(why)};
+    int n = write_reasoned(frame, FRAME_FAREWELL, &r, 0, 0);
+    if (n > 0 && conn_waiting(&l->c) == 0 && conn_say(&l->c, frame, (size_t)n) == 0)
+        conn_flush(&l->c);
+    link_end(l, why);
+}
+
+/* ---- out ---- */
+
+void link_speak(struct link *l)
+{
+    struct hub *h = hub_of(l);
+    uint8_t frame[FRAME_MAX];
+    if (!link_is_up(l))
+        return;
+    conn_flush(&l->c);
+    while (conn_waiting(&l->c) < FRAME_MAX) {
+        int n = link_next(&h->core, (unsigned)l->peer, wall_ms(), now_ms(), frame);
+        if (n == 0)
+            break;
+        if (conn_say(&l->c, frame, (size_t)n) < 0)
+            link_end(l, "out of memory");
+        conn_flush(&l->c);
+    }
+    uint64_t gone = l->fed - min_u64(l->fed, conn_waiting(&l->c));
+    if (gone >= FEED_CREDIT_BYTES / 4) {
+        keeper_line_credit(&h->keeper, h->core.peer[l->peer].feed, (uint32_t)gone);
+        l->fed -= gone;
+    }
+}
+
+static void speak_all(struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        link_speak(&h->link[i]);
+}
+
+/* on_segment -- from the keeper, for one of the peers. */
+void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    struct hub *h = arg;
+    uint64_t feed = frame_client(segment);
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!link_is_up(l) || h->core.peer[l->peer].feed != feed)
+            continue;
+        frame_set_client(segment, 0);
+        if (conn_say(&l->c, segment, frame_stride(segment)) < 0 || conn_say(&l->c, frames, len) < 0)
+            link_end(l, "out of memory");
+        l->fed += frame_stride(segment) + len;
+        link_speak(l);
+        return;
+    }
+}
+
+/* ---- in ---- */
+
+static const uint8_t *key_of(struct hub *h, uint64_t host)
+{
+    const struct peer *p = peers_by_host(&h->peers, host);
+    return p ? p->key : host == h->core.self ? tls_own_key(h->tls) : NULL;
+}
+
+/* append -- returns 0, -EAGAIN, -ENOSPC. */
+static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    struct state *st = h->st;
+    uint64_t wall = wall_ms();
+    if (link_full(&h->core)) {
+        uint32_t max = h->core.ours.max * 2;
+        void *memory = malloc(have_size(max));
+        if (!memory)
+            return -EAGAIN;
+        free(link_grow(&h->core, memory, max));
+    }
+    take_lock(h);
+    int r = remote_apply(st, segment, frames, len, wall);
+    if (r == 0)
+        link_took(&h->core, segment, st->next);
+    state_publish(st);
+    state_give(st);
+    if (r == 0)
+        state_ring_all(st);
+    return r;
+}
+
+/* take -- a segment that is new.  Returns -EAGAIN: not now. */
+static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    struct hub *h = hub_of(l);
+    const uint8_t *key = key_of(h, frame_origin(segment));
+    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0) {
+        log_warn("a segment from %s is not what its origin can have sealed", l->line->peer.name);
+        link_farewell(l, REASON_DENIED, "A segment came whose seal or content is wrong.");
+        return 0;
+    }
+    int r = append(h, segment, frames, len);
+    if (r == -ENOSPC)
+        log_error("the table of rooms is full: %s has more rooms than fit here", l->line->peer.name);
+    if (r == -ENOSPC || r == -EMSGSIZE) {
+        link_farewell(l, REASON_LIMIT, "The table of rooms is full.");
+        return 0;
+    }
+    return r;
+}
+
+static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    struct hub *h = hub_of(l);
+    struct link_update up;
+    enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
+    keeper_line_say(&h->keeper, up.feed, up.feed_len);
+    switch (v) {
+    case LINK_NEW:
+        return take(l, segment, frames, len);
+    case LINK_LATER:
+        return -EAGAIN;
+    case LINK_BAD:
+        link_farewell(l, up.reason, up.why);
+        return 0;
+    case LINK_OLD:
+    default:
+        return 0;
+    }
+}
+
+/* welcome -- the other side has let us in: only its own words prove that. */
+static void welcome(struct hub *h, const struct link *l)
+{
+    char where[ADDRESS_MAX];
+    struct line *ln = l->line;
+    address_remote(l->c.src.fd, where, sizeof where);
+    log_info("linked with %s at %s", ln->peer.name, where);
+    if (ln->lost)
+        hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
+    ln->lost = false;
+    ln->down_since = 0;
+    hub_show(h, ln);
+}
+
+static void on_frame(struct link *l, const uint8_t *frame)
+{
+    struct hub *h = hub_of(l);
+    struct link_update up;
+    struct reasoned last;
+    if (frame_type(frame) == FRAME_FAREWELL) {
+        char why[SENTENCE_MAX + 32] = "it said goodbye";
+        if (read_reasoned(frame, &last) == 0)
+            snprintf(why, sizeof why, "it said: %.*s", (int)last.text.len, last.text.p);
+        link_end(l, why);
+        return;
+    }
+    uint8_t before = h->core.peer[l->peer].phase;
+    link_heard(&h->core, (unsigned)l->peer, frame, now_ms(), &up);
+    keeper_line_say(&h->keeper, up.feed, up.feed_len);
+    if (up.reason != REASON_OK) {
+        link_farewell(l, up.reason, up.why);
+        return;
+    }
+    const struct link_peer *p = &h->core.peer[l->peer];
+    if (before == LINK_GREETING && p->phase == LINK_VECTOR)
+        atomic_store(&h->st->seg->link[l->line - h->line].skew_ms, (int64_t)(p->wall_ms - wall_ms()));
+    if (before != LINK_OPEN && p->phase == LINK_OPEN) {
+        keeper_line_credit(&h->keeper, p->feed, FEED_CREDIT_BYTES);
+        welcome(h, l);
+    }
+}
+
+void link_hear(struct link *l)
+{
+    const uint8_t *frame, *frames;
+    size_t len;
+    l->unread = false;
+    for (unsigned n = 0; !l->over; n++) {
+        if (n == TURN_FRAMES) {
+            l->unread = true;
+            return;
+        }
+        int r = conn_next(&l->c, &frame, &frames, &len);
+        if (r == 0)
+            return;
+        if (r < 0) {
+            link_end(l, r == -EPIPE ? tls_why(l->c.tls) : strerror(-r));
+            return;
+        }
+        if (frame_type(frame) != FRAME_SEGMENT)
+            on_frame(l, frame);
+        else if (on_remote_segment(l, frame, frames, len) == -EAGAIN)
+            conn_back(&l->c, frame);
+    }
+}
+
+/* ---- turns ---- */
+
+/* go_on -- connections that waited for the disk, or for their turn.  Returns true when one wants another turn. */
+bool hub_go_on(struct hub *h)
+{
+    uint64_t durable = journal_durable(&h->st->seg->journal);
+    bool moved = durable != h->durable, again = false;
+    h->durable = durable;
+    if (moved && link_durable(&h->core, durable))
+        speak_all(h);
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf)))
+            continue;
+        conn_listen(&l->c);
+        link_hear(l);
+        link_speak(l);
+        again |= l->unread;
+    }
+    return again;
+}
+
+/* waits -- is there anything that hangs on the durable position? */
+bool hub_waits(const struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (h->link[i].c.tls && h->link[i].c.deaf)
+            return true;
+    return h->core.pending_first != h->core.pending_next;
+}

@@ -1,0 +1,120 @@
+/* core.h -- the link protocol of one host: what is said to each peer, what is believed of what it says; no I/O.
+ *
+ * Time, what arrived and what became durable come in; frames to send and orders for the keeper come out.  The same
+ * code runs in the relay's link process and in the simulator.
+ *
+ * On one link, both ways:
+ *
+ *     GREETING                version, name, clock, whose streams I may take
+ *     HAVE ...                the whole vector: how much of each stream I have on disk
+ *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
+ *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
+ *     PING, PONG              when nothing else was said for a while
+ *     FAREWELL                why I end this
+ *
+ * A segment is taken iff its origin is known and it is not ours of this run, it continues its stream without a gap
+ * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
+ * silence; anything else ends the link.  What is taken becomes an acknowledgement only when it is durable (R3).
+ * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2). */
+#ifndef LINK_CORE_H
+#define LINK_CORE_H
+
+#include "link/have.h"
+
+enum {
+    LINK_PEERS_MAX = 64,
+    LINK_HOSTS_MAX = HOSTS_IN_ORDER_MAX,
+    LINK_PENDING_MAX = 8192, /* segments taken and not yet durable, a power of two */
+    LINK_NEWS_MAX = 8192,    /* a power of two */
+    LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
+    LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
+    LINK_SETUP_MS = 5000,    /* from the start of a link to the end of the peer's vector begun */
+};
+
+enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };
+
+struct link_peer {
+    uint64_t host, epoch;
+    uint64_t feed;              /* number of its feed */
+    uint64_t up_ms, heard_ms, said_ms;
+    uint64_t wall_ms;           /* its clock at the greeting */
+    uint64_t news;              /* told of the news before this */
+    uint64_t pong;              /* its PING's clock, to be given back */
+    uint64_t durable_there;     /* segments of ours that it told us it has on disk */
+    uint32_t told;              /* our entries before this are in the vector */
+    uint32_t rtt_ms;
+    uint8_t phase;
+    bool greeted, vector_told, pong_due;
+};
+
+struct link_core {
+    uint64_t self, epoch;
+    char name[HOST_NAME_MAX_LEN + 1];
+    uint64_t host[LINK_HOSTS_MAX]; /* whose streams we take, besides our own */
+    size_t n_hosts;
+    struct have ours;
+    struct link_peer peer[LINK_PEERS_MAX];
+    uint64_t last_feed;
+    struct {
+        uint64_t end, seq;
+        uint32_t entry;
+    } pending[LINK_PENDING_MAX]; /* in the order of the journal */
+    uint64_t pending_first, pending_next;
+    uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
+    uint64_t news_next;
+};
+
+/* What one step asks of the caller. */
+struct link_update {
+    uint8_t feed[2 * FRAME_MAX]; /* frames for the keeper */
+    size_t feed_len;
+    uint8_t reason;      /* not REASON_OK: end the link, after a FAREWELL with ... */
+    char why[SENTENCE_MAX + 1]; /* ... this sentence */
+};
+
+/* link_init -- ours: the table to use, filled with what the store holds (seq = durable). */
+void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text name, struct have ours);
+
+/* link_know -- take streams of this host from now on.  Returns 0 or -ENOSPC. */
+int link_know(struct link_core *l, uint64_t host) MUST_USE;
+bool link_knows(const struct link_core *l, uint64_t host);
+
+/* link_up -- a connection to `host` was made and its key proven.  Returns the number of the peer, or -ENOSPC. */
+int link_up(struct link_core *l, uint64_t host, uint64_t now_ms) MUST_USE;
+
+/* link_down -- it is gone. */
+void link_down(struct link_core *l, unsigned peer, struct link_update *up);
+
+/* link_heard -- a frame other than SEGMENT came.  It passed frame_check(); everything else is judged here. */
+void link_heard(struct link_core *l, unsigned peer, const uint8_t *frame, uint64_t now_ms, struct link_update *up);
+
+/* link_judge -- a SEGMENT came: is it to be taken?  Judged by its head alone, before its seal is looked at.  The keeper
+ * must get what `up` holds for it before the frames are published: so it never sends them back. */
+enum link_verdict {
+    LINK_NEW,  /* check its seal and its frames, put it into the journal, then call link_took() */
+    LINK_OLD,  /* it is here already: drop it */
+    LINK_LATER, /* too much waits for the disk: ask again when something became durable */
+    LINK_BAD,  /* `up` says how to end the link */
+};
+enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
+                             struct link_update *up);
+
+/* link_took -- it lies in the journal and ends at `end`.  The table must not be full. */
+void link_took(struct link_core *l, const uint8_t *segment, uint64_t end);
+
+/* link_full -- there is no room for another stream; link_grow -- go on in a table of `max` in have_size(max) bytes at
+ * `memory`.  Returns the memory used so far, the caller's again. */
+bool link_full(const struct link_core *l);
+void *link_grow(struct link_core *l, void *memory, uint32_t max);
+
+/* link_durable -- everything in the journal before `pos` is on disk.  Returns true when there is news for the peers. */
+bool link_durable(struct link_core *l, uint64_t pos);
+
+/* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
+ * Returns  its stride, 0 when there is nothing to say now */
+int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+
+/* link_tick -- now and then: has it been silent for too long? */
+void link_tick(struct link_core *l, unsigned peer, uint64_t now_ms, struct link_update *up);
+
+#endif

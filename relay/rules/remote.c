@@ -1,0 +1,57 @@
+/* remote.c -- segments of other hosts into the journal, after a look at every frame. */
+#include "rules/remote.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+
+static bool frame_ok(const uint8_t *f, bool first)
+{
+    struct room_change create;
+    struct say say;
+    if (first)
+        return frame_type(f) == FRAME_CREATE && frame_flags(f) == 0 && read_room_change(f, &create) == 0 &&
+               room_id(create.room) == frame_room(f);
+    return frame_type(f) == FRAME_SAY && (frame_flags(f) & ~(FRAME_MORE | FRAME_CONT | FRAME_ACTION)) == 0 &&
+           read_say(f, &say) == 0;
+}
+
+int remote_check(const uint8_t *frames, size_t len)
+{
+    for (size_t at = 0; at < len; at += frame_stride(frames + at))
+        if (!frame_ok(frames + at, frame_seq(frames + at) == 1))
+            return -EBADMSG;
+    return 0;
+}
+
+/* open_room -- the slot of the segment's room, whose name its first entry gives. */
+static uint32_t open_room(struct state *st, const uint8_t *frames)
+{
+    struct room_change create;
+    uint32_t room = roster_room(&st->seg->roster, frame_room(frames));
+    if (room == 0 && frame_type(frames) == FRAME_CREATE && read_room_change(frames, &create) == 0)
+        room = roster_room_open(&st->edit, frame_room(frames), create.room);
+    return room;
+}
+
+int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames, size_t len, uint64_t wall)
+{
+    int r = state_room_for(st, frame_stride(segment) + len);
+    if (r < 0)
+        return r;
+    uint32_t slot = open_room(st, frames);
+    if (slot == 0)
+        return -ENOSPC;
+    struct room *room = roster_room_edit(&st->edit, slot);
+    state_put(st, segment);
+    for (size_t at = 0; at < len; at += frame_stride(frames + at)) {
+        const uint8_t *f = frames + at;
+        state_put(st, f);
+        room->messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
+    }
+    uint64_t newest = frame_hlc(segment);
+    room->last_hlc = max_u64(room->last_hlc, newest);
+    if (newest >> 16 <= wall + SKEW_MAX_MS)
+        st->seg->hlc = max_u64(st->seg->hlc, newest);
+    return 0;
+}

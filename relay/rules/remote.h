@@ -1,0 +1,23 @@
+/* remote.h -- what a segment of another host means here: checked outside the lock, applied inside it. */
+#ifndef RULES_REMOTE_H
+#define RULES_REMOTE_H
+
+#include "frame/body.h"
+#include "state/state.h"
+
+enum { SKEW_MAX_MS = 120 * 1000 }; /* a stamp further ahead than this is not adopted into our clock */
+
+/* remote_check -- may frames with a good seal be shown to people?
+ *
+ * Checks the flags, every body as strictly as that of a local client's, and that a stream begins with the name of
+ * its room.  Returns 0 or -EBADMSG */
+int remote_check(const uint8_t *frames, size_t len) MUST_USE;
+
+/* remote_apply -- in a section: the SEGMENT and its frames behind the journal's head; the room exists, its counters
+ * and our clock move on.
+ *
+ * Returns  0; -EAGAIN the journal is full for now: end the section, try again when more is durable;
+ *          -ENOSPC the table of rooms is full */
+int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames, size_t len, uint64_t wall) MUST_USE;
+
+#endif
