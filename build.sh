@@ -4,7 +4,7 @@
 #   ./build.sh            build the two programs
 #   ./build.sh run        build, start a relay for you if none serves this host, chat in #lobby
 #   ./build.sh test       build and run all tests
-#   ./build.sh demo       one relay and two people talking, as a transcript
+#   ./build.sh demo       two linked relays and two people talking, as a transcript
 #
 # What is missing is installed on Debian and Ubuntu (as root or with sudo); elsewhere it is named.
 set -eu

@@ -24,6 +24,8 @@ enum {
     HELLO_MAX_MS = 2000,  /* ... up to this */
     SEND_MS = 2000,       /* for room in the queue, then look whether the relay is still there */
     RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
+    START_MS = 100,       /* before a relay that did not start is started again, then twice as long ... */
+    START_MAX_MS = 3000,  /* ... up to this */
     ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
     SEEN_START = 256,
 };
@@ -89,7 +91,8 @@ struct port {
     struct seen *seen; /* hash table; seq 0: free */
     size_t n_seen, seen_size;
     bool away;
-    uint64_t away_since, retry_at;
+    uint64_t away_since, retry_at, start_at;
+    unsigned starts; /* of a relay, in vain */
     struct prng prng;
     char end_text[512];
 };
@@ -258,7 +261,7 @@ static int choose_instance(struct port *p)
 }
 
 /* start_relay -- `relay start`, from beside this program or from PATH. */
-static void start_relay(const struct port *p)
+static void start_relay(struct port *p)
 {
     char self[INSTANCE_PATH_MAX], path[INSTANCE_PATH_MAX + 16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -267,15 +270,21 @@ static void start_relay(const struct port *p)
     if (slash)
         *slash = '\0';
     snprintf(path, sizeof path, "%s/../bin/relay", self); /* build/FLAVOUR/{bin,tools}, PREFIX/{bin,sbin} */
+    int null = p->starts > 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1; /* why it fails is said once */
     pid_t pid = fork();
     if (pid == 0) {
+        if (null >= 0)
+            dup2(null, 2);
         execl(path, "relay", "-i", p->inst.name, "start", (char *)NULL);
         execlp("relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
         execl("/usr/local/sbin/relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
         _exit(127);
     }
+    close_fd(&null);
     while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+    p->start_at = now_ms() + min_u64((uint64_t)START_MS << min_u64(p->starts, 5), START_MAX_MS);
+    p->starts++;
 }
 
 /* find -- a relay that is ready, and its queue and rendezvous directory opened. */
@@ -285,7 +294,7 @@ static int find(struct port *p)
     if (r < 0)
         return r;
     if (!generation_alive(&p->inst)) {
-        if (p->inst.system || !p->o.start)
+        if (p->inst.system || !p->o.start || now_ms() < p->start_at)
             return -ENOENT;
         start_relay(p);
     }
@@ -484,6 +493,8 @@ static int come_back(struct port *p)
     if (r < 0)
         return r;
     hear_hosts(p);
+    p->starts = 0;
+    p->start_at = 0;
     p->away = false;
     for (size_t i = 0; i < p->n_rooms; i++)
         p->room[i].opened = p->room[i].joined = false;

@@ -114,7 +114,8 @@ static int make_queues(struct supervisor *s)
         if (r == 0 && g && fchown(mq_fd(&s->queue[q]), (uid_t)-1, g->gr_gid) < 0)
             r = -errno;
         if (r < 0) {
-            log_error("cannot make a message queue: %s; see: relay doctor", strerror(-r));
+            log_error("cannot make a message queue: %s; see: relay doctor",
+                      r == -EMFILE ? "this user's relays hold as many bytes in queues as he may (ulimit -q)" : strerror(-r));
             return r;
         }
     }
