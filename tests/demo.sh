@@ -4,7 +4,9 @@ set -eu
 bin=$(cd "$(dirname "$0")/../build/release/bin" && pwd)
 dir=$(mktemp -d)
 export RELAY_RUNTIME_DIR="$dir/run" RELAY_STATE_DIR="$dir/state" NO_COLOR=1
-trap 'kill $(jobs -p) 2>/dev/null || true
+tails=
+# shellcheck disable=SC2086 # one word per process
+trap 'kill $tails 2>/dev/null || true
       for host in alpha beta; do "$bin/relay" -i $host stop 2>/dev/null || true; done
       rm -rf "$dir"' EXIT
 
@@ -33,7 +35,9 @@ linked() { relay alpha status | grep -q '^beta .* up '; }
 until_true linked
 
 "$bin/chat" -i alpha tail -f -n 0 lobby >"$dir/alpha.out" &
+tails=$!
 "$bin/chat" -i beta tail -f -n 0 lobby >"$dir/beta.out" &
+tails="$tails $!"
 until_true chat alpha who lobby
 until_true chat beta who lobby
 chat alpha send lobby "Hello, beta. This pipe says what I run:"
