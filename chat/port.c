@@ -294,7 +294,9 @@ static int find(struct port *p)
     if (r < 0)
         return r;
     if (!generation_alive(&p->inst)) {
-        if (p->inst.system || !p->o.start || now_ms() < p->start_at)
+        /* A relay that was stopped takes its record with it, one that was killed does not: only that is started. */
+        bool stopped = p->origin != 0 && generation_read(&p->inst, &p->gen) == -ENOENT;
+        if (p->inst.system || !p->o.start || stopped || now_ms() < p->start_at)
             return -ENOENT;
         start_relay(p);
     }
