@@ -415,6 +415,34 @@ int read_feed_order(const uint8_t *f, struct feed_order *o)
     return verdict(&r);
 }
 
+int write_presence(uint8_t *buf, const struct presence_row *p, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t version)
+{
+    struct wr w = frame_begin(buf, FRAME_PRESENCE);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_room(buf, room);
+    frame_set_seq(buf, version);
+    wr_u32(&w, p->sessions);
+    wr_u8(&w, p->quiet);
+    wr_within(&w, p->user, USER_NAME_MAX);
+    wr_within(&w, p->room, ROOM_NAME_MAX);
+    return frame_end(buf, &w);
+}
+
+int read_presence(const uint8_t *f, struct presence_row *p)
+{
+    struct rd r = body_of(f);
+    uint8_t quiet;
+    p->sessions = rd_u32(&r);
+    quiet = rd_u8(&r);
+    p->quiet = quiet == 1;
+    p->user = rd_user(&r);
+    p->room = rd_room(&r);
+    r.bad |= quiet > 1;
+    return verdict(&r);
+}
+
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms)
 {
     struct wr w = frame_begin(buf, type);

@@ -209,7 +209,18 @@ struct feed_order {
 int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MUST_USE;
 int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
 
-/* PING and PONG: the asker's clock, given back. */
+/* PRESENCE: how often a user is in a room on his own host (link/presence.h).  Header: origin = that host; epoch = its
+ * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up. */
+struct presence_row {
+    uint32_t sessions; /* 0: not any more */
+    bool quiet;        /* comes and goes unannounced */
+    struct text user, room;
+};
+int write_presence(uint8_t *buf, const struct presence_row *p, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t version) MUST_USE;
+int read_presence(const uint8_t *f, struct presence_row *p) MUST_USE;
+
+/* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;
 int read_ping(const uint8_t *f, uint64_t *sent_ms) MUST_USE;
 

@@ -1,7 +1,8 @@
 /* hub.h -- the connections of this host with others: which there are, what comes and goes over them.
  *
  * A line is a peer of the file `peers`, a link one TLS connection, with a line's peer or with a stranger who has yet to
- * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  What is
+ * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  people.c: who is
+ * where.  What is
  * right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
@@ -54,7 +55,7 @@ struct hub {
     struct link link[CONNS_MAX];
     struct loop_source listener;
     struct tls_identity *tls;
-    uint64_t durable; /* as seen last */
+    uint64_t durable, moves; /* of journal and roster, as seen last */
     struct prng prng;
 };
 
@@ -98,6 +99,23 @@ void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t l
  * hub_waits -- does anything hang on the durable position? */
 bool hub_go_on(struct hub *h);
 bool hub_waits(const struct hub *h);
+
+/* hub_take_lock -- a section begins, or the process ends. */
+void hub_take_lock(struct hub *h);
+
+/* ---- people.c ---- */
+
+/* hub_people_begin -- no guests yet; hub_people_tick -- look who came and left here, and which hosts fell silent. */
+void hub_people_begin(struct hub *h);
+void hub_people_tick(struct hub *h);
+
+/* hub_guest -- an entry of the presence table changed; news: people in the room are told that somebody came or left. */
+void hub_guest(struct hub *h, uint32_t entry, bool news);
+
+/* hub_guests_of -- in how many rooms somebody of that host is: users, if each is in one. */
+unsigned hub_guests_of(const struct hub *h, uint64_t host);
+
+/* ---- traffic.c, too ---- */
 
 /* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
 void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -196,9 +196,10 @@ static void look_after(struct hub *h, struct line *ln, uint64_t now)
     if (!ln->link && !ln->dialing && can_dial && now >= ln->retry_at && h->tls)
         dial(h, ln);
     if (!ln->link && !ln->lost && ln->down_since != 0 && now - ln->down_since >= LOST_MS) {
+        unsigned people = hub_guests_of(h, ln->peer.host);
         ln->lost = true;
-        hub_tell(h, REASON_LINK_DOWN, "The link to %s is lost; both sides go on, and what is said meanwhile comes when it is back.",
-             ln->peer.name);
+        hub_tell(h, REASON_LINK_DOWN, "The link to %s is lost: %u %s out of reach; what is said meanwhile comes when it is back.",
+                 ln->peer.name, people, people == 1 ? "person" : "people");
     }
     hub_show(h, ln);
 }
@@ -207,6 +208,7 @@ void hub_tick(struct hub *h)
 {
     struct link_update up;
     uint64_t now = now_ms();
+    hub_people_tick(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
         if (!l->c.tls || l->over)

@@ -21,7 +21,7 @@ static struct hub *hub_of(const struct link *l)
     return l->c.arg;
 }
 
-static void take_lock(struct hub *h)
+void hub_take_lock(struct hub *h)
 {
     if (state_take(h->st) < 0) {
         log_error("the shared memory was left in a state that makes no sense");
@@ -35,7 +35,7 @@ static void take_lock(struct hub *h)
 static void publish(struct hub *h, const uint8_t *frame)
 {
     struct state *st = h->st;
-    take_lock(h);
+    hub_take_lock(h);
     if (state_room_for(st, FRAME_MAX) == 0)
         state_put(st, frame);
     state_publish(st);
@@ -60,7 +60,7 @@ void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...)
 void hub_name(struct hub *h, const struct peer *p)
 {
     uint8_t frame[FRAME_MAX];
-    take_lock(h);
+    hub_take_lock(h);
     bool fits = roster_host_open(&h->st->edit, p->host, text_of(p->name)) != 0;
     state_give(h->st);
     if (!fits)
@@ -194,7 +194,7 @@ static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, 
             return -EAGAIN;
         free(link_grow(&h->core, memory, max));
     }
-    take_lock(h);
+    hub_take_lock(h);
     int r = remote_apply(st, segment, frames, len, wall);
     if (r == 0)
         link_took(&h->core, segment, st->next);
@@ -278,6 +278,8 @@ static void on_frame(struct link *l, const uint8_t *frame)
         link_farewell(l, up.reason, up.why);
         return;
     }
+    if (up.presence >= 0)
+        hub_guest(h, (uint32_t)up.presence, !(frame_flags(frame) & FRAME_CONT));
     const struct link_peer *p = &h->core.peer[l->peer];
     if (before == LINK_GREETING && p->phase == LINK_VECTOR)
         atomic_store(&h->st->seg->link[l->line - h->line].skew_ms, (int64_t)(p->wall_ms - wall_ms()));

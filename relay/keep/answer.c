@@ -318,6 +318,8 @@ static int rooms(struct answer *w)
     }
     uint32_t n = r->n_rooms;
     memcpy(copy, r->room, sizeof r->room);
+    for (uint32_t g = 0; g < r->n_guests; g++)
+        copy[r->guest[g].sessions > 0 ? roster_room(r, r->guest[g].room) : 0].members++;
     state_give(w->all->st);
     for (uint32_t i = 1; i <= n; i++) {
         struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
@@ -339,16 +341,40 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* guests_in -- of a room, copied in a section.  Returns how many. */
+static size_t guests_in(const struct roster *r, uint64_t room, struct guest *to)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < r->n_guests; i++)
+        if (r->guest[i].room == room && r->guest[i].sessions > 0)
+            to[n++] = r->guest[i];
+    return n;
+}
+
+/* guests_out -- host slots are only ever added, so that their names may be read without the lock. */
+static void guests_out(struct answer *w, const struct guest *g, size_t n)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    uint8_t buf[FRAME_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const struct host *h = &r->host[roster_host(r, g[i].host)];
+        struct who_row row = {g[i].sessions, {g[i].user, g[i].user_len}, {h->name, h->name_len}};
+        row_out(w, buf, write_who_row(buf, &row, w->room, g[i].host));
+    }
+}
+
 static int who(struct answer *w)
 {
     const struct segment *seg = w->all->st->seg;
     const struct roster *r = &seg->roster;
     struct present *p = malloc(((size_t)r->sessions_max + 1) * sizeof *p);
+    struct guest *g = malloc(sizeof r->guest);
     uint8_t buf[FRAME_MAX];
     size_t n = 0;
     w->whole = true;
-    if (!p || state_take(w->all->st) < 0) {
+    if (!p || !g || state_take(w->all->st) < 0) {
         free(p);
+        free(g);
         return -ENOMEM;
     }
     uint32_t room = roster_room(r, w->room);
@@ -359,6 +385,7 @@ static int who(struct answer *w)
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);
     }
+    size_t n_guests = guests_in(r, w->room, g);
     state_give(w->all->st);
     qsort(p, n, sizeof *p, by_uid);
     for (size_t i = 0, k; i < n; i = k) {
@@ -367,7 +394,9 @@ static int who(struct answer *w)
         struct who_row row = {(uint32_t)(k - i), {p[i].user, p[i].user_len}, text_of(seg->shape.host)};
         row_out(w, buf, write_who_row(buf, &row, w->room, seg->shape.origin));
     }
+    guests_out(w, g, n_guests);
     free(p);
+    free(g);
     return 0;
 }
 

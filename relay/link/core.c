@@ -6,6 +6,7 @@
 static void nothing(struct link_update *up)
 {
     up->feed_len = 0;
+    up->presence = -1;
     up->reason = REASON_OK;
     up->why[0] = '\0';
 }
@@ -34,6 +35,7 @@ void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text n
     l->epoch = epoch;
     l->ours = ours;
     memcpy(l->name, name.p, min_size(name.len, HOST_NAME_MAX_LEN));
+    presence_init(&l->presence, self, epoch);
 }
 
 bool link_knows(const struct link_core *l, uint64_t host)
@@ -119,6 +121,21 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
     }
 }
 
+/* on_presence -- of a host that is known: a peer may pass on what others say of their users, not make up hosts. */
+static void on_presence(struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms,
+                        struct link_update *up)
+{
+    if (p->phase < LINK_VECTOR) {
+        end_link(up, REASON_MALFORMED, "A peer spoke of people before it greeted.");
+        return;
+    }
+    if (!link_knows(l, frame_origin(f)))
+        return;
+    up->presence = presence_heard(&l->presence, p->host, f, now_ms);
+    if (up->presence == -EBADMSG)
+        end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
+}
+
 void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
 {
     struct link_peer *p = &l->peer[peer];
@@ -138,6 +155,10 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
     case FRAME_PONG:
         if (read_ping(f, &sent_ms) == 0 && sent_ms <= now_ms)
             p->rtt_ms = (uint32_t)min_u64(now_ms - sent_ms, UINT32_MAX);
+        return;
+    case FRAME_PRESENCE:
+    case FRAME_BEAT:
+        on_presence(l, p, f, now_ms, up);
         return;
     default:
         end_link(up, REASON_MALFORMED, "A peer sent what no link carries.");
@@ -291,6 +312,9 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
         return say_vector(l, p, f);
     if (p->news < l->news_next)
         return say_news(l, p, f);
+    int n = presence_next(&l->presence, &p->presence, p->host, f);
+    if (n != 0)
+        return n;
     if (p->pong_due) {
         p->pong_due = false;
         return write_ping(f, FRAME_PONG, p->pong);

@@ -9,6 +9,7 @@
  *     HAVE ...                the whole vector: how much of each stream I have on disk
  *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
  *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
+ *     PRESENCE, BEAT          who is where (presence.h)
  *     PING, PONG              when nothing else was said for a while
  *     FAREWELL                why I end this
  *
@@ -20,6 +21,7 @@
 #define LINK_CORE_H
 
 #include "link/have.h"
+#include "link/presence.h"
 
 enum {
     LINK_PEERS_MAX = 64,
@@ -45,6 +47,7 @@ struct link_peer {
     uint32_t rtt_ms;
     uint8_t phase;
     bool greeted, vector_told, pong_due;
+    struct presence_cursor presence;
 };
 
 struct link_core {
@@ -53,6 +56,7 @@ struct link_core {
     uint64_t host[LINK_HOSTS_MAX]; /* whose streams we take, besides our own */
     size_t n_hosts;
     struct have ours;
+    struct presence presence;
     struct link_peer peer[LINK_PEERS_MAX];
     uint64_t last_feed;
     struct {
@@ -68,6 +72,7 @@ struct link_core {
 struct link_update {
     uint8_t feed[2 * FRAME_MAX]; /* frames for the keeper */
     size_t feed_len;
+    int presence;        /* the entry of the presence table that changed; -1: none */
     uint8_t reason;      /* not REASON_OK: end the link, after a FAREWELL with ... */
     char why[SENTENCE_MAX + 1]; /* ... this sentence */
 };

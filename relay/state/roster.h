@@ -15,6 +15,7 @@ enum {
     ROOMS_MAX = 1024, /* slots 1 .. ROOMS_MAX-1 */
     ROOM_BUCKETS = 2048,
     HOSTS_MAX = 128,
+    GUESTS_MAX = 8192,
     SESSION_BUCKETS = 16384,
 };
 
@@ -33,6 +34,14 @@ struct host {
     uint64_t id;
     uint32_t name_len;
     char name[HOST_NAME_MAX_LEN];
+};
+
+/* A user of another host in a room; written by the link process, a slot a row of its presence table. */
+struct guest {
+    uint64_t host, room;
+    uint32_t sessions; /* 0: not there (any more) */
+    uint8_t user_len;
+    char user[USER_NAME_MAX];
 };
 
 enum session_state {
@@ -63,11 +72,14 @@ struct roster {
     uint32_t free_session;                 /* list through next_client; 0: take the next unused one */
     uint32_t unused_session;               /* first slot that was never used */
     uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
+    uint32_t n_guests;                     /* slots in use */
+    uint64_t moves; /* how often anybody here came to or left a room: a change is looked for only when it moved */
     uint32_t room_bucket[ROOM_BUCKETS];
     uint32_t client_bucket[SESSION_BUCKETS];
     uint32_t uid_bucket[SESSION_BUCKETS];
     struct host host[HOSTS_MAX];
     struct room room[ROOMS_MAX];
+    struct guest guest[GUESTS_MAX];
     struct session session[]; /* sessions_max + 1 */
 };
 
@@ -133,6 +145,10 @@ static inline bool roster_is_member(const struct session *s, uint32_t room)
  * Returns  1 when the user was in it with no other session (leave: is in it with no other any more), else 0 */
 int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room);
 int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room);
+
+/* roster_guest -- set guest slot `i`; roster_no_guests -- nobody: the link process begins anew. */
+void roster_guest(const struct roster_edit *e, uint32_t i, const struct guest *g);
+void roster_no_guests(const struct roster_edit *e);
 
 /* roster_next_room -- the first room slot >= `from` that the session is in, or 0. */
 uint32_t roster_next_room(const struct session *s, uint32_t from);

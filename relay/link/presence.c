@@ -1,0 +1,202 @@
+/* presence.c -- rows of (host, room, user), versions, beats; no I/O. */
+#include "link/presence.h"
+
+#include <errno.h>
+
+void presence_init(struct presence *p, uint64_t self, uint64_t epoch)
+{
+    memset(p, 0, sizeof *p);
+    p->self = self;
+    p->epoch = epoch;
+    p->host[0] = (struct presence_host){.host = self, .epoch = epoch, .from = self};
+    p->n_hosts = 1;
+}
+
+static uint16_t *place(struct presence *p, uint64_t host, uint64_t room, struct text user)
+{
+    uint64_t key = host ^ room;
+    for (size_t i = 0; i < user.len; i++)
+        key = (key ^ (uint8_t)user.p[i]) * 0x100000001b3u;
+    for (uint32_t i = (uint32_t)(key * 0x9e3779b97f4a7c15u >> 32);; i++) {
+        uint16_t *at = &p->index[i % ARRAY_LEN(p->index)];
+        if (*at == 0)
+            return at;
+        const struct presence_entry *e = &p->entry[*at - 1];
+        if (e->host == host && e->room == room && text_eq(user, (struct text){e->user, e->user_len}))
+            return at;
+    }
+}
+
+/* get -- the row, made when it is new; NULL when the table is full. */
+static struct presence_entry *get(struct presence *p, uint64_t host, uint64_t room, struct text user, struct text room_name)
+{
+    uint16_t *at = place(p, host, room, user);
+    if (*at != 0)
+        return &p->entry[*at - 1];
+    if (p->n == PRESENCE_MAX)
+        return NULL;
+    struct presence_entry *e = &p->entry[p->n];
+    *e = (struct presence_entry){.host = host, .room = room, .user_len = (uint8_t)user.len, .room_len = (uint8_t)room_name.len};
+    memcpy(e->user, user.p, user.len);
+    memcpy(e->room_name, room_name.p, room_name.len);
+    *at = (uint16_t)++p->n;
+    return e;
+}
+
+static void tell(struct presence *p, const struct presence_entry *e)
+{
+    p->news[p->news_next++ % PRESENCE_MAX] = (uint16_t)(e - p->entry);
+}
+
+/* ---- our own ---- */
+
+void presence_see(struct presence *p, struct text user, uint64_t room, struct text room_name, bool quiet)
+{
+    struct presence_entry *e = get(p, p->self, room, user, room_name);
+    if (!e)
+        return;
+    e->quiet = e->seen == 0 ? quiet : e->quiet && quiet;
+    e->seen++;
+}
+
+bool presence_settle(struct presence *p)
+{
+    uint64_t before = p->news_next;
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct presence_entry *e = &p->entry[i];
+        if (e->host != p->self)
+            continue;
+        if (e->seen != e->sessions || e->epoch != p->epoch) {
+            e->sessions = e->seen;
+            e->epoch = p->epoch;
+            e->from = p->self;
+            e->version = ++p->version;
+            tell(p, e);
+        }
+        e->seen = 0;
+    }
+    return p->news_next != before;
+}
+
+bool presence_beat(struct presence *p, uint64_t now_ms)
+{
+    struct presence_host *us = &p->host[0];
+    if (us->beat != 0 && now_ms - us->heard_ms < PRESENCE_BEAT_MS)
+        return false;
+    us->heard_ms = now_ms;
+    us->beat++;
+    p->beats++;
+    return true;
+}
+
+/* ---- others ---- */
+
+static struct presence_host *host_of(struct presence *p, uint64_t host)
+{
+    for (uint32_t i = 0; i < p->n_hosts; i++)
+        if (p->host[i].host == host)
+            return &p->host[i];
+    if (p->n_hosts == PRESENCE_HOSTS_MAX)
+        return NULL;
+    p->host[p->n_hosts] = (struct presence_host){.host = host};
+    return &p->host[p->n_hosts++];
+}
+
+static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
+{
+    uint64_t beat;
+    struct presence_host *h = host_of(p, frame_origin(f));
+    if (read_ping(f, &beat) < 0)
+        return -EBADMSG;
+    if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
+        return -1;
+    *h = (struct presence_host){frame_origin(f), frame_epoch(f), beat, now_ms, from};
+    p->beats++;
+    return -1;
+}
+
+int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
+{
+    struct presence_row row;
+    if (frame_origin(f) == p->self)
+        return -1; /* our own, come round a loop, or of an earlier run */
+    if (frame_type(f) == FRAME_BEAT)
+        return on_beat(p, from, f, now_ms);
+    if (read_presence(f, &row) < 0)
+        return -EBADMSG;
+    struct presence_host *h = host_of(p, frame_origin(f));
+    struct presence_entry *e = h ? get(p, frame_origin(f), frame_room(f), row.user, row.room) : NULL;
+    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version))
+        return -1;
+    if (h->heard_ms == 0)
+        h->heard_ms = now_ms; /* its beat is on the way */
+    bool same = e->sessions == row.sessions;
+    e->epoch = frame_epoch(f);
+    e->version = frame_seq(f);
+    e->sessions = row.sessions;
+    e->quiet = row.quiet;
+    e->from = from;
+    tell(p, e);
+    return same ? -1 : (int)(e - p->entry);
+}
+
+uint64_t presence_expire(struct presence *p, uint64_t now_ms)
+{
+    for (uint32_t h = 1; h < p->n_hosts; h++) {
+        bool silent = p->host[h].heard_ms != 0 && now_ms - p->host[h].heard_ms >= PRESENCE_LEASE_MS, any = false;
+        for (uint32_t i = 0; silent && i < p->n; i++)
+            if (p->entry[i].host == p->host[h].host && p->entry[i].sessions > 0) {
+                p->entry[i].sessions = 0;
+                p->entry[i].version = 0; /* what it says when it is back counts, also if nothing changed */
+                any = true;
+            }
+        if (silent)
+            p->host[h].heard_ms = 0;
+        if (any)
+            return p->host[h].host;
+    }
+    return 0;
+}
+
+/* ---- what we say ---- */
+
+static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
+{
+    struct presence_row row = {e->sessions, e->quiet != 0, {e->user, e->user_len}, {e->room_name, e->room_len}};
+    int n = write_presence(f, &row, e->host, e->epoch, e->room, e->version);
+    frame_set_flags(f, live ? 0 : FRAME_CONT);
+    return n;
+}
+
+int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
+{
+    if (!c->begun || p->news_next - c->news > PRESENCE_MAX) {
+        *c = (struct presence_cursor){.news = p->news_next, .begun = true};
+        c->beats = p->beats - 1; /* all beats once */
+    }
+    while (c->told < p->n) {
+        const struct presence_entry *e = &p->entry[c->told++];
+        if (e->host != to && e->version != 0)
+            return say_entry(e, false, f);
+    }
+    while (c->news < p->news_next) {
+        const struct presence_entry *e = &p->entry[p->news[c->news++ % PRESENCE_MAX]];
+        if (e->from != to)
+            return say_entry(e, true, f);
+    }
+    while (c->beats != p->beats) {
+        if (c->host == p->n_hosts) {
+            c->host = 0;
+            c->beats = p->beats;
+            break;
+        }
+        const struct presence_host *h = &p->host[c->host++];
+        if (h->beat == 0 || h->heard_ms == 0 || h->host == to || h->from == to)
+            continue;
+        int n = write_ping(f, FRAME_BEAT, h->beat);
+        frame_set_origin(f, h->host);
+        frame_set_epoch(f, h->epoch);
+        return n;
+    }
+    return 0;
+}

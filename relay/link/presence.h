@@ -1,0 +1,72 @@
+/* presence.h -- who is in which room, on every host: soft state, flooded and forgotten, never in a log; no I/O.
+ *
+ * A row says how often a user of a host is in a room.  The host alone changes it and gives it its next version; of
+ * two rows for the same (host, room, user) the larger (epoch, version) counts, so that it does not matter over how
+ * many links, and in which order, they come.  A row with no sessions says that the user left.  Every host beats; the
+ * users of one whose beat was not heard for a while are gone. */
+#ifndef LINK_PRESENCE_H
+#define LINK_PRESENCE_H
+
+#include "frame/body.h"
+
+enum {
+    PRESENCE_MAX = 8192, /* rows of all hosts together */
+    PRESENCE_HOSTS_MAX = 128,
+    PRESENCE_BEAT_MS = 10 * 1000,
+    PRESENCE_LEASE_MS = 30 * 1000,
+};
+
+struct presence_entry {
+    uint64_t host, epoch, version, room;
+    uint64_t from; /* the peer who told us; ourselves for our own */
+    uint32_t sessions, seen;
+    uint8_t quiet, user_len, room_len;
+    char user[USER_NAME_MAX], room_name[ROOM_NAME_MAX];
+};
+
+struct presence_host {
+    uint64_t host, epoch, beat, heard_ms, from;
+};
+
+struct presence {
+    uint64_t self, epoch, version;
+    struct presence_entry entry[PRESENCE_MAX];
+    uint16_t index[2 * PRESENCE_MAX]; /* hash table of entry numbers + 1 */
+    uint32_t n;
+    struct presence_host host[PRESENCE_HOSTS_MAX]; /* [0]: ourselves */
+    uint32_t n_hosts;
+    uint16_t news[PRESENCE_MAX]; /* entries that changed */
+    uint64_t news_next;
+    uint64_t beats; /* counts every beat of anybody: news of the other kind */
+};
+
+void presence_init(struct presence *p, uint64_t self, uint64_t epoch);
+
+/* presence_see, presence_settle -- our own users: see one for every (session, room), then settle what changed since
+ * the last time.  Returns true when there is news for the peers. */
+void presence_see(struct presence *p, struct text user, uint64_t room, struct text room_name, bool quiet);
+bool presence_settle(struct presence *p);
+
+/* presence_beat -- ours, when it is time.  Returns true when there is news. */
+bool presence_beat(struct presence *p, uint64_t now_ms);
+
+/* presence_heard -- a PRESENCE or BEAT frame from peer `from`.
+ *
+ * Returns  the number of the entry that changed; -1 nothing to show changed; -EBADMSG */
+int presence_heard(struct presence *p, uint64_t from, const uint8_t *frame, uint64_t now_ms) MUST_USE;
+
+/* presence_expire -- a host that fell silent: its rows are empty now.  Returns it, 0 when there is none (more). */
+uint64_t presence_expire(struct presence *p, uint64_t now_ms);
+
+/* What one peer was told; zeroed when it comes up. */
+struct presence_cursor {
+    uint64_t news, beats;
+    uint32_t told;
+    uint32_t host; /* whose beat is next */
+    bool begun;
+};
+
+/* presence_next -- the next frame for the peer `to`.  Returns its stride, 0: nothing. */
+int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *frame);
+
+#endif
