@@ -35,9 +35,10 @@ struct port *crew_open(const char *instance)
     return p;
 }
 
-/* pump -- take in what came; when there is nothing, wait up to `ms` for it or for `other`. */
+/* pump -- take in what came; when it acknowledges nothing, wait up to `ms` for more or for `other`. */
 static void pump(struct port *p, int other, int ms)
 {
+    uint32_t unacked = port_unacked(p);
     const uint8_t *f;
     int r;
     while ((r = port_next(p, &f)) == 1)
@@ -46,7 +47,7 @@ static void pump(struct port *p, int other, int ms)
     if (r < 0 || port_fd(p) < 0)
         bench_fail("the relay went away");
     struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other, POLLIN, 0}};
-    if (ms != 0)
+    if (ms != 0 && port_unacked(p) == unacked)
         poll(fds, 2, ms);
 }
 
