@@ -35,7 +35,8 @@ struct port *crew_open(const char *instance)
     return p;
 }
 
-/* pump -- take in what came; when it acknowledges nothing, wait up to `ms` for more or for `other`. */
+/* pump -- take in what came; when it acknowledges nothing, wait up to `ms` for more or for
+ * `other`. */
 static void pump(struct port *p, int other, int ms)
 {
     uint32_t unacked = port_unacked(p);
