@@ -172,8 +172,12 @@ static struct room *find_room(const struct port *p, uint64_t id)
     return NULL;
 }
 
+/* know_room -- by name first: an id is a hash, and costs more than all the rest of saying something. */
 static struct room *know_room(struct port *p, const char *name)
 {
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (strcmp(p->room[i].name, name) == 0)
+            return &p->room[i];
     uint64_t id = room_id(text_of(name));
     struct room *r = find_room(p, id);
     if (r)
