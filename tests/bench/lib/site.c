@@ -15,6 +15,7 @@
 
 #include "base/sys.h"
 #include "bench.h"
+#include "ipc/mq.h"
 
 enum { GONE_MS = 5000 };
 
@@ -59,6 +60,26 @@ static void find_pids(const struct instance *inst, pid_t *pid, unsigned *n)
     state_detach(&st);
 }
 
+/* check_queues -- all queues of a user share one limit, and a relay takes what is left of it:
+ * with short queues one measures the limit. */
+static void check_queues(const struct instance *inst)
+{
+    struct generation g;
+    struct mq_attr a;
+    struct mq mq;
+    char text[32] = "";
+    if (generation_read(inst, &g) < 0 || mq_attach_reader(&mq, g.queue[0]) < 0)
+        bench_fail("cannot look at the relay's queues");
+    if (read_file(AT_FDCWD, "/proc/sys/fs/mqueue/msg_default", text, sizeof text) > 0 &&
+        mq_getattr(mq_fd(&mq), &a) == 0 && a.mq_maxmsg < strtol(text, NULL, 10))
+        fprintf(stderr,
+                "bench: queues of only %ld messages: other relays of this user hold the rest "
+                "of its "
+                "RLIMIT_MSGQUEUE\n",
+                a.mq_maxmsg);
+    mq_shut(&mq);
+}
+
 void site_start(struct site *s, const char *name)
 {
     if (instance_user(&s->inst, name) < 0)
@@ -66,6 +87,7 @@ void site_start(struct site *s, const char *name)
     if (relay_command(name, "start") != 0)
         bench_fail("the relay does not start");
     find_pids(&s->inst, s->pid, &s->n_pids);
+    check_queues(&s->inst);
 }
 
 static int remove_in(const char *dir, const char *name)
