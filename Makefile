@@ -99,7 +99,8 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
-check-build: all $(units) $(tool-bins)
+bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
+check-build: all $(units) $(tool-bins) $(bench-bins)
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units)
 
@@ -121,7 +122,6 @@ check-headers:
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
 # Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
-bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
 bench: all $(bench-bins)
 	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done

@@ -9,14 +9,14 @@
 #include <stdio.h>
 
 static const struct column columns[] = {
-    {"readers", "readers", UNIT_COUNT},
+    {"readers", "readers", UNIT_FIXED},
     {"deliveries_per_s", "deliveries/s", UNIT_RATE},
     {"relay_cpu_ns", "relay CPU ns each", UNIT_NS},
     {"floor_per_s", "floor/s", UNIT_RATE},
     {"floor_cpu_ns", "floor CPU ns each", UNIT_NS},
     {"ratio", "relay:floor", UNIT_RATIO},
-    {"lost", "lost", UNIT_COUNT},
-    {"doubled", "doubled", UNIT_COUNT},
+    {"lost", "lost", UNIT_FIXED},
+    {"doubled", "doubled", UNIT_FIXED},
 };
 
 /* Messages per repetition: half a second or more of work each. */

@@ -11,7 +11,7 @@
 enum { MESSAGES = 2000 };
 
 static const struct column columns[] = {
-    {"readers", "readers", UNIT_COUNT},      {"p50_us", "p50 us", UNIT_US},
+    {"readers", "readers", UNIT_FIXED},      {"p50_us", "p50 us", UNIT_US},
     {"p99_us", "p99 us", UNIT_US},           {"last_p50_us", "last p50 us", UNIT_US},
     {"last_p99_us", "last p99 us", UNIT_US}, {"relay_cpu_us", "relay CPU us each", UNIT_US},
 };

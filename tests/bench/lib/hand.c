@@ -58,8 +58,10 @@ void hand_await(struct hand *h, unsigned seconds)
     eventfd_t n;
     struct pollfd p = {h->done, POLLIN, 0};
     for (uint64_t deadline = now_ms() + seconds * 1000u; eventfd_read(h->done, &n) < 0;) {
-        if (waitpid(h->pid, NULL, WNOHANG) == h->pid)
-            bench_fail("the %s died", h->name);
+        pid_t gone = waitpid(-1, NULL, WNOHANG); /* whoever it is, nothing will come of this */
+        if (gone > 0)
+            bench_fail("%s died while the %s was at work",
+                       gone == h->pid ? "it" : "another helper", h->name);
         if (now_ms() > deadline)
             bench_fail("the %s is not done after %u seconds", h->name, seconds);
         poll(&p, 1, LOOK_MS);

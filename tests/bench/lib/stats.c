@@ -78,10 +78,10 @@ void table_head(const struct table *t, const char *about)
     printf("\n");
 }
 
-static json_t *json_of(const struct spread *v)
+static json_t *json_of(enum unit unit, const struct spread *v)
 {
-    if (v->max <= v->min)
-        return json_real(v->median);
+    if (unit == UNIT_FIXED)
+        return json_integer((json_int_t)v->median);
     return json_pack("{s:f, s:f, s:f}", "median", v->median, "min", v->min, "max", v->max);
 }
 
@@ -90,7 +90,7 @@ void table_row(const struct table *t, const struct spread *v)
     json_t *o = json_object();
     json_object_set_new(o, "bench", json_string(t->name));
     for (unsigned i = 0; i < t->n_columns; i++) {
-        json_object_set_new(o, t->column[i].key, json_of(&v[i]));
+        json_object_set_new(o, t->column[i].key, json_of(t->column[i].unit, &v[i]));
         if (!t->json)
             print_cell(t->column[i].unit, &v[i]);
     }

@@ -15,7 +15,9 @@ struct spread spread_one(double v);
 /* percentile -- of n >= 1 values, which are sorted in place; q from 0 to 1. */
 double percentile(uint32_t *v, size_t n, double q);
 
-enum unit { UNIT_COUNT, UNIT_RATE, UNIT_NS, UNIT_US, UNIT_RATIO, UNIT_BYTES };
+/* UNIT_FIXED: a plain number, in JSON too, where all else is an object of median, min and max.
+ */
+enum unit { UNIT_FIXED, UNIT_RATE, UNIT_NS, UNIT_US, UNIT_RATIO, UNIT_BYTES };
 
 struct column {
     const char *key;   /* in JSON */
