@@ -15,6 +15,7 @@ struct board *board_open(void)
         mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (b == MAP_FAILED)
         bench_fail("no memory: %s", strerror(errno));
+    b->turn = -1;
     b->progress = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (b->progress < 0)
         bench_fail("no eventfd: %s", strerror(errno));

@@ -18,6 +18,7 @@ struct board {
     _Atomic uint64_t acked_ns; /* when all was acknowledged */
     _Atomic uint64_t
         wake_at; /* it sleeps until the slowest reader saw this number; 0: it does not */
+    int turn; /* eventfd, when the reader is to sleep on it instead of on its FIFOs; else -1 */
     /* the parent's */
     _Atomic uint64_t goal;        /* deliveries */
     _Atomic bool sampling;        /* the reader takes the time of every delivery, */

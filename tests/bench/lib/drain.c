@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -123,7 +124,10 @@ _Noreturn void drain(struct hand *self, struct board *board, const int *fd, unsi
     atomic_store(&board->slowest, 0);
     hand_done(self);
     for (;;) {
-        int ready = epoll_wait(ep, event, EVENTS, -1);
+        int ready = epoll_wait(ep, event, EVENTS, board->turn < 0 ? -1 : 0);
+        eventfd_t bursts;
+        if (ready == 0)
+            (void)eventfd_read(board->turn, &bursts);
         d->now = atomic_load(&board->sampling) ? bench_ns() : 0;
         for (int i = 0; i < ready; i++)
             read_one(d, &d->reader[event[i].data.u32]);

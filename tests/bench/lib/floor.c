@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -23,6 +24,7 @@ enum {
      * while others have room: sleeping and waking for each write would cost several times what
      * is to be measured. */
     AHEAD = 10 * FLOOR_FRAMES,
+    BURST = AHEAD / 2, /* one is written while the one before is read */
 };
 
 /* make_fifos -- as the relay and its clients do it, but blocking for the writer, who has
@@ -82,7 +84,7 @@ static void wait_for_readers(struct board *b, uint32_t sent)
 {
     struct pollfd p = {b->progress, POLLIN, 0};
     while (board_is_ahead(b, sent, AHEAD)) {
-        if (board_sleep(b, sent - AHEAD / 2))
+        if (board_sleep(b, sent - AHEAD + BURST))
             poll(&p, 1, 1000);
         board_woken(b);
     }
@@ -105,6 +107,8 @@ static void writer(struct hand *self, void *arg)
             for (unsigned i = 0; i < f->readers; i++)
                 if (write_all(f->to[i], buf, len) < 0)
                     bench_fail("cannot write a FIFO: %s", strerror(errno));
+            if (sent % BURST == 0 || sent == end)
+                (void)eventfd_write(f->board->turn, 1);
         }
     }
 }
@@ -112,6 +116,9 @@ static void writer(struct hand *self, void *arg)
 void floor_start(struct floor *f, const char *dir, unsigned readers)
 {
     *f = (struct floor){.readers = readers, .board = board_open()};
+    f->board->turn = eventfd(0, EFD_CLOEXEC);
+    if (f->board->turn < 0)
+        bench_fail("no eventfd: %s", strerror(errno));
     make_fifos(f, dir);
     hand_start(&f->reading, "floor's reader", reader, f);
     hand_start(&f->writing, "floor's writer", writer, f);
@@ -123,6 +130,7 @@ void floor_end(struct floor *f)
 {
     hand_end(&f->reading); /* first: it takes the end of a FIFO for a failure */
     hand_end(&f->writing);
+    close(f->board->turn);
     board_close(f->board);
     free(f->from);
     free(f->to);
