@@ -2,7 +2,7 @@
 #
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
-# fuzz     build the fuzzers                 bench    the benchmark
+# fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
 FLAVOUR ?= release
 PREFIX  ?= /usr/local
 B       ?= build/$(FLAVOUR)
@@ -18,6 +18,7 @@ testlib := $(wildcard tests/lib/*.c)
 unit    := $(wildcard tests/unit/test_*.c)
 tools   := $(wildcard tests/tools/*.c)
 bench   := $(wildcard tests/bench/bench_*.c)
+benchlib := $(wildcard tests/bench/lib/*.c)
 fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
@@ -83,20 +84,22 @@ $(B)/common.a: $(call obj,$(common)); $(ar)
 $(B)/relay.a:  $(call obj,$(relay)); $(ar)
 $(B)/chat.a:   $(call obj,$(chat)); $(ar)
 $(B)/testlib.a: $(call obj,$(testlib)); $(ar)
+$(B)/benchlib.a: $(call obj,$(benchlib)); $(ar)
 
 $(B)/bin/relay: $(call obj,relay/main.c) $(B)/relay.a $(B)/common.a; $(call link,relay)
 $(B)/bin/chat:  $(call obj,chat/main.c) $(B)/chat.a $(B)/common.a; $(call link,chat)
 archives := $(B)/testlib.a $(B)/chat.a $(B)/relay.a $(B)/common.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(archives); $(call link,relay chat tests)
 $(B)/tools/%: $(B)/tests/tools/%.o $(archives); $(call link,relay chat)
-$(B)/bench/%: $(B)/tests/bench/%.o $(archives); $(call link,relay chat)
+$(B)/bench/%: $(B)/tests/bench/%.o $(B)/benchlib.a $(archives); $(call link,relay chat)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call libs,relay chat)
 
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
-check-build: all $(units) $(tool-bins)
+bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
+check-build: all $(units) $(tool-bins) $(bench-bins)
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units)
 
@@ -117,6 +120,11 @@ check-headers:
 	$(Q)for h in $$(find common relay chat -name '*.h'); do \
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
+# Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
+bench: all $(bench-bins)
+	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
+	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
+
 fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
 
 install: all
@@ -131,5 +139,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE check-build check test check-pure check-layers check-headers fuzz install format clean
+.PHONY: all FORCE check-build check test check-pure check-layers check-headers bench fuzz install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

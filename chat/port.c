@@ -175,8 +175,12 @@ static struct room *find_room(const struct port *p, uint64_t id)
     return NULL;
 }
 
+/* know_room -- by name first: an id is a hash, and costs more than all the rest of saying something. */
 static struct room *know_room(struct port *p, const char *name)
 {
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (strcmp(p->room[i].name, name) == 0)
+            return &p->room[i];
     uint64_t id = room_id(text_of(name));
     struct room *r = find_room(p, id);
     if (r)
@@ -695,14 +699,18 @@ int port_wait_ms(const struct port *p)
     return p->fetching ? 200 : -1;
 }
 
-/* wait_some -- for acknowledgements, keeping what comes for the user. */
+/* wait_some -- for acknowledgements, keeping what comes for the user.  Returns at once when some are there: they may be
+ * the last that will come. */
 static int wait_some(struct port *p, int ms)
 {
     const uint8_t *f;
+    uint32_t acked = p->acked;
     struct bytes keep_pending = p->pending;
     p->pending = (struct bytes){0};
     int r = port_next(p, &f);
-    if (r == 0 && port_fd(p) >= 0) {
+    if (r == 0 && p->acked != acked) {
+        ms = 0;
+    } else if (r == 0 && port_fd(p) >= 0) {
         int wait = port_wait_ms(p);
         readable(port_fd(p), wait >= 0 && wait < ms ? wait : ms);
     } else if (r == 0) {

@@ -1,0 +1,173 @@
+/* bench.c -- options, the guard, and cleaning up. */
+#include "bench.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "site.h"
+
+enum { REPETITIONS = 3 };
+
+uint64_t bench_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void bench_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "bench: ");
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    exit(1);
+}
+
+/* ---- options ---- */
+
+static int usage(const char *program)
+{
+    fprintf(stderr,
+            "usage: %s [-n REPETITIONS] [--json]\n"
+            "  -n    1 to %d, default %d; the median is shown, and half the range around it\n"
+            "  --json  one object per line instead of a table\n",
+            program, REPETITIONS_MAX, REPETITIONS);
+    return 2;
+}
+
+static int parse(struct bench *b, int argc, char **argv)
+{
+    static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, {0}};
+    *b = (struct bench){.repetitions = REPETITIONS};
+    for (int c; (c = getopt_long(argc, argv, "n:", longs, NULL)) != -1;) {
+        if (c == 'j')
+            b->json = true;
+        else if (c == 'n')
+            b->repetitions = (unsigned)strtoul(optarg, NULL, 10);
+        else
+            return usage(argv[0]);
+    }
+    if (optind < argc || b->repetitions < 1 || b->repetitions > REPETITIONS_MAX)
+        return usage(argv[0]);
+    return 0;
+}
+
+/* ---- the directory ---- */
+
+static void set_env(const char *name, const char *dir, const char *below)
+{
+    char path[BENCH_PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s%s", dir, below);
+    setenv(name, path, 1);
+}
+
+static int make_dir(struct bench *b)
+{
+    const char *tmp = getenv("TMPDIR");
+    int n = snprintf(b->dir, sizeof b->dir, "%s/chat-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (n < 0 || (size_t)n >= sizeof b->dir || !mkdtemp(b->dir)) {
+        fprintf(stderr, "bench: cannot make a directory %s: %s\n", b->dir, strerror(errno));
+        return -errno;
+    }
+    set_env("RELAY_RUNTIME_DIR", b->dir, "/run");
+    set_env("RELAY_STATE_DIR", b->dir, "/state");
+    set_env("HOME", b->dir, ""); /* no settings of the user's */
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("CHAT_INSTANCE");
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static int clean_up(const struct bench *b)
+{
+    int r = site_stop_all(b->dir);
+    if (nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
+        fprintf(stderr, "bench: %s cannot be removed: %s\n", b->dir, strerror(errno));
+        r = -errno;
+    }
+    return r;
+}
+
+/* ---- the guard ---- */
+
+static volatile sig_atomic_t caught;
+static volatile pid_t guarded;
+
+static void on_signal(int signo)
+{
+    caught = signo;
+    if (guarded > 0)
+        kill(guarded,
+             SIGKILL); /* what it started dies with it; relays are stopped by the guard */
+}
+
+static void catch_signals(struct sigaction *action)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+        sigaction(signals[i], action, NULL);
+}
+
+static _Noreturn void child(const struct bench *b, int (*run)(const struct bench *b),
+                            pid_t guard)
+{
+    struct sigaction by_default = {.sa_handler = SIG_DFL};
+    struct rlimit files;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    catch_signals(&by_default);
+    setpgid(0, 0); /* Ctrl-C reaches the guard alone, and the guard decides */
+    setvbuf(stdout, NULL, _IOLBF, 0); /* so that nothing is written twice after a fork */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    exit(getppid() == guard ? run(b) : 1);
+}
+
+int bench_main(int argc, char **argv, int (*run)(const struct bench *b))
+{
+    struct bench b;
+    struct sigaction action = {.sa_handler = on_signal};
+    int status = 0, r = parse(&b, argc, argv);
+    if (r != 0)
+        return r;
+    catch_signals(&action);
+    if (make_dir(&b) < 0)
+        return 1;
+    pid_t guard = getpid(), pid = fork();
+    if (pid == 0)
+        child(&b, run, guard);
+    guarded = pid;
+    if (caught && pid > 0)
+        kill(pid, SIGKILL);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    guarded = 0;
+    if (pid > 0 && WIFSIGNALED(status) && !caught)
+        fprintf(stderr, "bench: killed by signal %d\n", WTERMSIG(status));
+    r = clean_up(&b);
+    if (caught)
+        return 128 + caught;
+    return pid > 0 && WIFEXITED(status) && r == 0 ? WEXITSTATUS(status) : 1;
+}

@@ -1,0 +1,42 @@
+/* hand.h -- a helper process: takes orders through a pipe, says when each is done. */
+#ifndef BENCH_HAND_H
+#define BENCH_HAND_H
+
+#include "base/base.h"
+
+#include <sys/types.h>
+
+enum how {
+    ORDER_BURST, /* as fast as it goes */
+    ORDER_PACED, /* a message each millisecond */
+    ORDER_LONE,  /* a message when the one before is acknowledged */
+};
+
+struct order {
+    enum how how;
+    uint32_t count; /* messages */
+};
+
+struct hand {
+    const char *name;
+    pid_t pid;
+    int orders[2]; /* pipe to it */
+    int done;      /* eventfd from it: once when it is ready, once per order */
+};
+
+/* hand_start -- run `body` in a process that dies with its parent. Returns when it is ready. */
+void hand_start(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg),
+                void *arg);
+void hand_end(struct hand *h);
+
+/* hand_order, hand_await -- in the parent: say what to do; wait until it is done. Fails when
+ * the helper died or after `seconds`. */
+void hand_order(struct hand *h, struct order o);
+void hand_await(struct hand *h, unsigned seconds);
+
+/* hand_next, hand_done -- in the helper: wait for the next order, exit when there will be none;
+ * report. */
+struct order hand_next(struct hand *self);
+void hand_done(struct hand *self);
+
+#endif

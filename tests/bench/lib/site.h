@@ -1,0 +1,35 @@
+/* site.h -- a relay of the benchmark's own, and what its processes cost. */
+#ifndef BENCH_SITE_H
+#define BENCH_SITE_H
+
+#include "instance/instance.h"
+#include "state/state.h"
+
+struct site {
+    struct instance inst;
+    pid_t pid[PROCS_MAX + 1]; /* the supervisor and its children */
+    unsigned n_pids;
+};
+
+/* site_start -- start a relay of this build under an instance name; returns when clients may
+ * come. */
+void site_start(struct site *s, const char *name);
+
+/* site_stop -- stop it and remove its store. Fails when one of its processes was replaced
+ * meanwhile: then nothing that was measured is worth anything. */
+void site_stop(struct site *s);
+
+/* site_stop_all -- what is left of relays below `dir`, by whatever means.
+ * Returns  0, or -errno when something could not be stopped */
+int site_stop_all(const char *dir) MUST_USE;
+
+/* site_cpu_ns -- user and system time that its processes used so far.
+ * site_pss -- their share of memory in bytes (Pss: what several map counts in parts); -EACCES
+ * without the right to look: a relay's processes are not dumpable, so only root may. */
+uint64_t site_cpu_ns(const struct site *s);
+int64_t site_pss(const struct site *s) MUST_USE;
+
+/* cpu_ns -- of one process. */
+uint64_t cpu_ns(pid_t pid);
+
+#endif

@@ -1,0 +1,39 @@
+/* stats.h -- medians, percentiles, and the table or the JSON they are shown in. */
+#ifndef BENCH_STATS_H
+#define BENCH_STATS_H
+
+#include "base/base.h"
+
+struct spread {
+    double median, min, max;
+};
+
+/* spread_of -- of n >= 1 values, which are sorted in place. */
+struct spread spread_of(double *v, unsigned n);
+struct spread spread_one(double v);
+
+/* percentile -- of n >= 1 values, which are sorted in place; q from 0 to 1. */
+double percentile(uint32_t *v, size_t n, double q);
+
+/* UNIT_FIXED: a plain number, in JSON too, where all else is an object of median, min and max.
+ */
+enum unit { UNIT_FIXED, UNIT_RATE, UNIT_NS, UNIT_US, UNIT_RATIO, UNIT_BYTES };
+
+struct column {
+    const char *key;   /* in JSON */
+    const char *title; /* above the table */
+    enum unit unit;
+};
+
+struct table {
+    const char *name;
+    const struct column *column;
+    unsigned n_columns;
+    bool json;
+};
+
+/* table_head -- the titles (nothing in JSON). table_row -- one value per column. */
+void table_head(const struct table *t, const char *about);
+void table_row(const struct table *t, const struct spread *v);
+
+#endif
