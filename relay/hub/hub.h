@@ -55,6 +55,7 @@ struct hub {
     struct loop_source listener;
     struct tls_identity *tls;
     uint64_t durable; /* as seen last */
+    bool others;      /* the list of hosts whose streams we take has changed */
     struct prng prng;
 };
 
@@ -65,6 +66,10 @@ void hub_meet(struct hub *h, const struct peer *p);
 
 /* hub_keep_only -- part with every peer that is not in this file any more. */
 void hub_keep_only(struct hub *h, const struct peers *ps);
+
+/* hub_greet_anew -- after these two: when they changed whose streams we take, the links that there are end and come back
+ * at once with the new list in their greeting. */
+void hub_greet_anew(struct hub *h);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;

@@ -249,6 +249,7 @@ void hub_meet(struct hub *h, const struct peer *p)
         return;
     if (!ln)
         ln = new_line(h, p);
+    h->others |= !link_knows(&h->core, p->host);
     if (!ln || link_know(&h->core, p->host) < 0) {
         log_error("too many peers");
         return;
@@ -271,6 +272,8 @@ static void part(struct hub *h, struct line *ln)
             link_end(&h->link[i], "not a peer any more");
     hub_sweep(h);
     lookup_free(&ln->lookup);
+    link_forget(&h->core, ln->peer.host);
+    h->others = true;
     atomic_store(&h->st->seg->link[ln - h->line].host, 0);
     *ln = (struct line){0};
 }
@@ -280,6 +283,15 @@ void hub_keep_only(struct hub *h, const struct peers *ps)
     for (size_t i = 0; i < h->n_lines; i++)
         if (h->line[i].known && !peers_by_host(ps, h->line[i].peer.host))
             part(h, &h->line[i]);
+}
+
+void hub_greet_anew(struct hub *h)
+{
+    for (size_t i = 0; h->others && i < CONNS_MAX; i++)
+        if (link_is_up(&h->link[i]))
+            link_farewell(&h->link[i], REASON_OK, "The list of my peers has changed; I greet anew.");
+    hub_sweep(h);
+    h->others = false;
 }
 
 int hub_listen(struct hub *h, int fd)

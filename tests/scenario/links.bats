@@ -52,6 +52,19 @@ load hosts
     converge lobby 40000 alpha beta
 }
 
+@test "three hosts in a chain: the ends know each other's keys, the middle carries" {
+    hosts alpha beta gamma
+    link alpha beta
+    link beta gamma
+    join alpha gamma -
+    join gamma alpha -
+    say alpha lobby 1 500 &
+    say gamma lobby 1 500
+    wait $!
+    on beta chat send lobby "from the middle"
+    converge lobby 1001 alpha beta gamma
+}
+
 @test "three hosts in a ring; one stops, its neighbours go on" {
     hosts alpha beta gamma
     link alpha beta
@@ -158,6 +171,27 @@ load hosts
     converge lobby 2 alpha gamma
     run on beta chat log lobby
     [[ $output != *"not for beta"* ]]
+}
+
+@test "parting with one host does not disturb the links with others, who still hold its messages" {
+    hosts alpha beta gamma
+    link alpha beta
+    link beta gamma
+    link alpha gamma
+    on gamma chat send lobby "from gamma"
+    converge lobby 1 alpha beta gamma
+    sed -i '/^gamma /d' "$dir/state/alpha/peers"
+    on alpha relay reload
+    until_true 5 apart gamma alpha
+    on gamma chat send lobby "no more for alpha"
+    converge lobby 2 beta gamma
+    on alpha chat send lobby "alpha goes on"
+    converge lobby 3 beta gamma
+    on beta chat send lobby "beta goes on"
+    until_true 5 at_least alpha lobby 3
+    linked alpha beta
+    join alpha gamma # and again friends: nothing is missing
+    converge lobby 4 alpha beta gamma
 }
 
 @test "a stranger gets nothing and gives nothing; one half of a join is none" {
