@@ -39,7 +39,7 @@ struct line {
     struct link *link, *dialing;
     uint64_t retry_at, down_since;
     unsigned tries;
-    bool known, lost; /* known: the slot is in use; lost: people were told so */
+    bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
 };
 

@@ -254,6 +254,7 @@ static void welcome(struct hub *h, const struct link *l)
     log_info("linked with %s at %s", ln->peer.name, where);
     if (ln->lost)
         hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
+    ln->met = true;
     ln->lost = false;
     ln->down_since = 0;
     hub_show(h, ln);

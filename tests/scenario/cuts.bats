@@ -79,6 +79,18 @@ broken_by() {
     [ "$(grep -c '^-- .*\(lost\|back\)' "$dir/at.beta")" -eq 2 ]
 }
 
+@test "who never let us in was never lost" {
+    hosts alpha beta gamma
+    link alpha beta
+    join alpha gamma
+    on alpha chat tail -f -n 0 lobby >"$dir/out" &
+    until_true 5 on alpha chat who lobby
+    until_true 5 logged alpha 'none that it knows'
+    on beta relay stop # later than the first refusal, and told as late
+    until_true 5 has "-- The link to beta is lost" "$dir/out"
+    ! has gamma "$dir/out"
+}
+
 @test "slow and silent strangers are dropped in time, and disturb nobody" {
     laid alpha beta
     port=$(sed 's/.*://' "$dir/run/beta/listen")
