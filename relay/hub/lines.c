@@ -221,6 +221,8 @@ void hub_tick(struct hub *h)
                 link_end(l, "no answer");
             continue;
         }
+        if (l->c.deaf)
+            link_stirs(&h->core, (unsigned)l->peer, now);
         link_tick(&h->core, (unsigned)l->peer, now, &up);
         if (up.reason != REASON_OK)
             link_farewell(l, up.reason, up.why);

@@ -288,7 +288,7 @@ static void on_frame(struct link *l, const uint8_t *frame)
     }
 }
 
-void link_hear(struct link *l)
+static void hear(struct link *l)
 {
     const uint8_t *frame, *frames;
     size_t len;
@@ -310,6 +310,14 @@ void link_hear(struct link *l)
         else if (on_remote_segment(l, frame, frames, len) == -EAGAIN)
             conn_back(&l->c, frame);
     }
+}
+
+void link_hear(struct link *l)
+{
+    uint64_t came = l->c.came;
+    hear(l);
+    if (l->c.came != came && link_is_up(l)) /* a large segment takes its time */
+        link_stirs(&hub_of(l)->core, (unsigned)l->peer, now_ms());
 }
 
 /* ---- turns ---- */

@@ -315,6 +315,11 @@ int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now
     return n;
 }
 
+void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms)
+{
+    l->peer[peer].heard_ms = now_ms;
+}
+
 void link_tick(struct link_core *l, unsigned peer, uint64_t now_ms, struct link_update *up)
 {
     const struct link_peer *p = &l->peer[peer];

@@ -116,6 +116,9 @@ bool link_durable(struct link_core *l, uint64_t pos);
  * Returns  its stride, 0 when there is nothing to say now */
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
 
+/* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, so that its silence means nothing. */
+void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms);
+
 /* link_tick -- now and then: has it been silent for too long? */
 void link_tick(struct link_core *l, unsigned peer, uint64_t now_ms, struct link_update *up);
 

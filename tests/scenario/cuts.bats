@@ -91,6 +91,31 @@ broken_by() {
     ! has gamma "$dir/out"
 }
 
+@test "a segment that takes longer than the patience of a link still arrives" {
+    laid alpha beta
+    cable slow 30000
+    seq 1 35000 | on alpha chat send build
+    converge build 4 alpha beta
+    [ "$(grep -c 'linked with' "$dir/state/beta/relay.log")" -eq 1 ]
+}
+
+@test "a full disk pauses the link, and does not end it" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
+    hosts alpha
+    mkdir -p "$dir/state/beta"
+    mount -t tmpfs -o size=8m,mode=700 none "$dir/state/beta"
+    settings="journal = 1M" hosts beta
+    link alpha beta
+    head -c 9m /dev/zero >"$dir/state/beta/fill" 2>/dev/null || true
+    say alpha lobby 1 20000
+    until_true 20 up_for alpha beta 8
+    rm "$dir/state/beta/fill"
+    converge lobby 20000 alpha beta
+    [ "$(grep -c 'linked with' "$dir/state/alpha/relay.log")" -eq 1 ]
+    on beta relay stop
+    umount "$dir/state/beta"
+}
+
 @test "slow and silent strangers are dropped in time, and disturb nobody" {
     laid alpha beta
     port=$(sed 's/.*://' "$dir/run/beta/listen")

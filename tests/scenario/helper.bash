@@ -32,7 +32,9 @@ teardown() {
         [[ $object == /* ]] || ! awk -v id="$object" '$2 == id {found = 1} END {exit !found}' /proc/sysvipc/sem ||
             leaks="$leaks semaphore-$object"
     done
-    ! mountpoint -q "$dir/state" || umount -l "$dir/state"
+    for place in "$dir/state" "$dir"/state/*; do
+        ! mountpoint -q "$place" || umount -l "$place"
+    done
     rm -rf "$dir"
     [ -z "$leaks" ] || { echo "left behind:$leaks"; return 1; }
 }

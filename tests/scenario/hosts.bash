@@ -9,13 +9,13 @@ on() {
     HOME=$dir/$h "$program" -i "$h" "$@"
 }
 
-# hosts NAME... -- set up and started; every one listens at a port of its own.
+# hosts NAME... -- set up (with $settings) and started; every one listens at a port of its own.
 hosts() {
     local h workers=2
     [ $# -le 2 ] || workers=1 # the queues of all relays of a user come out of one purse
     for h; do
         mkdir -p "$dir/$h/.config/relay"
-        printf 'name = %s\nlisten = 127.0.0.1:0\nworkers = %d\n' "$h" $workers >"$dir/$h/.config/relay/relay.conf"
+        printf 'name = %s\nlisten = 127.0.0.1:0\nworkers = %d\n%s\n' "$h" $workers "${settings:-}" >"$dir/$h/.config/relay/relay.conf"
         up "$h"
     done
 }
@@ -28,6 +28,9 @@ up() {
 # linked HOST PEER, apart HOST PEER -- as HOST sees it.
 linked() { on "$1" relay status | grep -q "^$2 *up "; }
 apart() { on "$1" relay status | grep -q "^$2 *down "; }
+
+# up_for HOST PEER SECONDS -- and all the time the same link.
+up_for() { on "$1" relay status | awk -v peer="$2" -v s="$3" '$1 == peer && $2 == "up" && $3 >= s {found = 1} END {exit !found}'; }
 
 # join HOST PEER [ADDRESS] -- HOST takes PEER for a peer, at another address than it says.
 join() {
