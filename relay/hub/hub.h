@@ -40,7 +40,7 @@ struct line {
     struct link *link, *dialing;
     uint64_t retry_at, down_since;
     unsigned tries;
-    bool known, lost; /* known: the slot is in use; lost: people were told so */
+    bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
 };
 
@@ -56,6 +56,7 @@ struct hub {
     struct loop_source listener;
     struct tls_identity *tls;
     uint64_t durable, moves; /* of journal and roster, as seen last */
+    bool others;             /* the list of hosts whose streams we take has changed */
     struct prng prng;
 };
 
@@ -66,6 +67,10 @@ void hub_meet(struct hub *h, const struct peer *p);
 
 /* hub_keep_only -- part with every peer that is not in this file any more. */
 void hub_keep_only(struct hub *h, const struct peers *ps);
+
+/* hub_greet_anew -- after these two: when they changed whose streams we take, the links that there are end and come back
+ * at once with the new list in their greeting. */
+void hub_greet_anew(struct hub *h);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;

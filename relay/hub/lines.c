@@ -159,18 +159,24 @@ static void on_listener(struct loop_source *s, uint32_t events)
     (void)open_link(h, fd, NULL, ACCEPT_MS);
 }
 
+/* retry_in -- soon, and after a while without success more rarely; never all of a net at once. */
+static uint64_t retry_in(struct hub *h, const struct line *ln)
+{
+    uint64_t wait = now_ms() - ln->down_since < 60 * 1000 ? RETRY_MS : RETRY_LATER_MS;
+    return wait + prng_below(&h->prng, wait / 4);
+}
+
 static void failed(struct hub *h, struct line *ln, const char *why)
 {
     if (strcmp(ln->why, why) != 0)
         log_info("cannot dial %s (%s): %s", ln->peer.name, ln->peer.address, why);
     snprintf(ln->why, sizeof ln->why, "%s", why);
-    ln->retry_at = now_ms() + RETRY_MS + prng_below(&h->prng, RETRY_MS / 2);
+    ln->retry_at = now_ms() + retry_in(h, ln);
 }
 
 static void dial(struct hub *h, struct line *ln)
 {
     const struct addrinfo *to;
-    uint64_t now = now_ms();
     int r = lookup_next(&ln->lookup, &to);
     if (r == -EAGAIN)
         return;
@@ -183,8 +189,7 @@ static void dial(struct hub *h, struct line *ln)
         failed(h, ln, strerror(-fd));
         return;
     }
-    uint64_t wait = now - ln->down_since < 60 * 1000 ? RETRY_MS : RETRY_LATER_MS;
-    ln->retry_at = now + wait + prng_below(&h->prng, wait / 4);
+    ln->retry_at = now_ms() + retry_in(h, ln);
     ln->dialing = open_link(h, fd, ln, (uint64_t)DIAL_MS << (ln->tries++ % DIAL_DOUBLINGS));
 }
 
@@ -195,7 +200,7 @@ static void look_after(struct hub *h, struct line *ln, uint64_t now)
         return;
     if (!ln->link && !ln->dialing && can_dial && now >= ln->retry_at && h->tls)
         dial(h, ln);
-    if (!ln->link && !ln->lost && ln->down_since != 0 && now - ln->down_since >= LOST_MS) {
+    if (!ln->link && ln->met && !ln->lost && now - ln->down_since >= LOST_MS) {
         unsigned people = hub_guests_of(h, ln->peer.host);
         ln->lost = true;
         hub_tell(h, REASON_LINK_DOWN, "The link to %s is lost: %u %s out of reach; what is said meanwhile comes when it is back.",
@@ -218,6 +223,8 @@ void hub_tick(struct hub *h)
                 link_end(l, "no answer");
             continue;
         }
+        if (l->c.deaf)
+            link_stirs(&h->core, (unsigned)l->peer, now);
         link_tick(&h->core, (unsigned)l->peer, now, &up);
         if (up.reason != REASON_OK)
             link_farewell(l, up.reason, up.why);
@@ -239,7 +246,7 @@ static struct line *new_line(struct hub *h, const struct peer *p)
     if (!ln && h->n_lines < PEERS_MAX)
         ln = &h->line[h->n_lines++];
     if (ln)
-        *ln = (struct line){.known = true, .peer = *p};
+        *ln = (struct line){.known = true, .peer = *p, .down_since = now_ms()};
     return ln;
 }
 
@@ -251,6 +258,7 @@ void hub_meet(struct hub *h, const struct peer *p)
         return;
     if (!ln)
         ln = new_line(h, p);
+    h->others |= !link_knows(&h->core, p->host);
     if (!ln || link_know(&h->core, p->host) < 0) {
         log_error("too many peers");
         return;
@@ -273,6 +281,8 @@ static void part(struct hub *h, struct line *ln)
             link_end(&h->link[i], "not a peer any more");
     hub_sweep(h);
     lookup_free(&ln->lookup);
+    link_forget(&h->core, ln->peer.host);
+    h->others = true;
     atomic_store(&h->st->seg->link[ln - h->line].host, 0);
     *ln = (struct line){0};
 }
@@ -282,6 +292,15 @@ void hub_keep_only(struct hub *h, const struct peers *ps)
     for (size_t i = 0; i < h->n_lines; i++)
         if (h->line[i].known && !peers_by_host(ps, h->line[i].peer.host))
             part(h, &h->line[i]);
+}
+
+void hub_greet_anew(struct hub *h)
+{
+    for (size_t i = 0; h->others && i < CONNS_MAX; i++)
+        if (link_is_up(&h->link[i]))
+            link_farewell(&h->link[i], REASON_OK, "The list of my peers has changed; I greet anew.");
+    hub_sweep(h);
+    h->others = false;
 }
 
 int hub_listen(struct hub *h, int fd)

@@ -254,6 +254,7 @@ static void welcome(struct hub *h, const struct link *l)
     log_info("linked with %s at %s", ln->peer.name, where);
     if (ln->lost)
         hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
+    ln->met = true;
     ln->lost = false;
     ln->down_since = 0;
     hub_show(h, ln);
@@ -289,7 +290,7 @@ static void on_frame(struct link *l, const uint8_t *frame)
     }
 }
 
-void link_hear(struct link *l)
+static void hear(struct link *l)
 {
     const uint8_t *frame, *frames;
     size_t len;
@@ -311,6 +312,14 @@ void link_hear(struct link *l)
         else if (on_remote_segment(l, frame, frames, len) == -EAGAIN)
             conn_back(&l->c, frame);
     }
+}
+
+void link_hear(struct link *l)
+{
+    uint64_t came = l->c.came;
+    hear(l);
+    if (l->c.came != came && link_is_up(l)) /* a large segment takes its time */
+        link_stirs(&hub_of(l)->core, (unsigned)l->peer, now_ms());
 }
 
 /* ---- turns ---- */

@@ -56,6 +56,13 @@ int link_know(struct link_core *l, uint64_t host)
     return 0;
 }
 
+void link_forget(struct link_core *l, uint64_t host)
+{
+    for (size_t i = 0; i < l->n_hosts; i++)
+        if (l->host[i] == host)
+            l->host[i] = l->host[--l->n_hosts];
+}
+
 int link_up(struct link_core *l, uint64_t host, uint64_t now_ms)
 {
     for (int i = 0; i < LINK_PEERS_MAX; i++) {
@@ -330,6 +337,11 @@ int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now
     if (n > 0)
         p->said_ms = now_ms;
     return n;
+}
+
+void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms)
+{
+    l->peer[peer].heard_ms = now_ms;
 }
 
 void link_tick(struct link_core *l, unsigned peer, uint64_t now_ms, struct link_update *up)

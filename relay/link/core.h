@@ -80,8 +80,10 @@ struct link_update {
 /* link_init -- ours: the table to use, filled with what the store holds (seq = durable). */
 void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text name, struct have ours);
 
-/* link_know -- take streams of this host from now on.  Returns 0 or -ENOSPC. */
+/* link_know -- take streams of this host from now on.  Returns 0 or -ENOSPC.  link_forget -- no more of them.  Every
+ * peer knows the list of its greeting: end the links that were made with another one. */
 int link_know(struct link_core *l, uint64_t host) MUST_USE;
+void link_forget(struct link_core *l, uint64_t host);
 bool link_knows(const struct link_core *l, uint64_t host);
 
 /* link_up -- a connection to `host` was made and its key proven.  Returns the number of the peer, or -ENOSPC. */
@@ -118,6 +120,9 @@ bool link_durable(struct link_core *l, uint64_t pos);
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+
+/* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, so that its silence means nothing. */
+void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms);
 
 /* link_tick -- now and then: has it been silent for too long? */
 void link_tick(struct link_core *l, unsigned peer, uint64_t now_ms, struct link_update *up);

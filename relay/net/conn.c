@@ -82,6 +82,7 @@ int conn_next(struct conn *c, const uint8_t **frame, const uint8_t **frames, siz
         if (n < 0)
             return n == -EAGAIN ? 0 : (int)n;
         wire_fed(&c->in, (size_t)n);
+        c->came += (size_t)n;
     }
     return 0;
 }

@@ -15,6 +15,7 @@ struct conn {
     uint8_t *buf; /* of `in`, made when the peer is known */
     struct buffer out;
     uint32_t events; /* as epoll was told */
+    uint64_t came;   /* bytes read so far */
     bool server, deaf; /* deaf: nothing is read for now */
     bool (*known)(struct conn *c, const uint8_t pin[KEY_PIN_LEN]);
     void (*ready)(struct conn *c);

@@ -81,6 +81,7 @@ static void load(struct link_proc *p)
     for (size_t i = 0; i < ps.n; i++)
         if (ps.peer[i].host != h->core.self)
             hub_meet(h, &ps.peer[i]);
+    hub_greet_anew(h);
     hub_tick(h);
 }
 

@@ -9,16 +9,32 @@ setup() {
     unset CHAT_INSTANCE
 }
 
+# end PID -- it and all its descendants: a chat that lives on would start its relay again.
+end() {
+    local child
+    for child in $(pgrep -P "$1"); do end "$child"; done
+    kill "$1" 2>/dev/null || true
+}
+
 teardown() {
-    relay stop 2>/dev/null || true
-    jobs -p | xargs -r kill 2>/dev/null || true
+    for job in $(jobs -p); do end "$job"; done
+    for instance in "$dir"/run/*/; do
+        [ -d "$instance" ] || continue
+        remember "$(basename "$instance")"
+        # one that was killed: the next start removes what it left
+        relay -i "$(basename "$instance")" stop 2>/dev/null || [ ! -e "$instance/generation" ] ||
+            { relay -i "$(basename "$instance")" start && relay -i "$(basename "$instance")" stop; } || true
+    done
     tmux -S "$dir/tmux" kill-server 2>/dev/null || true
     leaks=
-    if [ -n "${shm:-}" ]; then
-        [ ! -e "/dev/shm$shm" ] || leaks="$leaks $shm"
-        ! awk -v id="$sem" '$2 == id {found = 1} END {exit !found}' /proc/sysvipc/sem || leaks="$leaks semaphore-$sem"
-    fi
-    ! mountpoint -q "$dir/state" || umount -l "$dir/state"
+    for object in ${objects:-}; do
+        [[ $object != /* || ! -e /dev/shm$object ]] || leaks="$leaks $object"
+        [[ $object == /* ]] || ! awk -v id="$object" '$2 == id {found = 1} END {exit !found}' /proc/sysvipc/sem ||
+            leaks="$leaks semaphore-$object"
+    done
+    for place in "$dir/state" "$dir"/state/*; do
+        ! mountpoint -q "$place" || umount -l "$place"
+    done
     rm -rf "$dir"
     [ -z "$leaks" ] || { echo "left behind:$leaks"; return 1; }
 }
@@ -29,9 +45,13 @@ start() {
     remember
 }
 
+# remember [INSTANCE] -- the names of its objects now: none of them may be left at the end.
 remember() {
-    shm=$(sed -n 's/^shm //p' "$dir"/run/default/generation)
-    sem=$(sed -n 's/^lock //p' "$dir"/run/default/generation)
+    local record=$dir/run/${1:-default}/generation
+    [ -e "$record" ] || return 0
+    shm=$(sed -n 's/^shm //p' "$record")
+    sem=$(sed -n 's/^lock //p' "$record")
+    objects="${objects:-} $shm $sem"
 }
 
 # until_true SECONDS COMMAND... -- wait for a condition, with a deadline.
