@@ -19,6 +19,11 @@ unit    := $(wildcard tests/unit/test_*.c)
 tools   := $(wildcard tests/tools/*.c)
 bench   := $(wildcard tests/bench/bench_*.c)
 fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
+sim     := $(wildcard tests/sim/*.c)
+# What the simulator drives: the relay's own code, all but its edges (tests/sim/sim.h).
+simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/hub/*.c relay/rules/*.c relay/state/*.c) \
+           common/base/text.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
+           relay/keep/commit.c relay/keep/feed.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c \
@@ -117,6 +122,26 @@ check-headers:
 	$(Q)for h in $$(find common relay chat -name '*.h'); do \
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
+# The simulator: the same sources once more, with seeded bugs that can be turned on, small rings, and system calls that
+# lead into it.
+sim.flags := -DSIM -DLINK_RING=16 -Itests/sim
+$(B)/sim/tests/%.o: tests/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/sim/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) -include tests/sim/seam.h $(ALL_CFLAGS) -c -o $@ $<
+$(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed))
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=link_next,--wrap=link_judge -o $@ $^ $(call libs,chat)
+
+SEEDS ?= 1000
+JOBS  ?= 1
+sim: $(B)/bin/sim
+	$(B)/bin/sim $(if $(SEED),-s $(SEED) -n 1,-n $(SEEDS)) $(if $(HOSTS),-h $(HOSTS)) $(if $(TRACE),-t) -j $(JOBS)
+mutants: $(B)/bin/sim
+	$(B)/bin/sim -m -n $(SEEDS)
+
 fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
 
 install: all
@@ -131,5 +156,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE check-build check test check-pure check-layers check-headers fuzz install format clean
+.PHONY: all FORCE sim mutants check-build check test check-pure check-layers check-headers fuzz install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
