@@ -45,10 +45,10 @@ void world_reset(uint64_t seed)
 void world_free(void)
 {
     people_free();
+    net_reset();
     for (unsigned i = 0; i < w.n_nodes; i++)
         node_free(w.node[i]);
     w.n_nodes = 0;
-    net_reset();
     socks_reset();
 }
 
