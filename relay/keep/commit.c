@@ -162,8 +162,9 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
     }
 }
 
-/* A segment of another host: SEGMENT, then its frames. */
-static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos)
+/* A segment of another host: SEGMENT, then its frames.  Stamps beyond `clock` were not adopted and must not be at the
+ * next start either. */
+static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t clock)
 {
     struct segment_head head;
     if (read_segment(f, &head) < 0)
@@ -174,7 +175,7 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos)
         .origin = frame_origin(f), .epoch = frame_epoch(f), .room = frame_room(f),
         .first_seq = head.first_seq, .last_seq = frame_seq(f), .hlc_min = frame_hlc(frames), .hlc_max = frame_hlc(f),
         .pos = first, .prev = head.prev, .hash = head.hash, .signature = head.signature,
-        .frames = frames, .len = head.bytes,
+        .frames = frames, .len = head.bytes, .apart = frame_hlc(f) > clock,
     };
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
@@ -287,9 +288,13 @@ static int store_senders(struct commit *c)
 static int store_remote(struct commit *c, uint64_t from, uint64_t to)
 {
     int r = 0;
+    if (state_take(c->st) < 0)
+        return -EIDRM;
+    uint64_t clock = c->st->seg->hlc;
+    state_give(c->st);
     for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(c->st, pos)))
         if (frame_type(state_at(c->st, pos)) == FRAME_SEGMENT)
-            r = add_remote(c, state_at(c->st, pos), pos);
+            r = add_remote(c, state_at(c->st, pos), pos, clock);
     return r;
 }
 

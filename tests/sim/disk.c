@@ -184,7 +184,8 @@ int history_add(struct history *h, const struct history_segment *s)
         ASSERT(h->row);
     }
     h->row[h->n++] = (struct row){h->batch, b};
-    h->new_hlc = max_u64(h->new_hlc, s->hlc_max);
+    if (!s->apart)
+        h->new_hlc = max_u64(h->new_hlc, s->hlc_max);
     return 0;
 }
 
