@@ -241,6 +241,14 @@ static struct line *new_line(struct hub *h, const struct peer *p)
     return ln;
 }
 
+/* begin_anew -- whose streams we take is said in the greeting, and only there. */
+static void begin_anew(struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (link_is_up(&h->link[i]) && h->core.peer[h->link[i].peer].greeted)
+            link_farewell(&h->link[i], REASON_LINK_DOWN, "I have another peer now and begin anew.");
+}
+
 /* meet -- a peer that is in the file now: dial it, take its streams, know its name. */
 void hub_meet(struct hub *h, const struct peer *p)
 {
@@ -249,6 +257,8 @@ void hub_meet(struct hub *h, const struct peer *p)
         return;
     if (!ln)
         ln = new_line(h, p);
+    if (!link_knows(&h->core, p->host))
+        begin_anew(h);
     if (!ln || link_know(&h->core, p->host) < 0) {
         log_error("too many peers");
         return;
@@ -270,6 +280,7 @@ static void part(struct hub *h, struct line *ln)
         if (h->link[i].c.tls && h->link[i].line == ln)
             link_end(&h->link[i], "not a peer any more");
     hub_sweep(h);
+    link_forget(&h->core, ln->peer.host);
     lookup_free(&ln->lookup);
     atomic_store(&h->st->seg->link[ln - h->line].host, 0);
     *ln = (struct line){0};

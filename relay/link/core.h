@@ -79,8 +79,10 @@ struct link_update {
 /* link_init -- ours: the table to use, filled with what the store holds (seq = durable). */
 void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text name, struct have ours);
 
-/* link_know -- take streams of this host from now on.  Returns 0 or -ENOSPC. */
+/* link_know -- take streams of this host from now on; peers that were greeted before do not know that and send none
+ * until they are greeted anew.  Returns 0 or -ENOSPC.  link_forget -- take no more. */
 int link_know(struct link_core *l, uint64_t host) MUST_USE;
+void link_forget(struct link_core *l, uint64_t host);
 bool link_knows(const struct link_core *l, uint64_t host);
 
 /* link_up -- a connection to `host` was made and its key proven.  Returns the number of the peer, or -ENOSPC. */

@@ -184,7 +184,9 @@ static void check_causes(struct node *n, const struct truth *t, const struct fac
     for (unsigned i = 0; i < f->n_causes; i++)
         if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
             const struct truth *cause = &truth[f->cause[i].stream];
-            if (w.stats.evil_runs) { /* who withholds can do that: there are no signed dependencies yet */
+            if (w.stats.evil_runs || w.stats.membership) {
+                /* Who withholds can do that, and who does not know every host that others know: there are no signed
+                 * dependencies yet. */
                 w.stats.reordered++;
                 return;
             }
@@ -273,7 +275,7 @@ void check_stored(struct node *n, const struct history_segment *s)
         have->seq = s->last_seq;
         have->hash = get_u64(s->hash);
     }
-    if (s->origin == n->id || s->hlc_max <= n->checks->adopted)
+    if (own || s->hlc_max <= n->checks->adopted)
         n->checks->kept = max_u64(n->checks->kept, s->hlc_max);
     hold(n, s);
     w.stats.segments++;
@@ -282,10 +284,7 @@ void check_stored(struct node *n, const struct history_segment *s)
 
 static void each_stored(void *arg, const struct history_segment *s)
 {
-    struct node *n = arg;
-    if (s->origin == n->id)
-        n->checks->kept = max_u64(n->checks->kept, s->hlc_max);
-    hold(n, s);
+    hold(arg, s);
 }
 
 void check_restored(struct node *n)

@@ -137,7 +137,7 @@ static void ack(struct client *c)
         return;
     if (one_in(8))
         return; /* it got lost */
-    for (; c->acked < s->last_seq && c->acked < c->said; c->acked++)
+    for (; c->acked < c->said && (c->acked < s->last_seq || c->msg[c->acked + 1].refused); c->acked++)
         if (!c->msg[c->acked + 1].refused)
             check_acked(n, &c->msg[c->acked + 1], c->id, c->acked + 1);
 }

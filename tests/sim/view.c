@@ -51,8 +51,12 @@ bool check_same(bool loud)
         const struct node *n = w.node[i];
         if (n->evil)
             continue;
-        if (!n->up || journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal))
+        if (!n->up || journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal)) {
+            if (loud)
+                trace("        %s is not at rest: journal %llu, on disk %llu", node_name(n->id),
+                      (unsigned long long)journal_head(&n->st.seg->journal), (unsigned long long)journal_durable(&n->st.seg->journal));
             return false;
+        }
         if (first && vector_sum(n) != sum) {
             if (loud) {
                 disk_streams(first->disk, show_difference, w.node[i]);
@@ -63,6 +67,9 @@ bool check_same(bool loud)
         first = n;
         sum = vector_sum(n);
     }
+    for (unsigned c = 0; loud && c < w.n_clients; c++)
+        if (w.client[c].acked < w.client[c].said)
+            trace("        client %u at %s: %u of %u acknowledged", c, node_name(w.client[c].node->id), w.client[c].acked, w.client[c].said);
     return people_content();
 }
 
