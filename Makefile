@@ -20,6 +20,11 @@ tools   := $(wildcard tests/tools/*.c)
 bench   := $(wildcard tests/bench/bench_*.c)
 benchlib := $(wildcard tests/bench/lib/*.c)
 fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
+sim     := $(wildcard tests/sim/*.c)
+# What the simulator drives: the relay's own code, all but its edges (tests/sim/sim.h).
+simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/hub/*.c relay/rules/*.c relay/state/*.c) \
+           common/base/text.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
+           relay/keep/commit.c relay/keep/feed.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c \
@@ -125,6 +130,26 @@ bench: all $(bench-bins)
 	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 
+# The simulator: the same sources once more, with seeded bugs that can be turned on, small rings, and system calls that
+# lead into it.
+sim.flags := -DSIM -DLINK_RING=16 -Itests/sim
+$(B)/sim/tests/%.o: tests/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/sim/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) -include tests/sim/seam.h $(ALL_CFLAGS) -c -o $@ $<
+$(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed))
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=link_next,--wrap=link_judge -o $@ $^ $(call libs,chat)
+
+SEEDS ?= 1000
+JOBS  ?= 1
+sim: $(B)/bin/sim
+	$(B)/bin/sim $(if $(SEED),-s $(SEED) -n 1,-n $(SEEDS)) $(if $(HOSTS),-h $(HOSTS)) $(if $(TRACE),-t) -j $(JOBS)
+mutants: $(B)/bin/sim
+	$(B)/bin/sim -m -n $(SEEDS)
+
 fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
 
 install: all
@@ -139,5 +164,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE check-build check test check-pure check-layers check-headers bench fuzz install format clean
+.PHONY: all FORCE sim mutants check-build check test check-pure check-layers check-headers bench fuzz install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -62,15 +62,9 @@ struct hub {
 
 /* ---- lines.c ---- */
 
-/* hub_meet -- a peer that is in the file now: dial it, take its streams, know its name. */
-void hub_meet(struct hub *h, const struct peer *p);
-
-/* hub_keep_only -- part with every peer that is not in this file any more. */
-void hub_keep_only(struct hub *h, const struct peers *ps);
-
-/* hub_greet_anew -- after these two: when they changed whose streams we take, the links that there are end and come back
- * at once with the new list in their greeting. */
-void hub_greet_anew(struct hub *h);
+/* hub_set_peers -- the file as it is now: part with those who are not in it any more, dial those who are new, take
+ * their streams, know their names.  When whose streams we take changes, every link greets anew: the greeting says so. */
+void hub_set_peers(struct hub *h, const struct peers *ps);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;

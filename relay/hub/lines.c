@@ -251,7 +251,7 @@ static struct line *new_line(struct hub *h, const struct peer *p)
 }
 
 /* meet -- a peer that is in the file now: dial it, take its streams, know its name. */
-void hub_meet(struct hub *h, const struct peer *p)
+static void meet(struct hub *h, const struct peer *p)
 {
     struct line *ln = line_of(h, p);
     if (ln && strcmp(ln->peer.address, p->address) == 0 && strcmp(ln->peer.name, p->name) == 0)
@@ -287,20 +287,31 @@ static void part(struct hub *h, struct line *ln)
     *ln = (struct line){0};
 }
 
-void hub_keep_only(struct hub *h, const struct peers *ps)
+static void keep_only(struct hub *h, const struct peers *ps)
 {
     for (size_t i = 0; i < h->n_lines; i++)
         if (h->line[i].known && !peers_by_host(ps, h->line[i].peer.host))
             part(h, &h->line[i]);
 }
 
-void hub_greet_anew(struct hub *h)
+static void greet_anew(struct hub *h)
 {
     for (size_t i = 0; h->others && i < CONNS_MAX; i++)
         if (link_is_up(&h->link[i]))
             link_farewell(&h->link[i], REASON_OK, "The list of my peers has changed; I greet anew.");
     hub_sweep(h);
     h->others = false;
+}
+
+void hub_set_peers(struct hub *h, const struct peers *ps)
+{
+    keep_only(h, ps);
+    h->peers = *ps;
+    for (size_t i = 0; i < ps->n; i++)
+        if (ps->peer[i].host != h->core.self)
+            meet(h, &ps->peer[i]);
+    greet_anew(h);
+    hub_tick(h);
 }
 
 int hub_listen(struct hub *h, int fd)

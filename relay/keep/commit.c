@@ -16,12 +16,13 @@ enum {
 struct entry {
     uint64_t pos;
     uint32_t next; /* entry of the same room + 1; 0: last */
+    bool answer;   /* something of another host lies before it: a new segment begins */
 };
 
 /* A room of which this commit holds entries of our own stream. */
 struct open_stream {
     uint32_t first, last; /* entry + 1 */
-    bool active;
+    bool active, heard; /* heard: a segment of another host came after `last` */
     uint8_t head[HASH_LEN], new_head[HASH_LEN];
 };
 
@@ -145,7 +146,8 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
         return;
     struct open_stream *s = &c->stream[slot];
     uint32_t e = ++c->n_entries;
-    c->entry[e - 1] = (struct entry){pos, 0};
+    c->entry[e - 1] = (struct entry){pos, 0, s->heard};
+    s->heard = false;
     if (!s->active) {
         s->active = true;
         s->first = e;
@@ -162,8 +164,9 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
     }
 }
 
-/* A segment of another host: SEGMENT, then its frames. */
-static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos)
+/* A segment of another host: SEGMENT, then its frames.  Stamps beyond `clock` were not adopted and must not be at the
+ * next start either. */
+static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t clock)
 {
     struct segment_head head;
     if (read_segment(f, &head) < 0)
@@ -174,7 +177,7 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos)
         .origin = frame_origin(f), .epoch = frame_epoch(f), .room = frame_room(f),
         .first_seq = head.first_seq, .last_seq = frame_seq(f), .hlc_min = frame_hlc(frames), .hlc_max = frame_hlc(f),
         .pos = first, .prev = head.prev, .hash = head.hash, .signature = head.signature,
-        .frames = frames, .len = head.bytes,
+        .frames = frames, .len = head.bytes, .apart = frame_hlc(f) > clock,
     };
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
@@ -195,6 +198,7 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
         if (frame_type(f) == FRAME_SEGMENT) {
             struct segment_head head;
             *remote = true;
+            c->stream[roster_room(&c->st->seg->roster, frame_room(f))].heard = true;
             pos += read_segment(f, &head) == 0 ? head.bytes : 0;
         } else if (row && row->durable) {
             gather_entry(c, f, pos);
@@ -218,7 +222,8 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     uint32_t from = *e;
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
-        if (len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span)
+        if (len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
+            (len > 0 && c->entry[*e - 1].answer)) /* peers get whole segments: none may hold an answer and lie before what it answers */
             break;
         memcpy(c->blob + len, f, frame_stride(f));
         frame_set_pos(c->blob + len, 0);
@@ -287,9 +292,13 @@ static int store_senders(struct commit *c)
 static int store_remote(struct commit *c, uint64_t from, uint64_t to)
 {
     int r = 0;
+    if (state_take(c->st) < 0)
+        return -EIDRM;
+    uint64_t clock = c->st->seg->hlc;
+    state_give(c->st);
     for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(c->st, pos)))
         if (frame_type(state_at(c->st, pos)) == FRAME_SEGMENT)
-            r = add_remote(c, state_at(c->st, pos), pos);
+            r = add_remote(c, state_at(c->st, pos), pos, clock);
     return r;
 }
 

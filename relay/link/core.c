@@ -60,7 +60,7 @@ void link_forget(struct link_core *l, uint64_t host)
 {
     for (size_t i = 0; i < l->n_hosts; i++)
         if (l->host[i] == host)
-            l->host[i] = l->host[--l->n_hosts];
+            l->host[i--] = l->host[--l->n_hosts];
 }
 
 int link_up(struct link_core *l, uint64_t host, uint64_t now_ms)

@@ -23,11 +23,15 @@
 #include "link/have.h"
 #include "link/presence.h"
 
+#ifndef LINK_RING
+#define LINK_RING 8192 /* a power of two; the simulator has it small, to see it full */
+#endif
+
 enum {
     LINK_PEERS_MAX = 64,
     LINK_HOSTS_MAX = HOSTS_IN_ORDER_MAX,
-    LINK_PENDING_MAX = 8192, /* segments taken and not yet durable, a power of two */
-    LINK_NEWS_MAX = 8192,    /* a power of two */
+    LINK_PENDING_MAX = LINK_RING, /* segments taken and not yet durable */
+    LINK_NEWS_MAX = LINK_RING,
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the end of the peer's vector begun */

@@ -68,7 +68,6 @@ static void open_all(struct link_proc *p)
 
 static void load(struct link_proc *p)
 {
-    struct hub *h = &p->hub;
     struct peers ps;
     if (load_peers(p, &ps) < 0)
         return; /* go on with those we had */
@@ -76,13 +75,7 @@ static void load(struct link_proc *p)
         return; /* nobody to link with: no keeper, no TLS, no timer */
     if (!p->open)
         open_all(p);
-    hub_keep_only(h, &ps);
-    h->peers = ps;
-    for (size_t i = 0; i < ps.n; i++)
-        if (ps.peer[i].host != h->core.self)
-            hub_meet(h, &ps.peer[i]);
-    hub_greet_anew(h);
-    hub_tick(h);
+    hub_set_peers(&p->hub, &ps);
 }
 
 /* ---- the process ---- */

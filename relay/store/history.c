@@ -370,7 +370,8 @@ int history_add(struct history *h, const struct history_segment *g)
     int r = step(h, s);
     if (r < 0)
         return r;
-    h->new_hlc = max_u64(h->new_hlc, g->hlc_max);
+    if (!g->apart)
+        h->new_hlc = max_u64(h->new_hlc, g->hlc_max);
     s = BIND(h, STREAM_SET, g->origin, g->epoch, g->room, g->last_seq);
     bind_blob(s, 5, g->hash, HASH_LEN);
     return step(h, s);

@@ -26,7 +26,7 @@ void history_close(struct history *h);
 /* history_durable -- where the stored journal ends, and the ring size it had; zeros in a new store. */
 void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size);
 
-/* history_newest_hlc -- the largest hlc stored, for the clock to go on from. */
+/* history_newest_hlc -- the largest hlc stored that was not `apart`, for the clock to go on from. */
 uint64_t history_newest_hlc(struct history *h);
 
 /* history_rooms -- call `each` for every room; history_clients -- for the `max` clients last heard of. */
@@ -43,6 +43,7 @@ struct history_segment {
     const uint8_t *prev, *hash, *signature;
     const uint8_t *frames; /* with pos */
     size_t len;
+    bool apart; /* its stamps are not our clock's: they do not count for history_newest_hlc() */
 };
 
 /* history_begin, history_add, history_client, history_room, history_commit -- one transaction: the journal from

@@ -1,0 +1,410 @@
+/* check.c -- what must hold, looked at whenever something happened: I1 durability, I2 exactly once, I3 prefix,
+ * I4 no forgery, I5 causes first, I6 causes before effects in the order of display, I7 convergence, I9 honest
+ * acknowledgements, I13 the clock. */
+#include "sim.h"
+
+#include "store/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CAUSES = 4, SLACK = 1 << 12 };
+
+/* What an origin said once and for all. */
+struct fact {
+    uint64_t hash, hlc;
+    uint8_t n_causes;
+    struct {
+        uint32_t stream, seq;
+    } cause[CAUSES]; /* what its author had seen last of others, in that room */
+};
+
+struct truth {
+    uint64_t origin, epoch, room;
+    struct node *node;
+    struct fact *fact; /* [1 .. n] */
+    uint64_t n, durable, max;
+    uint64_t fork; /* a second version exists from here on; 0: none */
+};
+
+struct seen {
+    uint64_t seq, hash; /* of the last segment */
+};
+
+/* What one host has, by our own count. */
+struct checks {
+    uint64_t scanned;
+    struct seen *seen; /* by stream */
+    uint32_t max;
+    uint64_t adopted, kept; /* the newest stamp its clock must be beyond; the same of what is on disk */
+    struct {
+        uint64_t room;
+        uint32_t stream[CAUSES];
+        unsigned n;
+    } recent[ROOMS];
+};
+
+static struct map streams;
+static struct truth *truth;
+static uint32_t n_truths, max_truths;
+static struct map signed_hashes;
+
+static void reset(struct checks *c)
+{
+    if (c->max)
+        memset(c->seen, 0, c->max * sizeof *c->seen);
+    memset(c->recent, 0, sizeof c->recent);
+}
+
+void check_reset(void)
+{
+    for (uint32_t i = 0; i < n_truths; i++)
+        free(truth[i].fact);
+    n_truths = 0;
+    map_free(&streams);
+    map_free(&signed_hashes);
+}
+
+void check_free(struct node *n)
+{
+    if (n->checks)
+        free(n->checks->seen);
+    free(n->checks);
+    n->checks = NULL;
+}
+
+void check_signed(const struct node *n, uint64_t hash)
+{
+    map_add(&signed_hashes, hash, n->id, 0, 1);
+}
+
+static uint32_t truth_of(uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    uint32_t *i = map_find(&streams, origin, epoch, room);
+    if (i)
+        return *i;
+    if (n_truths == max_truths) {
+        max_truths = max_truths ? max_truths * 2 : 256;
+        truth = realloc(truth, max_truths * sizeof *truth);
+        ASSERT(truth);
+    }
+    truth[n_truths] = (struct truth){.origin = origin, .epoch = epoch, .room = room, .node = node_by_id(origin)};
+    map_add(&streams, origin, epoch, room, n_truths);
+    return n_truths++;
+}
+
+static struct seen *seen(struct checks *c, uint32_t stream)
+{
+    if (stream >= c->max) {
+        uint32_t max = (stream + 64) * 2;
+        c->seen = realloc(c->seen, max * sizeof *c->seen);
+        ASSERT(c->seen);
+        memset(c->seen + c->max, 0, (max - c->max) * sizeof *c->seen);
+        c->max = max;
+    }
+    return &c->seen[stream];
+}
+
+static uint64_t hash_of(const uint8_t *f)
+{
+    uint64_t h = frame_len(f);
+    for (size_t i = 0; i < frame_stride(f); i += 8)
+        h = i == 8 ? h : (h ^ get_u64(f + i)) * 0x9fb21c651e98df25u, h ^= h >> 31; /* without pos */
+    return h;
+}
+
+/* ---- what a host says itself ---- */
+
+static unsigned recent_room(struct checks *c, uint64_t room)
+{
+    unsigned i = 0;
+    while (i < ROOMS - 1 && c->recent[i].room != room && c->recent[i].room != 0)
+        i++;
+    c->recent[i].room = room;
+    return i;
+}
+
+static void note_causes(struct node *n, struct fact *f, uint64_t room)
+{
+    struct checks *c = n->checks;
+    unsigned r = recent_room(c, room);
+    for (unsigned i = 0; i < c->recent[r].n; i++) {
+        f->cause[i].stream = c->recent[r].stream[i];
+        f->cause[i].seq = (uint32_t)seen(c, c->recent[r].stream[i])->seq;
+    }
+    f->n_causes = (uint8_t)c->recent[r].n;
+}
+
+static void said_by(struct node *n, const uint8_t *f)
+{
+    uint32_t stream = truth_of(frame_origin(f), frame_epoch(f), frame_room(f));
+    struct truth *t = &truth[stream];
+    if (frame_origin(f) != n->id || frame_epoch(f) != n->st.seg->shape.epoch)
+        broken("I3: %s says something in a stream that is not its own", node_name(n->id));
+    if (frame_seq(f) != t->n + 1)
+        broken("I3: %s gives number %llu after %llu", node_name(n->id), (unsigned long long)frame_seq(f),
+               (unsigned long long)t->n);
+    if (frame_hlc(f) <= n->checks->adopted)
+        broken("I6: %s stamps an answer before what it answers", node_name(n->id));
+    n->checks->adopted = frame_hlc(f);
+    if (++t->n >= t->max) {
+        t->max = t->max ? t->max * 2 : 16;
+        t->fact = realloc(t->fact, t->max * sizeof *t->fact);
+        ASSERT(t->fact);
+    }
+    t->fact[t->n] = (struct fact){.hash = hash_of(f), .hlc = frame_hlc(f)};
+    note_causes(n, &t->fact[t->n], t->room);
+    w.stats.entries++;
+    struct message *m = message_of(frame_client(f), frame_client_seq(f));
+    if (!m)
+        return;
+    if (m->appended == n->incarnation + 1)
+        broken("I2: %s takes message %u of %llx a second time", node_name(n->id), frame_client_seq(f),
+               (unsigned long long)frame_client(f));
+    m->appended = (uint32_t)n->incarnation + 1;
+}
+
+/* ---- what it takes from others ---- */
+
+static void note_recent(struct checks *c, uint64_t room, uint32_t stream)
+{
+    unsigned r = recent_room(c, room), i = 0, n = c->recent[r].n;
+    while (i < n && c->recent[r].stream[i] != stream)
+        i++;
+    if (i == n && n < CAUSES)
+        c->recent[r].n++;
+    else if (i == n)
+        i = CAUSES - 1;
+    memmove(&c->recent[r].stream[1], &c->recent[r].stream[0], i * sizeof c->recent[r].stream[0]);
+    c->recent[r].stream[0] = stream;
+}
+
+static void check_causes(struct node *n, const struct truth *t, const struct fact *f)
+{
+    for (unsigned i = 0; i < f->n_causes; i++)
+        if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
+            const struct truth *cause = &truth[f->cause[i].stream];
+            if (w.stats.evil_runs || w.stats.membership) {
+                /* Who withholds can do that, and who does not know every host that others know: there are no signed
+                 * dependencies yet. */
+                w.stats.reordered++;
+                return;
+            }
+            broken("I5: %s has an answer of %s before what it answers, by %s", node_name(n->id), node_name(t->origin),
+                   node_name(cause->origin));
+        }
+}
+
+static void taken_frame(struct node *n, const struct truth *t, const uint8_t *f)
+{
+    if (t->node->evil && w.stats.forks)
+        return;
+    if (frame_seq(f) > t->durable)
+        broken("I3: %s has %s's number %llu, which that one has not on disk", node_name(n->id), node_name(t->origin),
+               (unsigned long long)frame_seq(f));
+    const struct fact *fact = &t->fact[frame_seq(f)];
+    if (fact->hash != hash_of(f))
+        broken("I4: %s has as %s's number %llu what that one never said", node_name(n->id), node_name(t->origin),
+               (unsigned long long)frame_seq(f));
+    check_causes(n, t, fact);
+}
+
+static void taken_by(struct node *n, const uint8_t *f, const struct segment_head *s, const uint8_t *frames)
+{
+    struct node *origin = node_by_id(frame_origin(f));
+    if (!origin || (origin != n && !(n->knows >> origin->n & 1)))
+        broken("I4: %s took a segment of an unknown host", node_name(n->id));
+    if (!map_find(&signed_hashes, get_u64(s->hash), origin->id, 0))
+        broken("I4: %s took a segment that %s never sealed", node_name(n->id), node_name(origin->id));
+    uint32_t stream = truth_of(frame_origin(f), frame_epoch(f), frame_room(f));
+    struct seen *have = seen(n->checks, stream);
+    if (s->first_seq != have->seq + 1)
+        broken(s->first_seq > have->seq + 1 ? "I3: %s took %s's %llu.. after %llu" : "I2: %s took %s's %llu.. again after %llu",
+               node_name(n->id), node_name(origin->id), (unsigned long long)s->first_seq, (unsigned long long)have->seq);
+    if (get_u64(s->prev) != have->hash)
+        broken("I3: %s took a segment of %s that does not continue the one before", node_name(n->id), node_name(origin->id));
+    for (size_t i = 0; i < s->bytes; i += frame_stride(frames + i))
+        taken_frame(n, &truth[stream], frames + i);
+    have->seq = frame_seq(f);
+    have->hash = get_u64(s->hash);
+    note_recent(n->checks, frame_room(f), stream);
+    if (frame_hlc(f) >> 16 <= wall_of(n) + SKEW_MAX_MS)
+        n->checks->adopted = max_u64(n->checks->adopted, frame_hlc(f));
+}
+
+void check_journal(struct node *n)
+{
+    struct checks *c = n->checks;
+    struct segment_head s;
+    uint64_t head = journal_head(&n->st.seg->journal);
+    while (c->scanned < head) {
+        const uint8_t *f = state_at(&n->st, c->scanned);
+        c->scanned += frame_stride(f);
+        if (frame_type(f) == FRAME_SEGMENT && read_segment(f, &s) == 0) {
+            taken_by(n, f, &s, state_at(&n->st, c->scanned));
+            c->scanned += s.bytes;
+        } else if (frame_row(frame_type(f)) && frame_row(frame_type(f))->durable) {
+            said_by(n, f);
+        }
+    }
+    check_clock(n);
+}
+
+/* ---- what is on disk ---- */
+
+static void hold(struct node *n, const struct history_segment *s)
+{
+    for (size_t i = 0; i < s->len && !n->evil; i += frame_stride(s->frames + i)) {
+        struct message *m = message_of(frame_client(s->frames + i), frame_client_seq(s->frames + i));
+        if (m)
+            m->holders |= UINT64_C(1) << n->n;
+    }
+}
+
+void check_stored(struct node *n, const struct history_segment *s)
+{
+    uint32_t stream = truth_of(s->origin, s->epoch, s->room);
+    struct truth *t = &truth[stream];
+    bool own = s->origin == n->id && n->up && s->epoch == n->st.seg->shape.epoch;
+    if (s->first_seq != disk_has(n->disk, s->origin, s->epoch, s->room) + 1)
+        broken("I3: %s stores %s's %llu.. after %llu", node_name(n->id), node_name(s->origin), (unsigned long long)s->first_seq,
+               (unsigned long long)disk_has(n->disk, s->origin, s->epoch, s->room));
+    if (own) {
+        t->durable = max_u64(t->durable, s->last_seq);
+        struct seen *have = seen(n->checks, stream);
+        have->seq = s->last_seq;
+        have->hash = get_u64(s->hash);
+    }
+    if (own || s->hlc_max <= n->checks->adopted)
+        n->checks->kept = max_u64(n->checks->kept, s->hlc_max);
+    hold(n, s);
+    w.stats.segments++;
+    digest(get_u64(s->hash));
+}
+
+static void each_stored(void *arg, const struct history_segment *s)
+{
+    hold(arg, s);
+}
+
+void check_restored(struct node *n)
+{
+    n->checks->kept = 0;
+    for (unsigned c = 0; c < w.n_clients; c++)
+        for (uint32_t i = 1; i <= w.client[c].said; i++)
+            w.client[c].msg[i].holders &= ~(UINT64_C(1) << n->n);
+    disk_each(n->disk, each_stored, n);
+    for (unsigned c = 0; c < w.n_clients; c++)
+        for (uint32_t i = 1; i <= w.client[c].said; i++) {
+            struct message *m = &w.client[c].msg[i];
+            if (m->acked && m->holders == 0 && !m->lost) {
+                m->lost = true; /* nobody else had it yet: that is what a lost disk costs */
+                w.stats.lost_by_rollback++;
+            }
+        }
+}
+
+static void see_again(void *arg, const struct history_segment *s)
+{
+    struct node *n = arg;
+    uint32_t stream = truth_of(s->origin, s->epoch, s->room);
+    struct seen *have = seen(n->checks, stream);
+    if (s->last_seq > have->seq) {
+        have->seq = s->last_seq;
+        have->hash = get_u64(s->hash);
+    }
+    if (s->origin != n->id)
+        note_recent(n->checks, s->room, stream);
+}
+
+void check_boot(struct node *n)
+{
+    if (!n->checks)
+        n->checks = calloc(1, sizeof *n->checks);
+    ASSERT(n->checks);
+    reset(n->checks);
+    disk_each(n->disk, see_again, n);
+    n->checks->scanned = journal_head(&n->st.seg->journal);
+    n->checks->adopted = n->checks->kept;
+    check_clock(n);
+}
+
+/* check_stop -- what it said and had not on disk was never said. */
+void check_stop(struct node *n)
+{
+    for (uint32_t i = 0; i < n_truths; i++) {
+        struct truth *t = &truth[i];
+        if (t->node == n)
+            t->n = t->durable;
+    }
+    for (unsigned i = 0; i < CLIENTS_PER_NODE; i++) {
+        struct client *c = &w.client[n->n * CLIENTS_PER_NODE + i];
+        for (uint32_t k = c->acked + 1; k <= c->said; k++)
+            if (!(c->msg[k].holders >> n->n & 1))
+                c->msg[k].appended = 0;
+    }
+}
+
+void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq)
+{
+    if (!m->acked && !n->evil && !(m->holders >> n->n & 1))
+        broken("I1: %s acknowledges message %u of %llx, which is not on its disk", node_name(n->id), seq,
+               (unsigned long long)client);
+    w.stats.acked += !m->acked;
+    m->acked = true;
+}
+
+void check_clock(struct node *n)
+{
+    if (n->evil)
+        return;
+    w.wall_max_ms = max_u64(w.wall_max_ms, wall_of(n));
+    if (n->st.seg->hlc >> 16 > w.wall_max_ms + SKEW_MAX_MS + 1)
+        broken("I13: the clock of %s runs %llu s ahead of every honest one", node_name(n->id),
+               (unsigned long long)((n->st.seg->hlc >> 16) - w.wall_max_ms) / 1000);
+}
+
+/* ---- what is said on links (called instead of link_next() by the linker) ---- */
+
+int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame)
+{
+    int n = __real_link_next(l, peer, wall_ms, now_ms, frame);
+    if (n <= 0)
+        return n;
+    w.stats.frames++;
+    const struct frame_row *row = frame_row(frame_type(frame));
+    if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
+        trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?", frame_flags(frame) & FRAME_MORE ? " ..." : "");
+    if (frame_type(frame) != FRAME_HAVE)
+        return n;
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    for (struct have_row h; rd_left(&r) > 0;) {
+        read_have_row(&r, &h);
+        uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
+        trace("        %s/%04llx/%04llx : %llu", node_name(h.origin), (unsigned long long)(h.epoch & 0xffff),
+              (unsigned long long)(h.room & 0xffff), (unsigned long long)h.seq);
+        if (h.seq > disk)
+            broken("I9: %s says that it has %s's %llu on disk, and has %llu", node_name(here->id), node_name(h.origin),
+                   (unsigned long long)h.seq, (unsigned long long)disk);
+    }
+    return n;
+}
+
+enum link_verdict __real_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
+                                    struct link_update *up);
+enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
+                                    struct link_update *up);
+enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
+                                    struct link_update *up)
+{
+    static const char *const names[] = {"new", "old", "later", "BAD"};
+    struct segment_head s = {0};
+    enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
+    if (w.tracing && read_segment(f, &s) == 0)
+        trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host), node_name(frame_origin(f)),
+              (unsigned long long)(frame_epoch(f) & 0xffff), (unsigned long long)(frame_room(f) & 0xffff),
+              (unsigned long long)s.first_seq, (unsigned long long)frame_seq(f), v <= LINK_BAD ? names[v] : "?");
+    return v;
+}

@@ -1,0 +1,388 @@
+/* disk.c -- the store of a host: what was committed is there after any crash, nothing else is; and snapshots. */
+#include "sim.h"
+
+#include "store/history.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct blob {
+    unsigned refs;
+    struct history_segment s; /* its pointers lead into `bytes` */
+    uint8_t bytes[];
+};
+
+struct row {
+    uint64_t batch;
+    struct blob *blob;
+};
+
+struct stream {
+    uint64_t origin, epoch, room, last_seq;
+    uint8_t head[HASH_LEN];
+    struct {
+        uint64_t last_seq, pos;
+    } *at;
+    uint32_t n, max;
+};
+
+struct kept_room {
+    uint64_t id, messages, last_hlc;
+    char name[ROOM_NAME_MAX + 1];
+};
+
+struct kept_client {
+    uint64_t client;
+    uint32_t uid, last_seq;
+};
+
+struct history {
+    struct node *node;
+    struct row *row;
+    size_t n, max, n_before; /* n_before: where this transaction began */
+    struct stream *stream;
+    uint32_t n_streams, max_streams;
+    struct map map; /* to a number of `stream` */
+    struct kept_room room[ROOMS + 1];
+    struct kept_client client[CLIENTS_TOP];
+    uint32_t n_rooms, n_clients, n_new_rooms, n_new_clients;
+    struct kept_room new_room[ROOMS + 1];
+    struct kept_client new_client[CLIENTS_TOP];
+    uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
+    bool full;
+    enum commit_fate fate;
+};
+
+struct history *disk_new(struct node *n)
+{
+    struct history *h = calloc(1, sizeof *h);
+    ASSERT(h);
+    h->node = n;
+    return h;
+}
+
+void disk_free(struct history *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < h->n; i++)
+        if (--h->row[i].blob->refs == 0)
+            free(h->row[i].blob);
+    for (uint32_t i = 0; i < h->n_streams; i++)
+        free(h->stream[i].at);
+    map_free(&h->map);
+    free(h->row);
+    free(h->stream);
+    free(h);
+}
+
+static void *copy_of(const void *p, size_t n)
+{
+    void *to = malloc(n ? n : 1);
+    ASSERT(to);
+    if (n > 0)
+        memcpy(to, p, n);
+    return to;
+}
+
+struct history *disk_copy(const struct history *h)
+{
+    struct history *c = copy_of(h, sizeof *h);
+    c->max = h->n;
+    c->row = copy_of(h->row, h->n * sizeof *h->row);
+    for (size_t i = 0; i < h->n; i++)
+        h->row[i].blob->refs++;
+    c->max_streams = h->n_streams;
+    c->stream = copy_of(h->stream, h->n_streams * sizeof *h->stream);
+    for (uint32_t i = 0; i < h->n_streams; i++) {
+        c->stream[i].max = h->stream[i].n;
+        c->stream[i].at = copy_of(h->stream[i].at, h->stream[i].n * sizeof *h->stream[i].at);
+    }
+    c->map.slot = copy_of(h->map.slot, h->map.max * sizeof *h->map.slot);
+    c->full = false;
+    c->fate = FATE_GOOD;
+    return c;
+}
+
+void disk_full(struct history *h, bool full)
+{
+    h->full = full;
+}
+
+void disk_fate(struct history *h, enum commit_fate fate)
+{
+    h->fate = fate;
+}
+
+static struct stream *find(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    uint32_t *i = map_find(&h->map, origin, epoch, room);
+    return i ? &h->stream[*i] : NULL;
+}
+
+uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    return s ? s->last_seq : 0;
+}
+
+void disk_each(const struct history *h, void (*each)(void *arg, const struct history_segment *s), void *arg)
+{
+    for (size_t i = 0; i < h->n; i++)
+        each(arg, &h->row[i].blob->s);
+}
+
+void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row), void *arg)
+{
+    for (uint32_t i = 0; i < h->n_streams; i++) {
+        const struct stream *s = &h->stream[i];
+        struct have_row row = {s->origin, s->epoch, s->room, s->last_seq};
+        each(arg, &row);
+    }
+}
+
+uint64_t disk_digest(const struct history *h)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < h->n_streams; i++) {
+        const struct stream *s = &h->stream[i];
+        sum += mix(mix(s->origin ^ s->epoch, s->room ^ s->last_seq), get_u64(s->head));
+    }
+    return sum;
+}
+
+/* ---- one transaction ---- */
+
+int history_begin(struct history *h, uint64_t batch)
+{
+    if (h->full)
+        return -ENOSPC;
+    h->batch = batch;
+    h->n_before = h->n;
+    h->new_hlc = h->newest_hlc;
+    h->n_new_rooms = h->n_new_clients = 0;
+    return 0;
+}
+
+int history_add(struct history *h, const struct history_segment *s)
+{
+    struct blob *b = malloc(sizeof *b + s->len + 2 * HASH_LEN + SIGNATURE_LEN);
+    ASSERT(b);
+    *b = (struct blob){.refs = 1, .s = *s};
+    uint8_t *p = b->bytes;
+    memcpy(p, s->prev, HASH_LEN);
+    memcpy(p + HASH_LEN, s->hash, HASH_LEN);
+    memcpy(p + 2 * HASH_LEN, s->signature, SIGNATURE_LEN);
+    memcpy(p + 2 * HASH_LEN + SIGNATURE_LEN, s->frames, s->len);
+    b->s.prev = p;
+    b->s.hash = p + HASH_LEN;
+    b->s.signature = p + 2 * HASH_LEN;
+    b->s.frames = p + 2 * HASH_LEN + SIGNATURE_LEN;
+    if (h->n == h->max) {
+        h->max = h->max ? h->max * 2 : 256;
+        h->row = realloc(h->row, h->max * sizeof *h->row);
+        ASSERT(h->row);
+    }
+    h->row[h->n++] = (struct row){h->batch, b};
+    if (!s->apart)
+        h->new_hlc = max_u64(h->new_hlc, s->hlc_max);
+    return 0;
+}
+
+int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t last_seq, uint64_t wall)
+{
+    (void)wall;
+    ASSERT(h->n_new_clients < CLIENTS_TOP);
+    h->new_client[h->n_new_clients++] = (struct kept_client){client, uid, last_seq};
+    return 0;
+}
+
+int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_messages, uint64_t last_hlc)
+{
+    uint32_t i = 0;
+    while (i < h->n_new_rooms && h->new_room[i].id != id)
+        i++;
+    ASSERT(i < ARRAY_LEN(h->new_room));
+    struct kept_room *r = &h->new_room[i];
+    if (i == h->n_new_rooms) {
+        *r = (struct kept_room){.id = id};
+        h->n_new_rooms++;
+    }
+    r->messages += new_messages;
+    r->last_hlc = max_u64(r->last_hlc, last_hlc);
+    if (name.len > 0)
+        memcpy(r->name, name.p, min_size(name.len, ROOM_NAME_MAX));
+    return 0;
+}
+
+void history_rollback(struct history *h)
+{
+    for (; !h->full && h->n > h->n_before; h->n--)
+        free(h->row[h->n - 1].blob);
+    h->n_before = h->n;
+}
+
+/* by_pos -- rows lie by position; one commit adds them stream by stream. */
+static void by_pos(struct history *h)
+{
+    for (size_t i = h->n_before + 1; i < h->n; i++) {
+        struct row r = h->row[i];
+        size_t k = i;
+        for (; k > 0 && h->row[k - 1].blob->s.pos > r.blob->s.pos; k--)
+            h->row[k] = h->row[k - 1];
+        h->row[k] = r;
+    }
+}
+
+static void add_to_stream(struct history *h, const struct history_segment *g)
+{
+    struct stream *s = find(h, g->origin, g->epoch, g->room);
+    if (!s) {
+        if (h->n_streams == h->max_streams) {
+            h->max_streams = h->max_streams ? h->max_streams * 2 : 64;
+            h->stream = realloc(h->stream, h->max_streams * sizeof *h->stream);
+            ASSERT(h->stream);
+        }
+        s = &h->stream[h->n_streams];
+        *s = (struct stream){.origin = g->origin, .epoch = g->epoch, .room = g->room};
+        map_add(&h->map, g->origin, g->epoch, g->room, h->n_streams++);
+    }
+    if (s->n == s->max) {
+        s->max = s->max ? s->max * 2 : 8;
+        s->at = realloc(s->at, s->max * sizeof *s->at);
+        ASSERT(s->at);
+    }
+    s->at[s->n].last_seq = g->last_seq;
+    s->at[s->n++].pos = g->pos;
+    s->last_seq = g->last_seq;
+    memcpy(s->head, g->hash, HASH_LEN);
+}
+
+static void keep_room(struct history *h, const struct kept_room *n)
+{
+    uint32_t i = 0;
+    while (i < h->n_rooms && h->room[i].id != n->id)
+        i++;
+    if (i == h->n_rooms) {
+        ASSERT(h->n_rooms < ARRAY_LEN(h->room) && n->name[0] != '\0');
+        h->room[h->n_rooms++] = *n;
+        return;
+    }
+    h->room[i].messages += n->messages;
+    h->room[i].last_hlc = max_u64(h->room[i].last_hlc, n->last_hlc);
+}
+
+static void keep_client(struct history *h, const struct kept_client *n)
+{
+    uint32_t i = 0;
+    while (i < h->n_clients && h->client[i].client != n->client)
+        i++;
+    h->n_clients += i == h->n_clients;
+    h->client[i] = *n;
+}
+
+int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
+{
+    enum commit_fate fate = h->fate;
+    h->fate = FATE_GOOD;
+    if (fate == FATE_LOST)
+        return -EIO;
+    size_t from = h->n_before;
+    h->n_before = h->n; /* so that a rollback after -EIO takes nothing away */
+    for (size_t i = from; i < h->n; i++) {
+        check_stored(h->node, &h->row[i].blob->s);
+        add_to_stream(h, &h->row[i].blob->s);
+    }
+    h->n_before = from;
+    by_pos(h);
+    h->n_before = h->n;
+    for (uint32_t i = 0; i < h->n_new_rooms; i++)
+        keep_room(h, &h->new_room[i]);
+    for (uint32_t i = 0; i < h->n_new_clients; i++)
+        keep_client(h, &h->new_client[i]);
+    h->durable = end;
+    h->ring_size = ring_size;
+    h->newest_hlc = h->new_hlc;
+    return fate == FATE_UNKNOWN ? -EIO : 0;
+}
+
+/* ---- what is there ---- */
+
+void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size)
+{
+    *pos = h->durable;
+    *ring_size = h->ring_size;
+}
+
+uint64_t history_newest_hlc(struct history *h)
+{
+    return h->newest_hlc;
+}
+
+int history_rooms(struct history *h,
+                  void (*each)(void *arg, uint64_t id, struct text name, uint64_t messages, uint64_t last_hlc), void *arg)
+{
+    for (uint32_t i = 0; i < h->n_rooms; i++)
+        each(arg, h->room[i].id, text_of(h->room[i].name), h->room[i].messages, h->room[i].last_hlc);
+    return 0;
+}
+
+int history_clients(struct history *h, uint32_t max, void (*each)(void *arg, uint64_t client, uint32_t uid, uint32_t last_seq),
+                    void *arg)
+{
+    for (uint32_t i = 0; i < h->n_clients && i < max; i++)
+        each(arg, h->client[i].client, h->client[i].uid, h->client[i].last_seq);
+    return 0;
+}
+
+int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t *last_seq, uint8_t head[HASH_LEN])
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    *last_seq = s ? s->last_seq : 0;
+    memset(head, 0, HASH_LEN);
+    if (s)
+        memcpy(head, s->head, HASH_LEN);
+    return 0;
+}
+
+int history_streams(struct history *h,
+                    void (*each)(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
+                                 const uint8_t head[HASH_LEN]),
+                    void *arg)
+{
+    for (uint32_t i = 0; i < h->n_streams; i++) {
+        const struct stream *s = &h->stream[i];
+        each(arg, s->origin, s->epoch, s->room, s->last_seq, s->head);
+    }
+    return 0;
+}
+
+int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
+                 bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    size_t lo = 0, hi = h->n;
+    (void)room; /* feeds look at all of them */
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (h->row[mid].blob->s.pos < from)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (unsigned n = 0; lo < h->n && n < max; lo++, n++) {
+        struct history_row r = {h->row[lo].blob->s, h->row[lo].batch};
+        if (!each(arg, &r))
+            break;
+    }
+    return 0;
+}
+
+int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint64_t *pos)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    *pos = UINT64_MAX;
+    for (uint32_t i = 0; s && i < s->n && *pos == UINT64_MAX; i++)
+        if (s->at[i].last_seq > seq)
+            *pos = s->at[i].pos;
+    return 0;
+}

@@ -1,0 +1,232 @@
+/* evil.c -- a host that lies: what its relay wants to send is dropped, changed, repeated, invented. */
+#include "sim.h"
+
+#include "trust/seal.h"
+
+#include <stdlib.h>
+
+enum { REPLAYS = 16, PIECE_MAX = 32 * 1024 };
+
+struct piece {
+    size_t len;
+    uint8_t bytes[PIECE_MAX];
+};
+
+struct evil_end {
+    struct wire in;
+    uint64_t withheld; /* bit per host whose streams this peer does not get */
+    uint8_t buf[WIRE_BUFFER];
+};
+
+static struct piece replay[REPLAYS];
+static unsigned n_replays;
+static struct map forked;              /* (epoch, room, class) -> the number from which on there is another version */
+static struct map second;              /* (epoch, room, class + last_seq) -> place in `hashes` */
+static uint8_t hashes[1 << 14][HASH_LEN];
+static uint32_t n_hashes;
+
+void evil_reset(void)
+{
+    n_replays = n_hashes = 0;
+    map_free(&forked);
+    map_free(&second);
+}
+
+void evil_end_free(struct tls *t)
+{
+    free(t->evil);
+    t->evil = NULL;
+}
+
+static void emit(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    net_push(t, frame, frame_stride(frame));
+    if (len > 0)
+        net_push(t, frames, len);
+}
+
+/* seal_again -- as the owner of `by` can: a good seal if it is its own stream, else a forgery. */
+static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *frames, size_t len, const uint8_t *prev)
+{
+    struct segment_head s;
+    int r = read_segment(frame, &s);
+    ASSERT(r == 0);
+    if (prev)
+        memcpy(s.prev, prev, HASH_LEN);
+    s.bytes = (uint32_t)len;
+    seal_hash(s.prev, frames, len, s.hash);
+    seal_sign(&by->identity, s.hash, s.signature);
+    const uint8_t *last = frames;
+    for (size_t i = 0; i < len; i += frame_stride(frames + i))
+        last = frames + i;
+    r = write_segment(frame, &s, frame_origin(last), frame_epoch(last), frame_room(last), frame_seq(last), frame_hlc(last));
+    ASSERT(r > 0);
+}
+
+/* forge -- the next segment of somebody else's stream. */
+static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
+{
+    uint8_t head[FRAME_MAX], said[FRAME_MAX];
+    struct segment_head s;
+    char text[] = "never said";
+    if (frame_origin(frame) == t->node->id || read_segment(frame, &s) < 0)
+        return; /* our own would be no forgery but a fork */
+    struct say say = {text_of("u0"), text_of(text)};
+    int n = write_say(said, &say, frame_room(frame), frame_client(frames), 1, 0);
+    ASSERT(n > 0);
+    frame_set_origin(said, frame_origin(frame));
+    frame_set_epoch(said, frame_epoch(frame));
+    frame_set_seq(said, frame_seq(frame) + 1);
+    frame_set_hlc(said, frame_hlc(frame) + 1);
+    struct segment_head next = {.count = 1, .bytes = (uint32_t)n, .first_seq = frame_seq(frame) + 1};
+    memcpy(next.prev, s.hash, HASH_LEN);
+    int r = write_segment(head, &next, frame_origin(frame), frame_epoch(frame), frame_room(frame), next.first_seq,
+                          frame_hlc(said));
+    ASSERT(r > 0);
+    if (one_in(3))
+        frame_set_origin(head, t->node->id); /* in our own name, with another's words */
+    seal_again(t->node, head, said, (size_t)n, NULL);
+    w.stats.forgeries++;
+    emit(t, head, said, (size_t)n);
+}
+
+static void tamper(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    uint8_t head[FRAME_MAX], *body = malloc(len);
+    ASSERT(body);
+    memcpy(head, frame, frame_stride(frame));
+    memcpy(body, frames, len);
+    if (one_in(3))
+        head[FRAME_HEAD + chance(frame_body_len(frame))] ^= 1;
+    else
+        body[chance(len)] ^= 1;
+    w.stats.forgeries++;
+    emit(t, head, body, len);
+    free(body);
+}
+
+static void record(const uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    size_t head = frame_stride(frame);
+    if (head + len > PIECE_MAX)
+        return;
+    struct piece *p = &replay[n_replays++ % REPLAYS];
+    p->len = head + len;
+    memcpy(p->bytes, frame, head);
+    memcpy(p->bytes + head, frames, len);
+}
+
+/* fork -- another version of our own words for every second peer, with a good seal. */
+static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    uint64_t class = mix(w.seed, end_peer(t)->n) & 1, epoch = frame_epoch(frame), room = frame_room(frame);
+    struct segment_head s;
+    if (frame_origin(frame) != t->node->id || class == 0 || read_segment(frame, &s) < 0 || s.first_seq == 1)
+        return false;
+    uint32_t *from = map_find(&forked, epoch, room, class);
+    if (!from && !one_in(20))
+        return false;
+    if (!from)
+        from = map_add(&forked, epoch, room, class, (uint32_t)s.first_seq);
+    if (s.first_seq < *from || n_hashes == ARRAY_LEN(hashes))
+        return false;
+    uint32_t *before = map_find(&second, epoch, room, s.first_seq - 1);
+    uint8_t head[FRAME_MAX], *body = malloc(len);
+    ASSERT(body);
+    memcpy(head, frame, frame_stride(frame));
+    memcpy(body, frames, len);
+    for (size_t i = 0; i < len; i += frame_stride(body + i))
+        body[i + frame_len(body + i) - 1] ^= 1; /* the last letter */
+    seal_again(t->node, head, body, len, before ? hashes[*before] : NULL);
+    int r = read_segment(head, &s);
+    ASSERT(r == 0);
+    if (!map_find(&second, epoch, room, frame_seq(frame))) {
+        memcpy(hashes[n_hashes], s.hash, HASH_LEN);
+        map_add(&second, epoch, room, frame_seq(frame), n_hashes++);
+    }
+    w.stats.equivocations++;
+    w.stats.forks = 1;
+    emit(t, head, body, len);
+    free(body);
+    return true;
+}
+
+static void garbage(struct tls *t)
+{
+    uint8_t junk[256];
+    for (size_t i = 0; i < sizeof junk; i++)
+        junk[i] = (uint8_t)chance(256);
+    w.stats.lies++;
+    net_push(t, junk, 1 + chance(sizeof junk));
+}
+
+static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    uint64_t modes = t->node->evil_modes;
+    const struct node *origin = node_by_id(frame_origin(frame));
+    if (modes & EVIL_WITHHOLD && origin && t->evil->withheld >> origin->n & 1) {
+        w.stats.withheld++;
+        return;
+    }
+    if (modes & EVIL_GAP && one_in(50)) {
+        w.stats.withheld++;
+        return;
+    }
+    record(frame, frames, len);
+    if (modes & EVIL_TAMPER && one_in(40)) {
+        tamper(t, frame, frames, len);
+        return;
+    }
+    if (!(modes & EVIL_FORK && fork_it(t, frame, frames, len)))
+        emit(t, frame, frames, len);
+    if (modes & EVIL_FORGE && one_in(30))
+        forge(t, frame, frames);
+    if (modes & EVIL_REPLAY && one_in(10) && n_replays > 0) {
+        const struct piece *p = &replay[chance(min_u64(n_replays, REPLAYS))];
+        w.stats.replays++;
+        net_push(t, p->bytes, p->len);
+    }
+}
+
+/* lie -- about what we have. */
+static void lie(struct tls *t, const uint8_t *frame)
+{
+    uint8_t f[FRAME_MAX];
+    memcpy(f, frame, frame_stride(frame));
+    size_t rows = frame_body_len(f) / sizeof(struct have_row);
+    for (size_t i = 0; i < rows; i++)
+        if (one_in(4))
+            put_u64(f + FRAME_HEAD + i * sizeof(struct have_row) + 24, one_in(2) ? chance(1000) : UINT64_MAX);
+    w.stats.lies++;
+    emit(t, f, NULL, 0);
+}
+
+size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
+{
+    const uint8_t *frame, *frames;
+    size_t room, n;
+    if (!t->evil) {
+        t->evil = malloc(sizeof *t->evil);
+        ASSERT(t->evil);
+        wire_init(&t->evil->in, t->evil->buf);
+        t->evil->withheld = one_in(2) ? chance(UINT64_MAX) : 0;
+    }
+    for (size_t done = 0; done < len;) {
+        uint8_t *to = wire_room(&t->evil->in, &room);
+        size_t some = min_size(room, len - done);
+        memcpy(to, p + done, some);
+        wire_fed(&t->evil->in, some);
+        done += some;
+        while (wire_next(&t->evil->in, &frame, &frames, &n) == 1) {
+            if (frame_type(frame) == FRAME_SEGMENT)
+                segment(t, frame, frames, n);
+            else if (frame_type(frame) == FRAME_HAVE && t->node->evil_modes & EVIL_LIE && one_in(10))
+                lie(t, frame);
+            else
+                emit(t, frame, NULL, 0);
+            if (t->node->evil_modes & EVIL_GARBAGE && one_in(400))
+                garbage(t);
+        }
+    }
+    return len;
+}

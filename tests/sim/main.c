@@ -1,0 +1,247 @@
+/* main.c -- run seeds, look for what is broken, add up.
+ *
+ *   sim [-n SEEDS] [-s FIRST] [-h HOSTS] [-j PROCESSES] [-t]   t: show what happens
+ *   sim -m [-n SEEDS]                                          the seeded bugs
+ *   sim -u [-n SEEDS]                                          as a unit test (TAP) */
+#include "sim.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+unsigned mutant;
+
+enum { SETTLE_S = 180 };
+
+static void settle(void)
+{
+    uint64_t from = w.now, end = from + SETTLE_S * S, look = w.now;
+    faults_end();
+    while (world_event()) {
+        if (w.now < look)
+            continue;
+        look = w.now + 100 * MS;
+        if (check_same(false))
+            break;
+        if (w.now > end) {
+            (void)check_same(true);
+            broken("I7: not everybody has everything %d s after all faults ended", SETTLE_S);
+        }
+    }
+    w.stats.converge_us = w.stats.converge_max_us = w.now - from;
+    check_end();
+}
+
+/* run -- one seed; returns true when all held. */
+static bool run(uint64_t seed, unsigned hosts)
+{
+    volatile bool good = false;
+    world_reset(seed);
+    check_reset();
+    evil_reset();
+    if (setjmp(w.broken) == 0) {
+        faults_plan(hosts);
+        people_reset();
+        for (unsigned i = 0; i < w.n_nodes; i++)
+            at(chance(500 * MS), EV_BOOT, i, 0);
+        at(S, EV_FAULT, 0, 0);
+        while (w.now < w.chaos_us && world_event())
+            ;
+        settle();
+        good = true;
+    }
+    w.stats.sim_us = w.now;
+    w.stats.runs = 1;
+    return good;
+}
+
+static void add(struct stats *to, const struct stats *s)
+{
+    uint64_t *a = (uint64_t *)to;
+    const uint64_t *b = (const uint64_t *)s;
+    uint64_t slowest = max_u64(to->converge_max_us, s->converge_max_us);
+    for (size_t i = 0; i < sizeof *to / sizeof *a; i++)
+        a[i] += b[i];
+    to->converge_max_us = slowest;
+}
+
+static void show_broken(uint64_t seed, unsigned hosts)
+{
+    bool was = w.tracing;
+    printf("# seed %llu is broken at step %llu: %s\n", (unsigned long long)seed, (unsigned long long)w.step, w.verdict);
+    world_free();
+    if (!was) {
+        w.tracing = true;
+        (void)run(seed, hosts); /* the same again, to see how it came */
+        w.tracing = was;
+    }
+    trace_show();
+    printf("#   %s\n# replay: make sim SEED=%llu%s TRACE=1\n", w.verdict, (unsigned long long)seed, hosts ? " HOSTS=.." : "");
+}
+
+#define N(x) (unsigned long long)(x)
+static void report(const struct stats *s, double seconds)
+{
+    printf("%llu runs (%llu with a lying host), %.1f simulated hours in %.1f s (%.0fx), %llu events\n", N(s->runs), N(s->evil_runs),
+           (double)s->sim_us / 3.6e9, seconds, (double)s->sim_us / 1e6 / (seconds > 0 ? seconds : 1), N(s->events));
+    printf("entries %llu, acknowledged %llu, segments stored %llu, frames %llu, bytes %llu, links made %llu\n", N(s->entries),
+           N(s->acked), N(s->segments), N(s->frames), N(s->bytes), N(s->links));
+    printf("crashes %llu (power %llu), rollbacks %llu, breaks %llu, cuts %llu, clock jumps %llu, pauses %llu, disk full %llu, "
+           "membership changes %llu\n",
+           N(s->crashes), N(s->power_cuts), N(s->rollbacks), N(s->breaks), N(s->cuts), N(s->clock_jumps), N(s->pauses),
+           N(s->disk_full), N(s->membership));
+    printf("forgeries %llu, replays %llu, withheld %llu, equivocations %llu in %llu runs, other lies %llu\n", N(s->forgeries),
+           N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks), N(s->lies));
+    printf("acknowledged and lost with the only disk that had it %llu, answers before what they answer (withheld) %llu\n",
+           N(s->lost_by_rollback), N(s->reordered));
+    printf("all the same again after %.1f s on average, %.1f s at most\n", (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),
+           (double)s->converge_max_us / 1e6);
+}
+
+/* seeds -- run [first, first + n) in `jobs` processes; what they counted comes together.  Returns how many broke. */
+static unsigned seeds(uint64_t first, uint64_t n, unsigned hosts, unsigned jobs, struct stats *all)
+{
+    struct shared {
+        struct stats stats;
+        unsigned bad;
+    } *s = mmap(NULL, jobs * sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ASSERT(s != MAP_FAILED);
+    for (unsigned j = 0; j < jobs; j++) {
+        fflush(NULL);
+        pid_t pid = jobs > 1 ? fork() : 0;
+        if (pid > 0)
+            continue;
+        for (uint64_t i = j; i < n; i += jobs) {
+            bool good = run(first + i, hosts);
+            add(&s[j].stats, &w.stats);
+            if (!good) {
+                s[j].bad++;
+                show_broken(first + i, hosts);
+            }
+            world_free();
+        }
+        if (jobs > 1) {
+            fflush(NULL);
+            _exit(0);
+        }
+    }
+    while (jobs > 1 && wait(NULL) > 0)
+        ;
+    unsigned bad = 0;
+    for (unsigned j = 0; j < jobs; j++) {
+        add(all, &s[j].stats);
+        bad += s[j].bad;
+    }
+    munmap(s, jobs * sizeof *s);
+    return bad;
+}
+
+/* ---- mutants ---- */
+
+static const struct {
+    const char *name, *what;
+} mutants[] = {
+    {"", ""},
+#define MUTATION(name, what) {#name, what},
+#include "mutants.def"
+#undef MUTATION
+};
+
+/* hunt -- in a process of its own: which seed finds it?  Returns true when one did. */
+static bool hunt(unsigned m, uint64_t n, unsigned hosts)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        mutant = m;
+        for (uint64_t seed = 1; seed <= n; seed++) {
+            bool good = run(seed, hosts);
+            if (!good) {
+                printf("| %s | %s | %llu | %s |\n", mutants[m].name, mutants[m].what, N(seed), w.verdict);
+                fflush(NULL);
+                _exit(0);
+            }
+            world_free();
+        }
+        printf("| %s | %s | not found in %llu | |\n", mutants[m].name, mutants[m].what, N(n));
+        fflush(NULL);
+        _exit(1);
+    }
+    int status = 1;
+    waitpid(pid, &status, 0);
+    return status == 0;
+}
+
+static int all_mutants(uint64_t n, unsigned hosts, unsigned only)
+{
+    unsigned missed = 0;
+    printf("| mutant | what it does | first seed | as |\n|---|---|---|---|\n");
+    for (unsigned m = only ? only : 1; m < ARRAY_LEN(mutants) && (!only || m == only); m++)
+        missed += !hunt(m, n, hosts);
+    printf("%u of %zu not found\n", missed, ARRAY_LEN(mutants) - 1);
+    return missed ? EXIT_FAILURE : 0;
+}
+
+/* ---- unit test ---- */
+
+static int unit(uint64_t n, unsigned jobs)
+{
+    struct stats s = {0};
+    printf("TAP version 13\n1..2\n");
+    unsigned bad = seeds(1, n, 0, jobs, &s);
+    printf("%sok 1 - %llu seeds, %.1f simulated hours\n", bad ? "not " : "", N(n), (double)s.sim_us / 3.6e9);
+    bool same = true;
+    for (uint64_t seed = 1; seed <= 5 && same; seed++) {
+        (void)run(seed, 0);
+        uint64_t before = w.digest;
+        world_free();
+        (void)run(seed, 0);
+        same = w.digest == before;
+        world_free();
+    }
+    printf("%sok 2 - a seed always runs the same way\n", same ? "" : "not ");
+    return bad || !same ? EXIT_FAILURE : 0;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = 100, first = 1;
+    unsigned hosts = 0, jobs = 1;
+    bool tap = false, hunting = false;
+    struct stats all = {0};
+    struct timespec t0, t1;
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 512 << 20);
+    for (int c; (c = getopt(argc, argv, "n:s:h:j:M:tmu")) != -1;) {
+        switch (c) {
+        case 'n': n = strtoull(optarg, NULL, 10); break;
+        case 's': first = strtoull(optarg, NULL, 10); break;
+        case 'h': hosts = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'j': jobs = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'M': mutant = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 't': w.tracing = w.echo = true; break;
+        case 'm': hunting = true; break;
+        case 'u': tap = true; break;
+        default: return EXIT_FAILURE;
+        }
+    }
+    if (hosts > NODES_MAX || jobs < 1 || jobs > 64)
+        return EXIT_FAILURE;
+    if (hunting)
+        return all_mutants(n, hosts, mutant);
+    if (tap)
+        return unit(n, jobs);
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    unsigned bad = seeds(first, n, hosts, jobs, &all);
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    report(&all, (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9);
+    if (n == 1)
+        printf("digest %016llx\n", N(w.digest));
+    printf("%u broken\n", bad);
+    return bad ? EXIT_FAILURE : 0;
+}

@@ -1,0 +1,340 @@
+/* node.c -- one host: how it starts and stops, and the turns of its link process and its keeper (as proc/link.c and
+ * proc/keeper.c have them). */
+#include "sim.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "store/history.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STREAMS_MIN = 8, TICK_MS = 250 };
+
+struct node *node_new(unsigned n)
+{
+    struct node *x = calloc(1, sizeof *x);
+    ASSERT(x);
+    x->n = n;
+    for (unsigned i = 0; i < KEY_LEN / 8; i++)
+        put_u64(x->identity.key + 8 * i, mix(n + 1, i));
+    x->identity.node = x->tls.node = x;
+    x->id = host_of_key(x->identity.key);
+    x->hub_turn.node = x->keeper_turn.node = x;
+    x->hub_loop.arg = &x->hub_turn;
+    x->keeper_loop.arg = &x->keeper_turn;
+    x->disk = disk_new(x);
+    x->powered = true;
+    return x;
+}
+
+struct node *node_by_id(uint64_t id)
+{
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        if (w.node[i]->id == id)
+            return w.node[i];
+    return NULL;
+}
+
+const char *node_name(uint64_t id)
+{
+    static char name[4][16];
+    static unsigned k;
+    const struct node *n = node_by_id(id);
+    char *to = name[k++ % 4];
+    snprintf(to, sizeof name[0], n ? "h%u" : "?", n ? n->n : 0);
+    return to;
+}
+
+/* ---- the link process ---- */
+
+void node_peers(struct node *n)
+{
+    struct peers ps = {0};
+    struct hub *h = n->hub;
+    here = n;
+    for (unsigned i = 0; i < w.n_nodes; i++) {
+        if (i == n->n || !(n->knows >> i & 1))
+            continue;
+        struct peer *p = &ps.peer[ps.n++];
+        snprintf(p->name, sizeof p->name, "h%u", i);
+        bool dials = w.edge[n->n][i].exists && (n->n < i || mix(w.seed, n->n * NODES_MAX + i) % 3 != 0);
+        snprintf(p->address, sizeof p->address, dials ? "h%u:1" : "-", i);
+        memcpy(p->key, w.node[i]->identity.key, KEY_LEN);
+        p->host = w.node[i]->id;
+    }
+    hub_set_peers(h, &ps);
+}
+
+static void hub_free(struct hub *h)
+{
+    for (unsigned i = 0; h && i < CONNS_MAX; i++) {
+        free(h->link[i].c.buf);
+        buffer_free(&h->link[i].c.out);
+    }
+    if (h) {
+        buffer_free(&h->keeper.out);
+        free(h->keeper.buf);
+        free(h->core.ours.entry);
+    }
+    free(h);
+}
+
+static void hub_start(struct node *n)
+{
+    struct have ours;
+    char name[16];
+    void *memory = malloc(have_size(STREAMS_MIN));
+    struct hub *h = calloc(1, sizeof *h);
+    ASSERT(memory && h);
+    here = n;
+    have_init(&ours, memory, STREAMS_MIN);
+    n->hub = h;
+    h->st = &n->st;
+    h->loop = &n->hub_loop;
+    h->listener.fd = -1;
+    h->prng.s = os_random_u64();
+    h->tls = &n->tls;
+    snprintf(name, sizeof name, "h%u", n->n);
+    link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
+    int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
+    if (r < 0)
+        broken("I12: the link process cannot reach the keeper: %s", strerror(-r));
+    r = hub_listen(h, fd_new(FD_LISTENER, n, NULL));
+    ASSERT(r == 0);
+    n->linked = true;
+    node_peers(n);
+    turn_wake(&n->hub_turn, 0);
+}
+
+static void hub_stop(struct node *n, bool silent)
+{
+    n->linked = false;
+    net_vanish(n, silent);
+    fds_drop_turn(&n->hub_turn);
+    hub_free(n->hub);
+    n->hub = NULL;
+}
+
+void node_hub_restart(struct node *n)
+{
+    if (!n->up)
+        return;
+    trace("link process killed");
+    hub_stop(n, false);
+    hub_start(n);
+}
+
+void node_hub_turn(struct node *n)
+{
+    struct turn *t = &n->hub_turn;
+    t->due = 0;
+    if (!n->up)
+        return;
+    if (w.now < t->until) {
+        turn_wake(t, 0);
+        return;
+    }
+    here = n;
+    bool more = turn_sources(t);
+    more |= hub_go_on(n->hub);
+    hub_sweep(n->hub);
+    check_journal(n);
+    if (journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal))
+        turn_wake(&n->keeper_turn, n->commit_us / 2 + chance(n->commit_us));
+    if (!keeper_line_flush(&n->hub->keeper)) {
+        node_hub_restart(n);
+        return;
+    }
+    turn_wake(&n->keeper_turn, 5 * MS); /* orders */
+    if (more)
+        turn_wake(t, 50);
+}
+
+void node_tick(struct node *n)
+{
+    here = n;
+    if (w.now >= n->hub_turn.until) {
+        hub_tick(n->hub);
+        hub_sweep(n->hub);
+        turn_wake(&n->hub_turn, 0);
+    }
+    check_clock(n);
+    at(w.now + TICK_MS * MS, EV_TICK, n->n, n->life);
+}
+
+/* ---- the keeper ---- */
+
+static void on_leaf(void *arg)
+{
+    (void)arg;
+}
+
+static void on_query(void *arg, const uint8_t *frame)
+{
+    (void)arg;
+    (void)frame;
+}
+
+static void keeper_start(struct node *n)
+{
+    here = n;
+    int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, &n->keeper_loop, -1, on_leaf, n);
+    ASSERT(r == 0);
+}
+
+static void keeper_stop(struct node *n)
+{
+    here = n;
+    feeds_close(n->feeds);
+    commit_close(n->commit);
+    fds_drop_turn(&n->keeper_turn);
+    n->feeds = NULL;
+    n->commit = NULL;
+}
+
+void node_keeper_restart(struct node *n)
+{
+    if (!n->up)
+        return;
+    trace("keeper killed");
+    keeper_stop(n);
+    keeper_start(n);
+    turn_wake(&n->keeper_turn, 0);
+    turn_wake(&n->hub_turn, 0);
+}
+
+void node_pump_feed(struct node *n)
+{
+    struct node *was = here;
+    here = n;
+    turn_sources(&n->keeper_turn);
+    (void)feeds_pump(n->feeds);
+    here = was;
+}
+
+/* commit -- returns false when the keeper is gone. */
+static bool commit(struct node *n, bool *more)
+{
+    uint64_t before = journal_durable(&n->st.seg->journal);
+    int r = commit_some(n->commit, on_query, NULL);
+    n->failing = r == -ENOSPC;
+    atomic_store(&n->st.seg->store_reason, n->failing ? REASON_DISK_FULL : REASON_OK);
+    if (r < 0 && !n->failing) {
+        node_keeper_restart(n);
+        people_durable(n);
+        return false;
+    }
+    if (journal_durable(&n->st.seg->journal) != before) {
+        turn_wake(&n->hub_turn, chance(MS));
+        people_durable(n);
+    }
+    *more |= r > 0;
+    return true;
+}
+
+void node_keeper_turn(struct node *n)
+{
+    bool more = false;
+    n->keeper_turn.due = 0;
+    if (!n->up)
+        return;
+    if (w.now < n->keeper_turn.until) {
+        turn_wake(&n->keeper_turn, 0);
+        return;
+    }
+    here = n;
+    turn_sources(&n->keeper_turn);
+    if (!commit(n, &more))
+        return;
+    more |= feeds_pump(n->feeds);
+    if (more)
+        turn_wake(&n->keeper_turn, 50);
+    else if (n->failing)
+        turn_wake(&n->keeper_turn, 500 * MS);
+}
+
+/* ---- the host ---- */
+
+void node_load(struct node *n)
+{
+    if (n->up && n->linked)
+        node_peers(n);
+}
+
+void node_boot(struct node *n)
+{
+    char name[16], why[128];
+    static uint64_t last_epoch[NODES_MAX];
+    here = n;
+    snprintf(name, sizeof name, "h%u", n->n);
+    n->life++;
+    struct state_options o = {.generation = n->life, .origin = n->id, .epoch = wall_ms() << 16 | (os_random_u64() & 0xffff),
+                              .host = name, .workers = 1, .sessions_max = 2 * CLIENTS_PER_NODE + 2, .ring_size = RING_SIZE};
+    if (MUTANT(OWN_EPOCH_KEPT) && n->life > 1)
+        o.epoch = last_epoch[n->n];
+    last_epoch[n->n] = o.epoch;
+    int r = state_create(name, &o);
+    r = r < 0 ? r : state_attach(&n->st, name, 0, PROC_LINK, true, why, sizeof why);
+    ASSERT(r == 0);
+    n->up = n->powered = true;
+    n->hub_turn.due = n->keeper_turn.due = n->hub_turn.until = n->keeper_turn.until = 0;
+    keeper_start(n);
+    r = commit_restore(n->commit);
+    ASSERT(r == 0);
+    atomic_store(&n->st.seg->ready, 1);
+    r = rules_open(&n->rules, &n->st);
+    ASSERT(r == 0);
+    check_boot(n);
+    trace("started, run %llx", (unsigned long long)o.epoch);
+    hub_start(n);
+    at(w.now + chance(TICK_MS * MS), EV_TICK, n->n, n->life);
+}
+
+void node_stop(struct node *n, enum stop how)
+{
+    if (!n->up)
+        return;
+    here = n;
+    trace(how == STOP_POWER ? "power lost" : "all its processes killed");
+    n->life++;
+    n->up = false;
+    n->powered = how != STOP_POWER;
+    hub_stop(n, how == STOP_POWER);
+    keeper_stop(n);
+    fds_drop(n);
+    free(n->rules.session_saved);
+    n->rules.session_saved = NULL;
+    state_detach(&n->st);
+    check_stop(n);
+}
+
+void node_rollback(struct node *n)
+{
+    if (n->up || !n->snapshot)
+        return;
+    here = n;
+    disk_free(n->disk);
+    n->disk = disk_copy(n->snapshot);
+    n->incarnation++;
+    w.stats.rollbacks++;
+    check_restored(n);
+    trace("disk restored from a snapshot");
+}
+
+void node_free(struct node *n)
+{
+    n->life++;
+    if (n->up) {
+        hub_stop(n, true);
+        keeper_stop(n);
+        fds_drop(n);
+        free(n->rules.session_saved);
+    }
+    check_free(n);
+    disk_free(n->disk);
+    disk_free(n->snapshot);
+    free(n);
+}

@@ -1,0 +1,150 @@
+/* view.c -- I7: when all is quiet again, every honest host has the same and shows the same. */
+#include "sim.h"
+
+#include "base/hash.h"
+#include "store/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct view {
+    const uint8_t **frame;
+    size_t n, max;
+    uint64_t room;
+};
+
+static bool excused(uint64_t origin)
+{
+    const struct node *n = node_by_id(origin);
+    return w.stats.forks > 0 && n && n->evil;
+}
+
+static void add_up(void *arg, const struct have_row *r)
+{
+    uint64_t *sum = arg;
+    if (!excused(r->origin))
+        *sum += mix(mix(r->origin ^ r->epoch, r->room), r->seq);
+}
+
+static uint64_t vector_sum(const struct node *n)
+{
+    uint64_t sum = 0;
+    disk_streams(n->disk, add_up, &sum);
+    return sum;
+}
+
+static void show_difference(void *arg, const struct have_row *r)
+{
+    const struct node *other = arg;
+    uint64_t has = disk_has(other->disk, r->origin, r->epoch, r->room);
+    if (has != r->seq && !excused(r->origin))
+        trace("        %s has %s/%04llx/%04llx : %llu instead of %llu", node_name(other->id), node_name(r->origin),
+              (unsigned long long)(r->epoch & 0xffff), (unsigned long long)(r->room & 0xffff), (unsigned long long)has,
+              (unsigned long long)r->seq);
+}
+
+bool check_same(bool loud)
+{
+    const struct node *first = NULL;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < w.n_nodes; i++) {
+        const struct node *n = w.node[i];
+        if (n->evil)
+            continue;
+        if (!n->up || journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal)) {
+            if (loud)
+                trace("        %s is not at rest: journal %llu, on disk %llu", node_name(n->id),
+                      (unsigned long long)journal_head(&n->st.seg->journal), (unsigned long long)journal_durable(&n->st.seg->journal));
+            return false;
+        }
+        if (first && vector_sum(n) != sum) {
+            if (loud) {
+                disk_streams(first->disk, show_difference, w.node[i]);
+                disk_streams(n->disk, show_difference, w.node[first->n]);
+            }
+            return false;
+        }
+        first = n;
+        sum = vector_sum(n);
+    }
+    for (unsigned c = 0; loud && c < w.n_clients; c++)
+        if (w.client[c].acked < w.client[c].said)
+            trace("        client %u at %s: %u of %u acknowledged", c, node_name(w.client[c].node->id), w.client[c].acked, w.client[c].said);
+    return people_content();
+}
+
+/* ---- what people would see ---- */
+
+static void collect(void *arg, const struct history_segment *s)
+{
+    struct view *v = arg;
+    if (s->room != v->room || excused(s->origin))
+        return;
+    for (size_t i = 0; i < s->len; i += frame_stride(s->frames + i)) {
+        if (frame_type(s->frames + i) != FRAME_SAY)
+            continue;
+        if (v->n == v->max) {
+            v->max = v->max ? v->max * 2 : 256;
+            v->frame = realloc(v->frame, v->max * sizeof *v->frame);
+            ASSERT(v->frame);
+        }
+        v->frame[v->n++] = s->frames + i;
+    }
+}
+
+static int order(const void *a, const void *b)
+{
+    return frame_order(*(const uint8_t *const *)a, *(const uint8_t *const *)b);
+}
+
+/* sum -- of what is shown, in that order; each message once, where it stands first. */
+static uint64_t sum(const struct node *n, uint64_t room)
+{
+    struct view v = {.room = room};
+    struct map once = {0};
+    uint64_t h = 0;
+    disk_each(n->disk, collect, &v);
+    if (v.n > 0)
+        qsort(v.frame, v.n, sizeof *v.frame, order);
+    for (size_t i = 0; i < v.n; i++) {
+        const uint8_t *f = v.frame[i];
+        if (i > 0 && frame_order(v.frame[i - 1], f) == 0)
+            broken("I2: %s shows an entry twice", node_name(n->id));
+        if (map_find(&once, frame_client(f), frame_client_seq(f), 0))
+            continue;
+        map_add(&once, frame_client(f), frame_client_seq(f), 0, 1);
+        h = mix(h, frame_client(f) ^ frame_client_seq(f) ^ frame_hlc(f));
+    }
+    free(v.frame);
+    map_free(&once);
+    return h;
+}
+
+static void check_kept(const struct node *n)
+{
+    for (unsigned c = 0; c < w.n_clients; c++)
+        for (uint32_t i = 1; i <= w.client[c].said && !w.client[c].node->evil; i++) {
+            const struct message *m = &w.client[c].msg[i];
+            if (m->acked && !m->lost && !(m->holders >> n->n & 1))
+                broken("I1: message %u of client %u was acknowledged and is not at %s", i, c, node_name(n->id));
+        }
+}
+
+void check_end(void)
+{
+    const struct node *first = NULL;
+    static const char *const rooms[ROOMS] = {"lobby", "ops", "quiet"};
+    for (unsigned i = 0; i < w.n_nodes; i++) {
+        const struct node *n = w.node[i];
+        if (n->evil)
+            continue;
+        check_kept(n);
+        for (unsigned r = 0; first && r < ROOMS; r++) {
+            uint64_t room = room_id(text_of(rooms[r]));
+            if (sum(first, room) != sum(n, room))
+                broken("I7: %s and %s show #%s differently", node_name(first->id), node_name(n->id), rooms[r]);
+        }
+        first = n;
+        digest(vector_sum(n));
+    }
+}
