@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# abuse.bats -- clients that keep no rule, and those beside them.
+load helper
+
+pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)/ {print $1, $2}'; }
+
+@test "garbage, cut messages, false sessions, names, rooms and FIFOs: refused, and others are served meanwhile" {
+    start
+    before=$(pids)
+    run timeout 300 "$tools/abuse" default
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(pids)" = "$before" ]
+    [ "$(grep -c 'line [0-9]*"' <(chat log --json -n 10000 abuse))" -eq "$(sed -n 's/^\([0-9]*\) lines.*/\1/p' <<<"$output")" ]
+    [ "$(chat log --json -n 10000 abuse | wc -l)" -eq "$(sed -n 's/^\([0-9]*\) lines.*/\1/p' <<<"$output")" ]
+    [ "$(chat log --json -n 10000 bystander | wc -l)" -eq "$(sed -n 's/.* \([0-9]*\) messages.*/\1/p' <<<"$output")" ]
+    run chat log --json -n 10000 abuse/quiet
+    [[ $output != *"from a false session"* ]]
+    run chat rooms
+    [[ $output != *never-opened* && $output != *abuse/false* && $output != *abuse/name* ]]
+}
+
+@test "a user cannot speak as another one, read what is for him, or touch the relay's objects" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to be two users"
+    chmod 755 "$dir"
+    relay --system start
+    remember
+    before=$(pids --system)
+    run timeout 100 "$tools/strangers" daemon games
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(pids --system)" = "$before" ]
+    [ "$(chat log --json strangers | grep -c '"user":"daemon"')" -eq 2 ]
+    [ "$(chat log --json strangers | wc -l)" -eq 2 ]
+    relay --system stop
+}
