@@ -47,6 +47,11 @@ void raw_put(struct raw_relay *relay, unsigned queue, const void *p, size_t len)
         die("the queue takes nothing: %s", strerror(-r));
 }
 
+size_t raw_max(const struct raw_relay *relay, unsigned queue)
+{
+    return min_size(relay->queue[queue].message_max, QUEUE_MESSAGE_MAX);
+}
+
 uint64_t raw_client(const struct raw_relay *relay, unsigned queue)
 {
     uint64_t n = relay->gen.n_queues;

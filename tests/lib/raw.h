@@ -44,6 +44,10 @@ void raw_find(struct raw_relay *relay, const char *instance);
 /* raw_put -- these bytes into a queue, whatever they are, waiting for room. */
 void raw_put(struct raw_relay *relay, unsigned queue, const void *p, size_t len);
 
+/* raw_max -- bytes of the largest message this queue takes: less than QUEUE_MESSAGE_MAX on a
+ * host with low limits. */
+size_t raw_max(const struct raw_relay *relay, unsigned queue);
+
 /* raw_client -- a random client number that belongs to that queue. */
 uint64_t raw_client(const struct raw_relay *relay, unsigned queue);
 

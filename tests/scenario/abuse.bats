@@ -34,3 +34,14 @@ pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)
     [ "$(chat log --json strangers | wc -l)" -eq 2 ]
     relay --system stop
 }
+
+@test "a flood that fills every queue: a victim's messages are acknowledged, and a reader of the flood misses nothing" {
+    printf 'journal = 1M\n' >"$dir/relay.conf"
+    start -c "$dir/relay.conf"
+    before=$(pids)
+    run timeout 400 "$tools/flood" default 8 50
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(pids)" = "$before" ]
+    [ "$(chat log --json -n 10000 victim | wc -l)" -eq 50 ]
+}

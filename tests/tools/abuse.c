@@ -154,7 +154,8 @@ static int garbage(struct raw *a)
 {
     uint8_t m[QUEUE_MESSAGE_MAX], f[2 * FRAME_MAX];
     for (unsigned i = 0; i < 4000; i++) {
-        size_t len = prng_below(&chance, i % 8 ? 300 : sizeof f - ENVELOPE_LEN);
+        size_t len =
+            prng_below(&chance, i % 8 ? 300 : raw_max(a->relay, a->queue) - ENVELOPE_LEN);
         fill_random(f, len);
         if (i % 4 == 0)
             raw_put(a->relay, a->queue, f, len);
@@ -163,8 +164,8 @@ static int garbage(struct raw *a)
                     raw_envelope(m, (uint32_t)prng_below(&chance, 20), f, f, len));
         else if (i % 4 == 2)
             raw_send(a, f, len);
-        else
-            raw_send(a, f, seem(a, f));
+        else if ((len = seem(a, f)) <= raw_max(a->relay, a->queue) - ENVELOPE_LEN)
+            raw_send(a, f, len);
     }
     return ANY;
 }
@@ -352,7 +353,7 @@ static size_t come_and_go(struct raw *c, uint8_t *f, size_t len)
 {
     enum { LONGEST = 104 };
     len += raw_room(c, f + len, FRAME_JOIN, ROOM "/gone");
-    while (len < QUEUE_MESSAGE_MAX - ENVELOPE_LEN - 2 * LONGEST) {
+    while (len < raw_max(c->relay, c->queue) - ENVELOPE_LEN - 2 * LONGEST) {
         len += raw_room(c, f + len, FRAME_LEAVE, ROOM "/gone");
         len += raw_room(c, f + len, FRAME_JOIN, ROOM "/gone");
     }
