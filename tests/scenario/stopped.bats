@@ -22,3 +22,31 @@ readers() {
 @test "readers whose FIFO is full, but whom the ring did not overtake, go on where they were" {
     readers 400 kept
 }
+
+# hold stop|die -- a process of the relay's user stops or dies within a change.
+hold() {
+    start
+    chat send lobby before
+    before=$(pids)
+    "$tools/hold" default "$1" &
+    holder=$!
+    if [ "$1" = stop ]; then
+        until_true 10 grep -q '^State:.T' "/proc/$holder/status"
+    fi
+    chat --timeout 20 send lobby "goes on"
+    status=0
+    wait "$holder" || status=$?
+    [ "$status" -eq 137 ]
+    [ "$(pids)" = "$before" ]
+    run chat log lobby
+    [[ $output == *before*"goes on"* ]]
+    run chat rooms
+    [[ $output != *half-made* ]]
+}
+
+@test "a stopped holder of the lock is killed, and what it had begun is undone" {
+    hold stop
+    has "process $holder has not moved" "$dir/state/default/relay.log"
+}
+
+@test "a holder of the lock who dies leaves nothing half-done" { hold die; }
