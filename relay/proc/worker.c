@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "ipc/fifo.h"
 #include "ipc/mq.h"
+#include "rules/pace.h"
 #include "rules/rules.h"
 #include "shard/shard.h"
 
@@ -43,6 +44,7 @@ struct worker {
     struct proc proc;
     struct shard *shard;
     struct rules rules;
+    struct pace pace; /* of hellos */
     struct mq inbox;
     struct loop_source inbox_src;
     int rendezvous;
@@ -159,6 +161,10 @@ static void welcome(struct worker *w, int fd, uid_t uid, const struct hello *h, 
     const char *user = user_name(w, uid);
     if (h->version_min > PROTOCOL_VERSION || h->version_max < PROTOCOL_VERSION) {
         turn_away(fd, client, REASON_VERSION, "This relay speaks another version; update chat and relay.");
+        return;
+    }
+    if (uid != geteuid() && !pace_take(&w->pace, uid, now_ms())) {
+        turn_away(fd, client, REASON_BUSY, "Too many new sessions at once; wait a second.");
         return;
     }
     uint32_t session = user && client ? attach(w, client, uid, user) : UINT32_MAX;

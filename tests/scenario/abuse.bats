@@ -35,6 +35,32 @@ pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)
     relay --system stop
 }
 
+as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/nonexistent "${@:2}"; }
+
+@test "a user who says hello too often is told to wait, others are not, and chat waits by itself" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to be two users"
+    chmod 755 "$dir"
+    printf 'workers = 1\n' >"$dir/relay.conf"
+    relay --system -c "$dir/relay.conf" start
+    remember
+    cp "$bin/chat" "$tools/hello" "$dir"
+    run as daemon "$dir/hello" default 200
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(awk '{print $2}' <<<"$output")" -ge 64 ]
+    [ "$(awk '{print $4}' <<<"$output")" -gt 0 ]
+    run as daemon "$dir/chat" --timeout 0 send lobby impatient
+    [ "$status" -ne 0 ]
+    [[ $output == *"Too many new sessions at once; wait a second."* ]]
+    as games "$dir/chat" send lobby "from another"
+    run "$tools/hello" default 200
+    [[ $output == "welcome 200 busy 0" ]]
+    as daemon "$dir/chat" --timeout 30 send lobby patient
+    run chat log lobby
+    [[ $output == *"from another"*patient* && $output != *impatient* ]]
+    relay --system stop
+}
+
 @test "a flood that fills every queue: a victim's messages are acknowledged, and a reader of the flood misses nothing" {
     printf 'journal = 1M\n' >"$dir/relay.conf"
     start -c "$dir/relay.conf"
