@@ -26,6 +26,7 @@ enum {
     RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
     START_MS = 100,       /* before a relay that did not start is started again, then twice as long ... */
     START_MAX_MS = 3000,  /* ... up to this */
+    BUSY_MS = 1000,       /* after the relay said that we come too often, and as much again by chance */
     ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
     SEEN_START = 256,
 };
@@ -444,7 +445,7 @@ static int say_hello(struct port *p)
     struct reasoned why;
     if (r == 1 && frame_type(got) == FRAME_REFUSED && read_reasoned(got, &why) == 0) {
         snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)why.text.len, why.text.p);
-        return why.reason == REASON_VERSION ? -EPROTO : -EACCES;
+        return why.reason == REASON_VERSION ? -EPROTO : why.reason == REASON_BUSY ? -EBUSY : -EACCES;
     }
     if (r != 1 || frame_type(got) != FRAME_WELCOME || read_welcome(got, &w) < 0 || memcmp(w.nonce, h.nonce, NONCE_LEN) != 0)
         return -EPIPE; /* not ours: somebody else's bytes */
@@ -648,6 +649,13 @@ static int hand_out(struct port *p, const uint8_t *f, const uint8_t **out)
     return 1;
 }
 
+/* pause_after -- how long to wait after an attempt that ended so. */
+static unsigned pause_after(struct port *p, int r)
+{
+    unsigned ms = r == -EBUSY ? BUSY_MS : RETRY_MS;
+    return ms + (unsigned)prng_below(&p->prng, ms);
+}
+
 static int try_again(struct port *p)
 {
     uint64_t now = now_ms();
@@ -662,7 +670,7 @@ static int try_again(struct port *p)
         stream_close(&p->main);
         p->away = true;
     }
-    p->retry_at = now_ms() + RETRY_MS + prng_below(&p->prng, RETRY_MS);
+    p->retry_at = now_ms() + pause_after(p, r);
     return 0;
 }
 
@@ -727,7 +735,7 @@ static int wait_some(struct port *p, int ms)
 
 static void explain(const struct port *p, int r, char *why, size_t size)
 {
-    if (r == -EACCES && p->end_text[0])
+    if ((r == -EACCES || r == -EBUSY) && p->end_text[0])
         snprintf(why, size, "%s", p->end_text);
     else if (r == -EACCES || r == -EPERM)
         snprintf(why, size, "you may not use the relay of this host; ask its admin");
@@ -763,7 +771,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
         r = come_back(p);
         if (r < 0 && r != -EACCES && r != -EPROTO && r != -EINVAL && now_ms() - p->away_since < o->timeout_ms &&
             (p->o.start || r != -ENOENT || generation_alive(&p->inst)))
-            poll(NULL, 0, RETRY_MS);
+            poll(NULL, 0, (int)pause_after(p, r));
         else
             break;
     } while (r < 0);
@@ -771,7 +779,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
         explain(p, r, why, why_size);
         p->away = true;
         port_close(p);
-        return r == -EPIPE ? -ETIMEDOUT : r == -EPERM ? -EACCES : r;
+        return r == -EPIPE || r == -EBUSY ? -ETIMEDOUT : r == -EPERM ? -EACCES : r;
     }
     *out = p;
     return 0;

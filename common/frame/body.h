@@ -114,6 +114,7 @@ enum reason {
     REASON_LINK_DOWN,
     REASON_NO_ROOM,       /* no such room */
     REASON_STOPPING,      /* the relay is going away */
+    REASON_BUSY,          /* too often: wait, then try again */
 };
 struct reasoned {
     uint8_t reason;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "ipc/fifo.h"
 #include "ipc/mq.h"
+#include "rules/pace.h"
 #include "rules/rules.h"
 #include "shard/shard.h"
 
@@ -29,6 +30,7 @@ enum {
 /* A frame that passed rules_check(), or is to be refused. */
 struct item {
     uint8_t *frame;
+    uint64_t client; /* whose session it was then; the slot may be somebody else's by the time there is room */
     uint32_t session;
     unsigned refuse; /* enum reason, 0: apply */
 };
@@ -42,6 +44,7 @@ struct worker {
     struct proc proc;
     struct shard *shard;
     struct rules rules;
+    struct pace pace; /* of hellos */
     struct mq inbox;
     struct loop_source inbox_src;
     int rendezvous;
@@ -58,6 +61,11 @@ struct worker {
     bool lingering;   /* somebody may be */
     uint64_t durable; /* as acknowledged last */
 };
+
+static bool is_ours(const struct worker *w, const struct session *s, unsigned state)
+{
+    return s->state == state && s->worker == w->proc.args.self;
+}
 
 /* ---- hello ---- */
 
@@ -94,7 +102,7 @@ static void lose(struct worker *w, uint32_t session)
     struct proc *p = &w->proc;
     const struct session *s = &p->st.seg->roster.session[session];
     proc_take(p);
-    if (s->state == SESSION_ATTACHED && s->worker == p->args.self)
+    if (is_ours(w, s, SESSION_ATTACHED))
         roster_detach(&p->st.edit, session, wall_ms());
     state_give(&p->st);
     w->lingering = true;
@@ -106,12 +114,18 @@ static void on_lost(void *arg, uint32_t session)
     lose(arg, session);
 }
 
+/* attach -- returns the session, or as roster_attach().  A session that another worker serves stays there: two FIFOs
+ * of one session would be two secrets for it, and the one that outlives the other good for whoever gets its slot. */
 static uint32_t attach(struct worker *w, uint64_t client, uid_t uid, const char *user)
 {
     struct proc *p = &w->proc;
+    const struct roster *r = &p->st.seg->roster;
     uint32_t limit = uid == geteuid() ? 0 : p->st.seg->shape.sessions_per_user, session = 0;
     proc_take(p);
-    if (limit == 0 || roster_uid_sessions(&p->st.seg->roster, uid, limit) < limit)
+    const struct session *now = &r->session[roster_client(r, client)];
+    if (now->state == SESSION_ATTACHED && !is_ours(w, now, SESSION_ATTACHED))
+        session = UINT32_MAX;
+    else if (limit == 0 || roster_uid_sessions(r, uid, limit) < limit)
         session = roster_attach(&p->st.edit, client, uid, text_of(user), p->args.self, false);
     state_give(&p->st);
     return session;
@@ -149,10 +163,15 @@ static void welcome(struct worker *w, int fd, uid_t uid, const struct hello *h, 
         turn_away(fd, client, REASON_VERSION, "This relay speaks another version; update chat and relay.");
         return;
     }
+    if (uid != geteuid() && !pace_take(&w->pace, uid, now_ms())) {
+        turn_away(fd, client, REASON_BUSY, "Too many new sessions at once; wait a second.");
+        return;
+    }
     uint32_t session = user && client ? attach(w, client, uid, user) : UINT32_MAX;
     if (session == 0 || session == UINT32_MAX) {
         turn_away(fd, client, session == 0 ? REASON_LIMIT : REASON_DENIED,
                   session == 0 ? "Too many sessions; close some and try again."
+                  : user       ? "This client number is in use; start chat again."
                                : "This relay does not know who you are: your user is not in its account database.");
         return;
     }
@@ -193,7 +212,8 @@ static void check_frame(struct worker *w, uint32_t session, uint8_t *f)
     int r = rules_check(&w->proc.st.seg->roster.session[session], f);
     if (r == -EALREADY)
         return;
-    w->item[w->n_items++] = (struct item){f, session, (unsigned)r};
+    uint64_t client = w->proc.st.seg->roster.session[session].client;
+    w->item[w->n_items++] = (struct item){f, client, session, (unsigned)r};
 }
 
 /* split -- the frames of one queue message. */
@@ -231,6 +251,18 @@ static void receive(struct worker *w)
     }
 }
 
+static bool is_goodbye(const struct item *it)
+{
+    return !it->refuse && frame_type(it->frame) == FRAME_BYE;
+}
+
+/* is_there -- is its sender still there?  It may have said goodbye, or died, while its frames waited for room. */
+static bool is_there(const struct worker *w, const struct item *it)
+{
+    const struct session *s = &w->proc.st.seg->roster.session[it->session];
+    return s->client == it->client && is_ours(w, s, SESSION_ATTACHED);
+}
+
 /* apply_some -- one section; returns false when it had to stop early. */
 static bool apply_some(struct worker *w)
 {
@@ -243,7 +275,7 @@ static bool apply_some(struct worker *w)
     for (; w->done < w->n_items; w->done++) {
         const struct item *it = &w->item[w->done];
         uint32_t room = 0;
-        if (frame_type(it->frame) == FRAME_BYE)
+        if (is_goodbye(it) || !is_there(w, it))
             continue;
         r = it->refuse ? rules_refuse(&w->rules, it->session, it->frame, it->refuse)
                        : rules_apply(&w->rules, it->session, it->frame, &room);
@@ -267,9 +299,12 @@ static void after_section(struct worker *w, unsigned from)
             log_error("out of memory");
     }
     for (unsigned i = from; i < w->done; i++) {
-        if (frame_type(w->item[i].frame) == FRAME_BYE)
-            goodbye(w, w->item[i].session);
-        else if (shard_expect_ack(w->shard, w->item[i].session) < 0)
+        const struct item *it = &w->item[i];
+        if (!is_there(w, it))
+            continue;
+        if (is_goodbye(it))
+            goodbye(w, it->session);
+        else if (shard_expect_ack(w->shard, it->session) < 0)
             log_error("out of memory");
     }
     state_ring_all(&w->proc.st);
@@ -304,11 +339,6 @@ static int leave_rooms(struct worker *w, uint32_t session)
     state_publish(&p->st);
     state_give(&p->st);
     return r;
-}
-
-static bool is_ours(const struct worker *w, const struct session *s, unsigned state)
-{
-    return s->state == state && s->worker == w->proc.args.self;
 }
 
 static void on_tick(void *arg)

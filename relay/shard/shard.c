@@ -141,6 +141,7 @@ void shard_drop(struct shard *sh, uint32_t session)
     loop_remove(sh->loop, &c->src);
     close(c->src.fd);
     OPENSSL_cleanse(c->secret, sizeof c->secret);
+    c->live = false;
     c->sh = NULL;
 }
 

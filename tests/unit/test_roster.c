@@ -1,0 +1,408 @@
+/* test_roster.c -- rooms, hosts, sessions and memberships, and that every change of them can be
+ * undone. */
+#include "small.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ALICE = 1000, BOB = 1001 };
+
+static const struct roster_edit *edit(void)
+{
+    return &small.a.edit;
+}
+
+static uint32_t attach(uint64_t client, uint32_t uid)
+{
+    char user[16];
+    snprintf(user, sizeof user, "u%u", uid);
+    return roster_attach(edit(), client, uid, text_of(user), 0, false);
+}
+
+static uint32_t open_room(uint64_t id)
+{
+    return roster_room_open(edit(), id, text_of("room"));
+}
+
+/* ---- sessions ---- */
+
+static void the_same_client_has_the_same_slot(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t s = attach(7, ALICE);
+    roster_session_edit(edit(), s)->last_seq = 5;
+    assert_int_equal(s, 1);
+    assert_int_equal(attach(8, ALICE), 2);
+    assert_int_equal(attach(7, ALICE), s);
+    roster_detach(edit(), s, 99);
+    assert_int_equal(small.r->session[s].state, SESSION_DETACHED);
+    assert_int_equal(small.r->session[s].detached_ms, 99);
+    assert_int_equal(roster_attach(edit(), 7, ALICE, text_of("alice"), 1, true), s);
+    assert_int_equal(small.r->session[s].state, SESSION_ATTACHED);
+    assert_int_equal(small.r->session[s].worker, 1);
+    assert_int_equal(small.r->session[s].quiet, 1);
+    assert_int_equal(small.r->session[s].last_seq, 5);
+    assert_memory_equal(small.r->session[s].user, "alice", small.r->session[s].user_len);
+    assert_int_equal(roster_client(small.r, 7), s);
+    assert_int_equal(roster_client(small.r, 9), 0);
+    assert_int_equal(small.r->n_sessions, 2);
+    small_end();
+}
+
+static void a_client_number_belongs_to_one_user(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t s = attach(7, ALICE);
+    assert_int_equal(attach(7, BOB), UINT32_MAX);
+    roster_detach(edit(), s, 0);
+    assert_int_equal(attach(7, BOB), UINT32_MAX);
+    assert_int_equal(small.r->session[s].uid, ALICE);
+    assert_int_equal(small.r->session[s].state, SESSION_DETACHED);
+    small_end();
+}
+
+static void attached_sessions_of_a_user_are_counted(void **state)
+{
+    (void)state;
+    small_begin();
+    for (uint64_t c = 1; c <= 6; c++)
+        attach(c, c % 2 ? ALICE : BOB);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 3);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 2), 2);
+    assert_int_equal(roster_uid_sessions(small.r, BOB + 1, 100), 0);
+    roster_detach(edit(), roster_client(small.r, 3), 0);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 2);
+    roster_detach(edit(), roster_client(small.r, 1), 0);
+    roster_forget(edit(), roster_client(small.r, 1));
+    attach(3, ALICE);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 2);
+    assert_int_equal(roster_uid_sessions(small.r, BOB, 100), 3);
+    small_end();
+}
+
+static void a_full_table_evicts_who_is_gone_and_nobody_else(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t room = open_room(5);
+    for (uint64_t c = 1; c <= SMALL_SESSIONS; c++)
+        assert_int_equal(attach(c, ALICE), c);
+    assert_int_equal(attach(100, BOB), 0);
+    roster_join(edit(), 4, room);
+    roster_detach(edit(), 4, 0); /* still in a room: somebody may be told that he leaves */
+    assert_int_equal(attach(100, BOB), 0);
+    roster_detach(edit(), 9, 0);
+    assert_int_equal(attach(100, BOB), 9);
+    assert_int_equal(roster_client(small.r, 9), 0);
+    assert_int_equal(roster_client(small.r, 100), 9);
+    assert_int_equal(small.r->session[9].last_seq, 0);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), SMALL_SESSIONS - 2);
+    assert_int_equal(roster_uid_sessions(small.r, BOB, 100), 1);
+    for (uint64_t c = 1; c <= SMALL_SESSIONS; c++)
+        assert_int_equal(roster_client(small.r, c), c == 9 ? 0 : c);
+    assert_int_equal(small.r->n_sessions, SMALL_SESSIONS);
+    roster_leave(edit(), 4, room);
+    assert_int_equal(attach(101, BOB), 4);
+    small_end();
+}
+
+static void forgotten_slots_are_used_first(void **state)
+{
+    (void)state;
+    small_begin();
+    for (uint64_t c = 1; c <= 5; c++)
+        attach(c, ALICE);
+    roster_forget(edit(), 2);
+    roster_forget(edit(), 4);
+    assert_int_equal(small.r->n_sessions, 3);
+    assert_int_equal(small.r->session[2].state, SESSION_FREE);
+    assert_int_equal(attach(6, BOB), 4);
+    assert_int_equal(attach(7, BOB), 2);
+    assert_int_equal(attach(8, BOB), 6);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 3);
+    small_end();
+}
+
+/* Clients of one bucket: the hash looks at what lies lower. */
+static uint64_t neighbour(uint64_t n)
+{
+    return 7 + (n << 46);
+}
+
+static void neighbours_in_a_bucket_do_not_get_lost(void **state)
+{
+    (void)state;
+    small_begin();
+    for (uint64_t n = 0; n < 5; n++)
+        assert_int_equal(attach(neighbour(n), ALICE), n + 1);
+    roster_forget(edit(), 3);
+    assert_int_equal(attach(1000, ALICE), 3);
+    roster_forget(edit(), 5);
+    roster_forget(edit(), 1);
+    for (uint64_t n = 0; n < 5; n++)
+        assert_int_equal(roster_client(small.r, neighbour(n)), n % 2 ? n + 1 : 0);
+    assert_int_equal(roster_client(small.r, 1000), 3);
+    small_end();
+}
+
+/* ---- rooms and hosts ---- */
+
+static void a_room_is_opened_once(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t i = open_room(5);
+    assert_int_equal(i, 1);
+    assert_int_equal(open_room(5), i);
+    assert_int_equal(open_room(6), 2);
+    assert_int_equal(roster_room(small.r, 6), 2);
+    assert_int_equal(roster_room(small.r, 7), 0);
+    assert_memory_equal(small.r->room[i].name, "room", small.r->room[i].name_len);
+    static const char long_name[ROOM_NAME_MAX + 2] = {'a'};
+    assert_int_equal(roster_room_open(edit(), 9, (struct text){long_name, ROOM_NAME_MAX + 1}),
+                     0);
+    small_end();
+}
+
+static void the_table_of_rooms_can_be_full(void **state)
+{
+    (void)state;
+    for (uint64_t id = 1; id < ROOMS_MAX; id++) {
+        small_begin();
+        assert_int_equal(open_room(id * 977), id);
+        small_end();
+    }
+    small_begin();
+    assert_int_equal(open_room(1), 0);
+    for (uint64_t id = 1; id < ROOMS_MAX; id++)
+        assert_int_equal(open_room(id * 977), id);
+    small_end();
+}
+
+static void hosts_have_names(void **state)
+{
+    (void)state;
+    small_begin();
+    assert_int_equal(roster_host_open(edit(), 50, text_of("alpha")), 1);
+    assert_int_equal(roster_host_open(edit(), 51, text_of("beta")), 2);
+    assert_int_equal(roster_host_open(edit(), 50, text_of("gamma")), 1);
+    assert_memory_equal(small.r->host[1].name, "gamma", small.r->host[1].name_len);
+    assert_int_equal(roster_host(small.r, 51), 2);
+    assert_int_equal(roster_host(small.r, 52), 0);
+    for (uint64_t id = 100; small.r->n_hosts < HOSTS_MAX - 1; id++)
+        roster_host_open(edit(), id, text_of("more"));
+    assert_int_equal(roster_host_open(edit(), 1, text_of("too-many")), 0);
+    assert_int_equal(roster_host_open(edit(), 51, text_of("still")), 2);
+    small_end();
+}
+
+/* ---- memberships ---- */
+
+static uint32_t members(uint32_t room)
+{
+    return small.r->room[room].members;
+}
+
+static void members_are_users_not_sessions(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t room = open_room(5), other = open_room(6);
+    uint32_t a1 = attach(1, ALICE), a2 = attach(2, ALICE), b = attach(3, BOB);
+    assert_int_equal(roster_join(edit(), a1, room), 1);
+    assert_int_equal(roster_join(edit(), a1, room), 0); /* is in it */
+    assert_int_equal(roster_join(edit(), a2, room), 0); /* the user is */
+    assert_int_equal(members(room), 1);
+    assert_int_equal(roster_join(edit(), b, room), 1);
+    assert_int_equal(members(room), 2);
+    assert_int_equal(roster_leave(edit(), a1, room), 0);
+    assert_int_equal(members(room), 2);
+    assert_int_equal(roster_leave(edit(), a2, room), 1);
+    assert_int_equal(roster_leave(edit(), a2, room), 0);
+    assert_int_equal(members(room), 1);
+    assert_int_equal(members(other), 0);
+    assert_true(roster_is_member(&small.r->session[b], room));
+    assert_false(roster_is_member(&small.r->session[b], other));
+    small_end();
+}
+
+/* twin -- a user of the same bucket, found as the tables would put him there. */
+static uint32_t twin(uint32_t uid)
+{
+    const uint64_t golden = 0x9e3779b97f4a7c15u;
+    for (uint32_t u = uid + 1;; u++)
+        if ((uint32_t)(u * golden >> 32) % SESSION_BUCKETS ==
+            (uint32_t)(uid * golden >> 32) % SESSION_BUCKETS)
+            return u;
+}
+
+static void users_of_one_bucket_are_two(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t room = open_room(5), a = attach(1, ALICE), b = attach(2, twin(ALICE));
+    assert_int_equal(roster_join(edit(), a, room), 1);
+    assert_int_equal(roster_join(edit(), b, room), 1);
+    assert_int_equal(members(room), 2);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE, 9), 1);
+    assert_true(small.r->session[a].next_uid == b || small.r->session[b].next_uid == a);
+    small_end();
+}
+
+static void rooms_of_a_session_are_walked_in_order(void **state)
+{
+    static const uint32_t rooms[] = {1, 63, 64, 65, 511, ROOMS_MAX - 1};
+    (void)state;
+    small_begin();
+    struct session *s = &small.r->session[attach(1, ALICE)];
+    assert_int_equal(roster_next_room(s, 1), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rooms); i++)
+        roster_join(edit(), 1, rooms[i]);
+    uint32_t at = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rooms); i++)
+        assert_int_equal(at = roster_next_room(s, at + 1), rooms[i]);
+    assert_int_equal(roster_next_room(s, ROOMS_MAX), 0);
+    small_end();
+}
+
+/* ---- undone ---- */
+
+static void do_attach(void)
+{
+    attach(50, BOB);
+}
+
+static void do_attach_again(void)
+{
+    roster_attach(edit(), 2, ALICE, text_of("somebody"), 1, true);
+}
+
+static void do_evict(void)
+{
+    for (uint64_t c = 50; attach(c, BOB) != 0; c++)
+        ;
+}
+
+static void do_detach(void)
+{
+    roster_detach(edit(), 1, 4711);
+}
+
+static void do_forget(void)
+{
+    roster_forget(edit(), 3);
+    roster_forget(edit(), 2);
+    attach(60, BOB);
+}
+
+static void do_rooms(void)
+{
+    open_room(70);
+    open_room(71);
+    roster_room_edit(edit(), 1)->seq = 9;
+}
+
+static void do_hosts(void)
+{
+    roster_host_open(edit(), 50, text_of("new-name"));
+    roster_host_open(edit(), 52, text_of("new-host"));
+}
+
+static void do_join(void)
+{
+    roster_join(edit(), 2, 2);
+    roster_join(edit(), 1, 2);
+    roster_join(edit(), 2, 1);
+}
+
+static void do_leave(void)
+{
+    roster_leave(edit(), 1, 1);
+    roster_join(edit(), 1, 1);
+    roster_leave(edit(), 1, 1);
+}
+
+/* people -- some of everything: sessions 1 to 4, of which 3 and 4 are gone, in rooms 1 and 2.
+ */
+static void people(void)
+{
+    small_begin();
+    open_room(5);
+    open_room(6);
+    roster_host_open(edit(), 50, text_of("alpha"));
+    for (uint64_t c = 1; c <= 4; c++)
+        attach(c, c == 1 ? BOB : ALICE);
+    roster_join(edit(), 1, 1);
+    roster_detach(edit(), 3, 0);
+    roster_detach(edit(), 4, 0);
+    small_end();
+}
+
+static void every_change_can_be_undone(void **state)
+{
+    static void (*const changes[])(void) = {do_attach, do_attach_again, do_evict,
+                                            do_detach, do_forget,       do_rooms,
+                                            do_hosts,  do_join,         do_leave};
+    (void)state;
+    people();
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        small_note();
+        small_begin();
+        changes[i]();
+        assert_memory_not_equal(small.r, small.before, small.size);
+        small_die();
+        small_assert_undone();
+    }
+    small_begin();
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+        changes[i]();
+    small_die();
+    small_assert_undone();
+}
+
+static void what_was_published_stands(void **state)
+{
+    (void)state;
+    uint8_t f[FRAME_MAX];
+    struct wr w = frame_begin(f, FRAME_BYE);
+    assert_true(frame_end(f, &w) > 0);
+    people();
+    small_begin();
+    do_join();
+    small_note();
+    state_put(&small.a, f); /* a section without frames is committed by giving the lock back */
+    state_publish(&small.a);
+    small_die();
+    assert_int_equal(state_take(&small.b), 0);
+    state_give(&small.b);
+    assert_memory_equal(small.r, small.before, small.size);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, small_setup, small_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_same_client_has_the_same_slot),
+        TEST(a_client_number_belongs_to_one_user),
+        TEST(attached_sessions_of_a_user_are_counted),
+        TEST(a_full_table_evicts_who_is_gone_and_nobody_else),
+        TEST(forgotten_slots_are_used_first),
+        TEST(neighbours_in_a_bucket_do_not_get_lost),
+        TEST(a_room_is_opened_once),
+        TEST(the_table_of_rooms_can_be_full),
+        TEST(hosts_have_names),
+        TEST(members_are_users_not_sessions),
+        TEST(users_of_one_bucket_are_two),
+        TEST(rooms_of_a_session_are_walked_in_order),
+        TEST(every_change_can_be_undone),
+        TEST(what_was_published_stands),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
