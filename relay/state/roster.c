@@ -239,7 +239,8 @@ static int set_member(const struct roster_edit *e, uint32_t session, uint32_t ro
         return 0;
     save(e, &s->rooms[room / 64], sizeof s->rooms[0]);
     s->rooms[room / 64] ^= (uint64_t)1 << (room % 64);
-    e->r->moves++; /* counted too often after a roll-back: no harm */
+    save(e, &e->r->moves, sizeof e->r->moves);
+    e->r->moves++;
     if (elsewhere(e->r, session, room))
         return 0;
     struct room *r = roster_room_edit(e, room);
