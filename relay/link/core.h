@@ -34,7 +34,7 @@ enum {
     LINK_NEWS_MAX = LINK_RING,
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
-    LINK_SETUP_MS = 5000,    /* from the start of a link to the end of the peer's vector begun */
+    LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
 };
 
 enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };
