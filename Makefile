@@ -22,7 +22,8 @@ benchlib := $(wildcard tests/bench/lib/*.c)
 fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
 sim     := $(wildcard tests/sim/*.c)
 # What the simulator drives: the relay's own code, all but its edges (tests/sim/sim.h).
-simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/hub/*.c relay/rules/*.c relay/state/*.c) \
+simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/state/*.c) \
+           $(filter-out relay/hub/enrol.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
            relay/keep/commit.c relay/keep/feed.c relay/net/conn.c relay/net/keeper_line.c
 

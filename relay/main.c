@@ -20,23 +20,28 @@ static const char help[] =
     "  stop      stop it and wait until it is gone\n"
     "  status    processes, sessions, rooms, journal\n"
     "  doctor    what could keep it from working here, with remedies\n"
+    "  invite    print a line with which another host can join\n"
+    "  join LINE link with the host that printed that line\n"
     "  id        the line that names this host to others: name, address, key\n"
-    "  join LINE link with the host that printed that line; it must join this one, too\n"
     "  reload    read the file of peers again\n"
     "\n"
     "  -i, --instance NAME   which relay (default: default)\n"
     "      --system          the relay of the host, for all its users\n"
     "  -c, --config FILE     settings, relay.conf(5)\n"
+    "      --uses N          invite: so many hosts (default 1)\n"
+    "      --expires TIME    invite: within 90s, 30m, 1h, 2d (default 1h)\n"
     "      --help, --version\n"
     "\n"
     "examples:\n"
     "  relay start                     a relay for you alone, as chat does by itself\n"
     "  relay --system run              for every user of this host, under systemd\n"
-    "  relay join \"$(ssh beta relay id)\"  link with beta (and the same there)\n";
+    "  relay join \"$(ssh beta relay invite)\"  link with beta\n";
 
 struct options {
     const char *instance, *config, *command, *argument;
     bool system;
+    unsigned uses;
+    uint64_t expires_s;
 };
 
 static int usage(const char *why)
@@ -45,13 +50,25 @@ static int usage(const char *why)
     return 2;
 }
 
+/* duration -- in seconds; 0: it is none. */
+static uint64_t duration(const char *text)
+{
+    char *unit;
+    unsigned long n = strtoul(text, &unit, 10);
+    uint64_t s = *unit == 's' ? 1 : *unit == 'm' ? 60 : *unit == 'h' ? 3600 : *unit == 'd' ? 86400 : 0;
+    return unit[0] && unit[1] == '\0' && n <= 1000000 ? n * s : 0;
+}
+
 /* parse -- returns -1 to go on, else the exit code. */
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {{"instance", required_argument, NULL, 'i'}, {"system", no_argument, NULL, 's'},
                                           {"config", required_argument, NULL, 'c'},   {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
-    *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run"};
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"uses", required_argument, NULL, 'u'},
+                                          {"expires", required_argument, NULL, 'e'},
+                                          {NULL, 0, NULL, 0}};
+    *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run", .uses = 1, .expires_s = 3600};
     for (int c; (c = getopt_long(argc, argv, "i:c:hv", longs, NULL)) != -1;) {
         switch (c) {
         case 'i':
@@ -62,6 +79,16 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 'c':
             o->config = optarg;
+            break;
+        case 'u':
+            o->uses = (unsigned)strtoul(optarg, NULL, 10);
+            if (o->uses < 1 || o->uses > 10000)
+                return usage("--uses is a number from 1 to 10000");
+            break;
+        case 'e':
+            o->expires_s = duration(optarg);
+            if (o->expires_s == 0)
+                return usage("--expires is a time like 90s, 30m, 1h or 2d");
             break;
         case 'h':
             fputs(help, stdout);
@@ -77,7 +104,7 @@ static int parse(int argc, char **argv, struct options *o)
         o->command = argv[optind++];
     if (strcmp(o->command, "join") == 0) {
         if (optind == argc)
-            return usage("join needs the line that `relay id` prints on the other host, in quotes");
+            return usage("join needs the line that `relay invite` printed on the other host");
         o->argument = argv[optind++];
     }
     return optind < argc ? usage("too many arguments") : -1;
@@ -126,7 +153,9 @@ int main(int argc, char **argv)
     if (strcmp(o.command, "id") == 0)
         return admin_id(&inst, &conf);
     if (strcmp(o.command, "join") == 0)
-        return admin_join(&inst, o.argument);
+        return admin_join(&inst, &conf, o.argument);
+    if (strcmp(o.command, "invite") == 0)
+        return admin_invite(&inst, &conf, o.uses, o.expires_s);
     if (strcmp(o.command, "reload") == 0)
         return admin_reload(&inst);
     return usage("no such command");

@@ -380,6 +380,24 @@ int read_greeting(const uint8_t *f, struct greeting *g)
     return verdict(&r);
 }
 
+int write_enrol(uint8_t *buf, const struct enrol *e)
+{
+    struct wr w = frame_begin(buf, FRAME_ENROL);
+    wr_bytes(&w, e->secret, SECRET_LEN);
+    wr_within(&w, e->name, HOST_NAME_MAX_LEN);
+    wr_within(&w, e->address, ENROL_ADDRESS_MAX);
+    return frame_end(buf, &w);
+}
+
+int read_enrol(const uint8_t *f, struct enrol *e)
+{
+    struct rd r = body_of(f);
+    rd_copy(&r, e->secret, SECRET_LEN);
+    e->name = rd_host(&r);
+    e->address = rd_text(&r, ENROL_ADDRESS_MAX);
+    return verdict(&r);
+}
+
 void write_have_row(struct wr *w, const struct have_row *r)
 {
     wr_u64(w, r->origin);

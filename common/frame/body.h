@@ -182,6 +182,16 @@ struct greeting {
 int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch) MUST_USE;
 int read_greeting(const uint8_t *f, struct greeting *g) MUST_USE;
 
+/* ENROL, the first and only frame of a host that is invited: the secret, and what it is called and where it can be
+ * dialled ("-": nowhere).  The answer is a FAREWELL: REASON_OK, we are peers now; or why not. */
+struct enrol {
+    uint8_t secret[SECRET_LEN];
+    struct text name, address;
+};
+enum { ENROL_ADDRESS_MAX = 128 };
+int write_enrol(uint8_t *buf, const struct enrol *e) MUST_USE;
+int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
+
 /* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the greeting the whole
  * vector comes, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
  * client = the feed.  HEADS, keeper to link: the same with the hash of each stream's last segment. */

@@ -2,8 +2,10 @@
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
+#include "base/bytes.h"
 #include "conf/conf.h"
 #include "instance/instance.h"
+#include "trust/invites.h"
 
 /* Each returns the exit code of the program and says on standard error what went wrong. */
 
@@ -23,8 +25,17 @@ int admin_doctor(const struct instance *inst, const struct conf *conf);
 /* admin_id -- print the line that names this host to others: NAME ADDRESS KEY. */
 int admin_id(const struct instance *inst, const struct conf *conf);
 
-/* admin_join -- the host of that line becomes a peer; a running relay dials it at once. */
-int admin_join(const struct instance *inst, const char *line);
+/* admin_invite -- print a line with which `uses` other hosts can join this one within `seconds`. */
+int admin_invite(const struct instance *inst, const struct conf *conf, unsigned uses, uint64_t seconds);
+
+/* admin_join -- with an invitation: the two hosts are peers now.  With a line of `relay id`: that host is a peer of this
+ * one.  A running relay dials it at once. */
+int admin_join(const struct instance *inst, const struct conf *conf, const char *line);
+
+/* admin_accept -- show the secret of an invitation to the host that gave it, over TLS, and hear whether it lets us in.
+ * Returns  0; -errno and a sentence */
+int admin_accept(const struct instance *inst, int state_dirfd, const struct identity *id, const struct invite *i,
+                 struct text name, struct text address, char *why, size_t why_size) MUST_USE;
 
 /* admin_reload -- a running relay reads its peers again. */
 int admin_reload(const struct instance *inst);

@@ -30,6 +30,7 @@ struct link {
     uint64_t fed;             /* bytes from the keeper that it has no credit back for */
     int peer;                 /* number in the core; -1: not yet linked */
     bool over;                /* closed at the end of the turn */
+    bool stranger;            /* let in for his invitation, nothing else */
     bool unread;              /* stopped before all was read */
 };
 
@@ -58,6 +59,10 @@ struct hub {
     uint64_t durable, moves; /* of journal and roster, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
     struct prng prng;
+    int state_dir;
+    bool reload; /* the file of peers has changed: read it again */
+    bool (*invites)(struct hub *h); /* may strangers come?  NULL: never */
+    void (*enrol)(struct link *l);  /* one came and said something */
 };
 
 /* ---- lines.c ---- */

@@ -74,7 +74,7 @@ static void on_ready(struct conn *c)
     if (l->over)
         return;
     enum tls_event e = conn_pump(c);
-    if (e == TLS_READY)
+    if (e == TLS_READY && !l->stranger)
         linked(l);
     if (l->over)
         return;
@@ -85,6 +85,8 @@ static void on_ready(struct conn *c)
     if (l->peer >= 0) {
         link_hear(l);
         link_speak(l);
+    } else if (l->stranger) {
+        hub_of(l)->enrol(l);
     }
 }
 
@@ -96,11 +98,15 @@ static struct line *line_of(struct hub *h, const struct peer *p)
     return NULL;
 }
 
-/* known -- whoever dials us must be one of our peers, whom we dial must be the one we meant. */
+/* known -- whoever dials us must be one of our peers or may have an invitation; whom we dial must be the one we meant. */
 static bool known(struct conn *c, const uint8_t pin[KEY_PIN_LEN])
 {
     struct link *l = (struct link *)c;
-    struct line *ln = line_of(hub_of(l), peers_by_pin(&hub_of(l)->peers, pin));
+    struct hub *h = hub_of(l);
+    struct line *ln = line_of(h, peers_by_pin(&h->peers, pin));
+    l->stranger = !ln && c->server && h->invites && h->invites(h);
+    if (l->stranger)
+        return true;
     if (!ln || (l->line && l->line != ln))
         return false;
     l->line = ln;

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
-#include "hub/hub.h"
+#include "hub/enrol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +33,7 @@ static void on_tick(void *arg)
 static int load_peers(const struct link_proc *p, struct peers *ps)
 {
     char why[256] = "cannot open the state directory";
-    int dir = open(p->proc.args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = dir < 0 ? -errno : peers_load(ps, dir, why, sizeof why);
-    close_fd(&dir);
+    int r = p->hub.state_dir < 0 ? -ENOENT : peers_load(ps, p->hub.state_dir, why, sizeof why);
     if (r < 0)
         log_error("%s", why);
     return r;
@@ -98,6 +96,9 @@ static void init(struct link_proc *p)
     h->st = &p->proc.st;
     h->loop = &p->proc.loop;
     h->listener.fd = -1;
+    h->state_dir = open(p->proc.args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    h->invites = enrol_open;
+    h->enrol = enrol_hear;
     h->prng.s = os_random_u64();
     link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
 }
@@ -123,9 +124,9 @@ int link_main(const struct proc_args *args)
             proc_rest(&p->proc, idle);
         else
             loop_wait(&p->proc.loop, -1);
-        if (p->proc.reload)
+        if (p->proc.reload || p->hub.reload)
             load(p);
-        p->proc.reload = false;
+        p->proc.reload = p->hub.reload = false;
     }
     hub_close(&p->hub);
     return p->proc.stop ? 0 : EXIT_FAILURE;

@@ -260,6 +260,21 @@ int peers_add(int state_dirfd, const struct peer *p, char *why, size_t why_size)
     return err;
 }
 
+int peers_check(int state_dirfd, const struct peer *p, char *why, size_t why_size)
+{
+    struct peers ps;
+    int err = peers_load(&ps, state_dirfd, why, why_size);
+    return err < 0 ? err : allowed(&ps, p, why, why_size);
+}
+
+bool peers_have(int state_dirfd, const struct peer *p)
+{
+    struct peers ps;
+    char why[128];
+    const struct peer *same = peers_load(&ps, state_dirfd, why, sizeof why) < 0 ? NULL : peers_by_host(&ps, p->host);
+    return same && strcmp(same->name, p->name) == 0 && strcmp(same->address, p->address) == 0;
+}
+
 const struct peer *peers_by_pin(const struct peers *ps, const uint8_t pin[KEY_PIN_LEN])
 {
     uint8_t known[KEY_PIN_LEN];

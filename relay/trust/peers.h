@@ -33,6 +33,12 @@ int peers_load(struct peers *ps, int state_dirfd, char *why, size_t why_size) MU
  * Returns  0; -EEXIST when that name stands for another key; -ENOSPC; -errno */
 int peers_add(int state_dirfd, const struct peer *p, char *why, size_t why_size) MUST_USE;
 
+/* peers_check -- would peers_add() take it?  Changes nothing; returns the same. */
+int peers_check(int state_dirfd, const struct peer *p, char *why, size_t why_size) MUST_USE;
+
+/* peers_have -- is exactly this line there already? */
+bool peers_have(int state_dirfd, const struct peer *p);
+
 /* peers_by_pin, peers_by_host -- NULL when unknown.  `pin`: key_pin(). */
 const struct peer *peers_by_pin(const struct peers *ps, const uint8_t pin[KEY_PIN_LEN]);
 const struct peer *peers_by_host(const struct peers *ps, uint64_t host);
