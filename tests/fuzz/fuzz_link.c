@@ -1,0 +1,188 @@
+/* fuzz_link.c -- arbitrary bytes as a peer sends them, through the splitter into the protocol
+ * core; what the core then orders of the keeper, and the same bytes as if they were orders,
+ * through the keeper's readers.
+ *
+ * Whatever comes: no crash, no order that the keeper cannot read, no stream that goes back or
+ * beyond what was judged, nothing told that is not durable.  The first byte chooses how much of
+ * the beginning is given for free. */
+#include "link/core.h"
+#include "link/wire.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { US = 1, THEM = 2, OTHERS = 3, EPOCH = 10, STREAMS = 64 };
+
+struct play {
+    struct link_core core;
+    struct wire wire;
+    uint8_t buf[WIRE_BUFFER];
+    uint8_t memory[STREAMS * (sizeof(struct have_entry) + 8)];
+    unsigned peer;
+    uint64_t now, end; /* end: of the journal */
+};
+
+static void check(bool good)
+{
+    if (!good)
+        abort();
+}
+
+/* obey -- as the keeper reads what it is ordered: every frame is whole and one of two kinds. */
+static void obey(const uint8_t *p, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        int n = frame_check(p + at, len - at);
+        struct feed_order o;
+        struct have_row row;
+        check(n > 0);
+        if (frame_type(p + at) == FRAME_HAVE) {
+            struct rd r = rd_from(frame_body(p + at), frame_body_len(p + at));
+            while (rd_left(&r) > 0)
+                read_have_row(&r, &row);
+            check(!r.bad);
+        } else {
+            check(frame_type(p + at) == FRAME_FEED && read_feed_order(p + at, &o) == 0);
+        }
+        check(frame_client(p + at) != 0);
+        at += (size_t)n;
+    }
+}
+
+static void check_table(const struct play *p)
+{
+    for (uint32_t i = 0; i < p->core.ours.n; i++) {
+        const struct have_entry *e = &p->core.ours.entry[i];
+        check(e->durable <= e->row.seq && e->row.seq > 0);
+        check(e->row.origin == OTHERS || e->row.origin == THEM ||
+              (e->row.origin == US && e->row.epoch != EPOCH));
+        check(have_find(&p->core.ours, e->row.origin, e->row.epoch, e->row.room) == e);
+    }
+}
+
+static bool on_segment(struct play *p, const uint8_t *f, struct link_update *up)
+{
+    const struct have_entry *e =
+        have_find(&p->core.ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    uint64_t before = e ? e->row.seq : 0;
+    switch (link_judge(&p->core, p->peer, f, p->now, up)) {
+    case LINK_NEW:
+        check(frame_seq(f) > before);
+        if (link_full(&p->core))
+            return false;
+        link_took(&p->core, f, ++p->end);
+        return true;
+    case LINK_LATER:
+        (void)link_durable(&p->core, p->end);
+        return true;
+    case LINK_BAD:
+        check(up->reason != REASON_OK && up->feed_len == 0);
+        return false;
+    case LINK_OLD:
+    default:
+        return true;
+    }
+}
+
+/* speak -- all there is to say is well-formed, and there is an end to it. */
+static void speak(struct play *p)
+{
+    uint8_t f[FRAME_MAX];
+    unsigned n = 0;
+    for (int len; (len = link_next(&p->core, p->peer, 1, p->now, f)) > 0; n++)
+        check(frame_check(f, (size_t)len) == len &&
+              frame_row(frame_type(f))->who == FRAME_BY_PEER);
+    check(n < 10);
+}
+
+static void hear_all(struct play *p)
+{
+    const uint8_t *f, *frames;
+    size_t len;
+    struct link_update up;
+    while (wire_next(&p->wire, &f, &frames, &len) == 1) {
+        bool good = true;
+        p->now += 10;
+        if (frame_type(f) == FRAME_SEGMENT)
+            good = on_segment(p, f, &up);
+        else
+            link_heard(&p->core, p->peer, f, p->now, &up);
+        obey(up.feed, up.feed_len);
+        if (!good || up.reason != REASON_OK)
+            return;
+        if (p->now % 40 == 0)
+            (void)link_durable(&p->core, p->end);
+        speak(p);
+        check_table(p);
+    }
+}
+
+static void begin(struct play *p, unsigned how)
+{
+    static const uint8_t hosts[8] = {US};
+    struct have ours;
+    struct link_update up;
+    uint8_t f[FRAME_MAX];
+    have_init(&ours, p->memory, STREAMS);
+    link_init(&p->core, US, EPOCH, text_of("us"), ours);
+    check(link_know(&p->core, THEM) == 0 && link_know(&p->core, OTHERS) == 0);
+    wire_init(&p->wire, p->buf);
+    p->peer = (unsigned)link_up(&p->core, THEM, p->now);
+    if (how % 4 == 0)
+        return;
+    struct greeting g = {.version_min = 1,
+                         .version_max = 1,
+                         .name = text_of("them"),
+                         .host = hosts,
+                         .n_hosts = 1};
+    check(write_greeting(f, &g, THEM, 20) > 0);
+    link_heard(&p->core, p->peer, f, p->now, &up);
+    if (how % 4 == 1)
+        return;
+    struct wr w = frame_begin(f, FRAME_HAVE);
+    check(frame_end(f, &w) > 0);
+    link_heard(&p->core, p->peer, f, p->now, &up);
+}
+
+/* as_orders -- the bytes as the keeper would read them off its socket. */
+static void as_orders(const uint8_t *data, size_t size)
+{
+    struct feed_order o;
+    for (size_t at = 0; at < size;) {
+        int n = frame_check(data + at, size - at);
+        if (n <= 0)
+            return;
+        if (frame_type(data + at) == FRAME_FEED && read_feed_order(data + at, &o) == 0) {
+            check(o.n_hosts <= HOSTS_IN_ORDER_MAX);
+            check(o.n_hosts == 0 || o.host + 8 * o.n_hosts <= data + at + frame_len(data + at));
+        }
+        at += (size_t)n;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct play play;
+    struct play *p = &play;
+    if (size == 0)
+        return 0;
+    *p = (struct play){.now = 1000};
+    begin(p, data[0]);
+    data++;
+    size--;
+    as_orders(data, size);
+    size_t piece = 1 + size / 3; /* in pieces, as a network does */
+    for (size_t at = 0; at < size; at += piece) {
+        size_t room, n = min_size(piece, size - at);
+        uint8_t *to = wire_room(&p->wire, &room);
+        n = min_size(n, room);
+        memcpy(to, data + at, n);
+        wire_fed(&p->wire, n);
+        hear_all(p);
+    }
+    struct link_update up;
+    link_down(&p->core, p->peer, &up);
+    obey(up.feed, up.feed_len);
+    return 0;
+}
