@@ -187,14 +187,32 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
         return bad(up, REASON_DENIED, "A segment came of a host that is not known here.");
     const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
     uint64_t have = e ? e->row.seq : 0;
-    if (s.first_seq > have + 1 || (s.first_seq <= have && frame_seq(f) > have))
+    if (e && e->frozen)
+        return LINK_OLD;
+    if (s.first_seq > have + 1)
         return bad(up, REASON_MALFORMED, "A segment came that does not continue its stream.");
-    if (s.first_seq == have + 1 && memcmp(s.prev, e ? e->head : none, HASH_LEN) != 0)
-        return bad(up, REASON_DENIED, "A segment came that contradicts what its origin said before.");
+    bool fits = s.first_seq == have + 1 ? memcmp(s.prev, e ? e->head : none, HASH_LEN) == 0 : frame_seq(f) <= have;
+    if (!fits) {
+        end_link(up, REASON_DENIED, "A segment came that contradicts what its origin said before.");
+        return e ? LINK_FORKED : LINK_BAD;
+    }
     peer_has(p, f, up);
     if (s.first_seq <= have)
         return LINK_OLD;
     return l->pending_next - l->pending_first == LINK_PENDING_MAX ? LINK_LATER : LINK_NEW;
+}
+
+static void tell_news(struct link_core *l, uint32_t entry)
+{
+    l->news[l->news_next++ % LINK_NEWS_MAX] = entry;
+}
+
+void link_freeze(struct link_core *l, const uint8_t *f)
+{
+    struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    ASSERT(e);
+    e->frozen = true;
+    tell_news(l, (uint32_t)(e - l->ours.entry));
 }
 
 bool link_full(const struct link_core *l)
@@ -230,7 +248,7 @@ bool link_durable(struct link_core *l, uint64_t pos)
     while (l->pending_first < l->pending_next && l->pending[l->pending_first % LINK_PENDING_MAX].end <= pos) {
         uint64_t i = l->pending_first++ % LINK_PENDING_MAX;
         l->ours.entry[l->pending[i].entry].durable = l->pending[i].seq;
-        l->news[l->news_next++ % LINK_NEWS_MAX] = l->pending[i].entry;
+        tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
 }
@@ -253,7 +271,7 @@ static int say_greeting(struct link_core *l, struct link_peer *p, uint64_t wall_
 static void row_out(struct wr *w, const struct have_entry *e)
 {
     struct have_row row = e->row;
-    row.seq = e->durable;
+    row.seq = e->frozen ? HAVE_ENOUGH : e->durable;
     write_have_row(w, &row);
 }
 
@@ -261,7 +279,7 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     struct wr w = frame_begin(f, FRAME_HAVE);
     for (unsigned rows = 0; p->told < l->ours.n && rows < HAVE_ROWS_MAX; p->told++) {
-        if (l->ours.entry[p->told].durable == 0)
+        if (l->ours.entry[p->told].durable == 0 && !l->ours.entry[p->told].frozen)
             continue;
         row_out(&w, &l->ours.entry[p->told]);
         rows++;

@@ -385,6 +385,8 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
         trace("        %s/%04llx/%04llx : %llu", node_name(h.origin), (unsigned long long)(h.epoch & 0xffff),
               (unsigned long long)(h.room & 0xffff), (unsigned long long)h.seq);
+        if (h.seq == HAVE_ENOUGH && w.stats.forks && node_by_id(h.origin)->evil)
+            continue;
         if (h.seq > disk)
             broken("I9: %s says that it has %s's %llu on disk, and has %llu", node_name(here->id), node_name(h.origin),
                    (unsigned long long)h.seq, (unsigned long long)disk);
@@ -399,12 +401,12 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
 enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
                                     struct link_update *up)
 {
-    static const char *const names[] = {"new", "old", "later", "BAD"};
+    static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
     struct segment_head s = {0};
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
     if (w.tracing && read_segment(f, &s) == 0)
         trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host), node_name(frame_origin(f)),
               (unsigned long long)(frame_epoch(f) & 0xffff), (unsigned long long)(frame_room(f) & 0xffff),
-              (unsigned long long)s.first_seq, (unsigned long long)frame_seq(f), v <= LINK_BAD ? names[v] : "?");
+              (unsigned long long)s.first_seq, (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
     return v;
 }
