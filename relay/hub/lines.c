@@ -2,6 +2,7 @@
 #include "hub/hub.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static bool better(const struct hub *h, const struct link *l)
     if (!now || now_ms() - h->core.peer[now->peer].heard_ms >= SILENT_MS)
         return true;
     bool we_are_smaller = h->core.self < l->line->peer.host;
-    return l->c.server == now->c.server || l->c.server != we_are_smaller;
+    return l->c.server == now->c.server || l->c.server != (we_are_smaller || MUTANT(BOTH_KEEP_THEIRS));
 }
 
 static void linked(struct link *l)
@@ -245,7 +246,7 @@ static struct line *new_line(struct hub *h, const struct peer *p)
 static void begin_anew(struct hub *h)
 {
     for (size_t i = 0; i < CONNS_MAX; i++)
-        if (link_is_up(&h->link[i]) && h->core.peer[h->link[i].peer].greeted)
+        if (link_is_up(&h->link[i]) && h->core.peer[h->link[i].peer].greeted && !MUTANT(NOT_ANEW))
             link_farewell(&h->link[i], REASON_LINK_DOWN, "I have another peer now and begin anew.");
 }
 

@@ -2,6 +2,7 @@
 #include "hub/hub.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "rules/remote.h"
 #include "trust/seal.h"
@@ -341,7 +342,7 @@ bool hub_go_on(struct hub *h)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
-        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf)))
+        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF))))
             continue;
         conn_listen(&l->c);
         link_hear(l);
