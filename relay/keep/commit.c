@@ -267,7 +267,7 @@ static int store_stream(struct commit *c, uint32_t slot)
 static int owners(struct commit *c)
 {
     const struct roster *r = &c->st->seg->roster;
-    if (c->n_senders == 0 || MUTANT(SENDERS_NOT_STORED))
+    if (c->n_senders == 0)
         return 0;
     if (state_take(c->st) < 0)
         return -EIDRM;
@@ -284,7 +284,7 @@ static int store_senders(struct commit *c)
 {
     uint64_t wall = wall_ms();
     int r = owners(c);
-    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX; i++)
+    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX && !MUTANT(SENDERS_NOT_STORED); i++)
         if (c->sender[i].client != 0 && c->sender[i].uid != UINT32_MAX)
             r = history_client(c->h, c->sender[i].client, c->sender[i].uid, c->sender[i].seq, wall);
     return r;

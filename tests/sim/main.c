@@ -35,6 +35,9 @@ static void settle(void)
     }
     w.stats.converge_us = w.stats.converge_max_us = w.now - from;
     check_end();
+    for (end = w.now + 2 * S; w.now < end && world_event();)
+        ;
+    check_told();
 }
 
 /* run -- one seed; returns true when all held. */
