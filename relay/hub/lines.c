@@ -217,6 +217,10 @@ void hub_tick(struct hub *h)
                 link_end(l, "no answer");
             continue;
         }
+        if (l->c.deaf) { /* we do not listen, so its silence proves nothing */
+            link_speak(l);
+            continue;
+        }
         link_tick(&h->core, (unsigned)l->peer, now, &up);
         if (up.reason != REASON_OK)
             link_farewell(l, up.reason, up.why);

@@ -173,7 +173,8 @@ static uint32_t ready(const struct fd *f)
     case FD_SOCK:
         return s->end > s->start || !s->other ? EPOLLIN : 0;
     case FD_END:
-        return (end_readable(f->what) ? EPOLLIN : 0) | (end_writable(f->what) ? EPOLLOUT : 0);
+        return (end_readable(f->what) ? EPOLLIN : 0) | (end_writable(f->what) ? EPOLLOUT : 0) |
+               (end_reset(f->what) ? EPOLLERR : 0);
     case FD_FEED:
         return f->what ? EPOLLIN : 0;
     case FD_FREE:
@@ -191,7 +192,7 @@ bool turn_sources(struct turn *t)
     memcpy(fd, t->fd, n * sizeof *fd);
     for (unsigned i = 0; i < n; i++) {
         struct fd *f = &fds[fd[i] - FD_FIRST];
-        uint32_t e = f->kind != FD_FREE && f->turn == t ? ready(f) & f->events : 0;
+        uint32_t e = f->kind != FD_FREE && f->turn == t ? ready(f) & (f->events | EPOLLERR) : 0;
         if (e)
             f->source->ready(f->source, e);
     }

@@ -154,7 +154,7 @@ struct tls {
 void net_reset(void);
 void net_chunk(uint32_t pair, uint64_t side);
 void net_syn(uint32_t pair);
-bool end_readable(const struct tls *t), end_writable(const struct tls *t);
+bool end_readable(const struct tls *t), end_writable(const struct tls *t), end_reset(const struct tls *t);
 int net_accept(struct node *n);          /* a connection that waits, as an fd, or -1 */
 bool net_waiting(const struct node *n);
 void net_vanish(struct node *n, bool silent); /* its ends are gone; silent: nobody is told */
@@ -284,6 +284,6 @@ void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud);        /* do all honest hosts have the same? */
 void check_end(void);              /* ... and show the same? */
-void check_told(void);             /* does every peer know what every other has? */
+bool check_told(bool loud);        /* does every peer know what every other has? */
 
 #endif
