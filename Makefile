@@ -134,12 +134,13 @@ bench: all $(bench-bins)
 # The simulator: the same sources once more, with seeded bugs that can be turned on, small rings, and system calls that
 # lead into it.
 sim.flags := -DSIM -DLINK_RING=16 -Itests/sim
+sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
 $(B)/sim/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) -include tests/sim/seam.h $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) -include tests/sim/seam.h $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
 $(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed))
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=link_next,--wrap=link_judge -o $@ $^ $(call libs,chat)

@@ -194,10 +194,11 @@ int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
 /* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the greeting the whole
  * vector comes, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
- * client = the feed.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
+ * client = the feed.  A seq of HAVE_ENOUGH: nothing more of this stream, please.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
 struct have_row {
     uint64_t origin, epoch, room, seq;
 };
+#define HAVE_ENOUGH UINT64_MAX
 enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = 256 };
 void write_have_row(struct wr *w, const struct have_row *r);
 void read_have_row(struct rd *r, struct have_row *row);

@@ -2,6 +2,7 @@
 #include "hub/hub.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static bool better(const struct hub *h, const struct link *l)
     if (!now || now_ms() - h->core.peer[now->peer].heard_ms >= SILENT_MS)
         return true;
     bool we_are_smaller = h->core.self < l->line->peer.host;
-    return l->c.server == now->c.server || l->c.server != we_are_smaller;
+    return l->c.server == now->c.server || l->c.server != (we_are_smaller || MUTANT(BOTH_KEEP_THEIRS));
 }
 
 static void linked(struct link *l)
@@ -303,7 +304,7 @@ static void keep_only(struct hub *h, const struct peers *ps)
 static void greet_anew(struct hub *h)
 {
     for (size_t i = 0; h->others && i < CONNS_MAX; i++)
-        if (link_is_up(&h->link[i]))
+        if (link_is_up(&h->link[i]) && !MUTANT(NOT_ANEW))
             link_farewell(&h->link[i], REASON_OK, "The list of my peers has changed; I greet anew.");
     hub_sweep(h);
     h->others = false;

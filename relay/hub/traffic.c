@@ -2,6 +2,7 @@
 #include "hub/hub.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "rules/remote.h"
 #include "trust/seal.h"
@@ -225,6 +226,21 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
     return r;
 }
 
+/* forked -- does its origin contradict itself, or did somebody make this up? */
+static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len, const struct link_update *up)
+{
+    struct hub *h = hub_of(l);
+    const uint8_t *key = key_of(h, frame_origin(segment));
+    if (!key || seal_check(segment, frames, len, key) < 0) {
+        link_farewell(l, up->reason, up->why);
+        return;
+    }
+    const struct peer *p = peers_by_host(&h->peers, frame_origin(segment));
+    log_error("%s said two different things to different hosts; nothing more of that stream is taken", p ? p->name : "this host");
+    link_freeze(&h->core, segment);
+    speak_all(h);
+}
+
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
@@ -238,6 +254,9 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
         return -EAGAIN;
     case LINK_BAD:
         link_farewell(l, up.reason, up.why);
+        return 0;
+    case LINK_FORKED:
+        forked(l, segment, frames, len, &up);
         return 0;
     case LINK_OLD:
     default:
@@ -334,7 +353,7 @@ bool hub_go_on(struct hub *h)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
-        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf)))
+        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF))))
             continue;
         conn_listen(&l->c);
         link_hear(l);

@@ -2,6 +2,7 @@
 #include "keep/commit.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -122,7 +123,7 @@ int commit_restore(struct commit *c)
         return r < 0 ? r : -EIDRM;
     if (roster_host_open(&st->edit, st->seg->shape.origin, text_of(st->seg->shape.host)) == 0)
         r = -ENOSPC;
-    st->seg->hlc = max_u64(st->seg->hlc, history_newest_hlc(c->h));
+    st->seg->hlc = max_u64(st->seg->hlc, MUTANT(CLOCK_NOT_RESTORED) ? 0 : history_newest_hlc(c->h));
     state_give(st);
     return r;
 }
@@ -177,7 +178,7 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t
         .origin = frame_origin(f), .epoch = frame_epoch(f), .room = frame_room(f),
         .first_seq = head.first_seq, .last_seq = frame_seq(f), .hlc_min = frame_hlc(frames), .hlc_max = frame_hlc(f),
         .pos = first, .prev = head.prev, .hash = head.hash, .signature = head.signature,
-        .frames = frames, .len = head.bytes, .apart = frame_hlc(f) > clock,
+        .frames = frames, .len = head.bytes, .apart = frame_hlc(f) > clock && !MUTANT(LIE_RESTORED),
     };
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
@@ -223,7 +224,7 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
         if (len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
-            (len > 0 && c->entry[*e - 1].answer)) /* peers get whole segments: none may hold an answer and lie before what it answers */
+            (len > 0 && c->entry[*e - 1].answer && !MUTANT(ANSWER_FIRST))) /* peers get whole segments: none may hold an answer and lie before what it answers */
             break;
         memcpy(c->blob + len, f, frame_stride(f));
         frame_set_pos(c->blob + len, 0);
@@ -283,7 +284,7 @@ static int store_senders(struct commit *c)
 {
     uint64_t wall = wall_ms();
     int r = owners(c);
-    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX; i++)
+    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX && !MUTANT(SENDERS_NOT_STORED); i++)
         if (c->sender[i].client != 0 && c->sender[i].uid != UINT32_MAX)
             r = history_client(c->h, c->sender[i].client, c->sender[i].uid, c->sender[i].seq, wall);
     return r;
@@ -354,8 +355,8 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
         if (r == 0)
             c->recorded = to;
     }
-    forget(c, r == 0);
-    if (r < 0)
+    forget(c, r == 0 || MUTANT(HEAD_WITHOUT_COMMIT));
+    if (r < 0 && !MUTANT(DURABLE_WITHOUT_COMMIT))
         return r;
     queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
     atomic_store_explicit(&j->durable, to, memory_order_release); /* with journal_durable() */

@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "link/have.h"
 #include "link/wire.h"
@@ -236,7 +237,7 @@ static int peer_has(struct feed *f, const struct have_row *row)
         f->theirs = more;
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
-    e->row.seq = max_u64(e->row.seq, row->seq);
+    e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
     return 0;
 }
 
@@ -262,7 +263,7 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
-    f->cursor = min_u64(f->cursor, pos);
+    f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
 }
 
 static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
@@ -271,7 +272,7 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     history_durable(fs->h, &f->cursor, &ring);
     f->credit = credit;
     f->going = f->more = true;
-    return history_streams(fs->h, first_missing, f);
+    return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
 }
 
 static int obey(struct feeds *fs, const uint8_t *frame)
@@ -331,7 +332,7 @@ static int take_orders(struct feeds *fs)
 
 static bool wants(const struct feed *f, const struct history_segment *s)
 {
-    if (s->origin == f->peer && s->epoch == f->epoch)
+    if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
     if (e && e->row.seq >= s->last_seq)
@@ -353,7 +354,7 @@ static int put_frames(struct buffer *out, const struct history_segment *s)
         int n = frame_check(to + at, s->len - at);
         if (n <= 0)
             return -EBADMSG;
-        frame_set_pos(to + at, 0);
+        frame_set_pos(to + at, MUTANT(FEED_POS_LEFT));
         at += (size_t)n;
     }
     buffer_put(out, s->len);
@@ -431,7 +432,7 @@ bool feeds_pump(struct feeds *fs)
     history_durable(fs->h, &stored, &ring);
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {
         struct feed *f = &fs->feed[i];
-        f->more |= stored != fs->stored;
+        f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
         again |= feed_some(f);
     }
     fs->stored = stored;

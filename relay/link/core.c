@@ -1,6 +1,7 @@
 /* core.c -- greeting, vectors, what is taken and what is acknowledged; no I/O. */
 #include "link/core.h"
 
+#include "base/mutant.h"
 #include <errno.h>
 
 static void nothing(struct link_update *up)
@@ -59,7 +60,7 @@ int link_know(struct link_core *l, uint64_t host)
 void link_forget(struct link_core *l, uint64_t host)
 {
     for (size_t i = 0; i < l->n_hosts; i++)
-        if (l->host[i] == host)
+        if (l->host[i] == host && !MUTANT(NEVER_FORGETS))
             l->host[i--] = l->host[--l->n_hosts];
 }
 
@@ -202,20 +203,38 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     p->heard_ms = now_ms;
     if (p->phase != LINK_OPEN || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq)
         return bad(up, REASON_MALFORMED, "A segment came that is none, or before its time.");
-    if (frame_origin(f) == l->self && frame_epoch(f) == l->epoch)
+    if (frame_origin(f) == l->self && (frame_epoch(f) == l->epoch || MUTANT(OWN_TAIL_REFUSED)) && !MUTANT(OWN_RUN_TAKEN))
         return LINK_OLD;
     if (!link_knows(l, frame_origin(f)))
         return bad(up, REASON_DENIED, "A segment came of a host that is not known here.");
     const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
     uint64_t have = e ? e->row.seq : 0;
-    if (s.first_seq > have + 1 || (s.first_seq <= have && frame_seq(f) > have))
-        return bad(up, REASON_MALFORMED, "A segment came that does not continue its stream.");
-    if (s.first_seq == have + 1 && memcmp(s.prev, e ? e->head : none, HASH_LEN) != 0)
-        return bad(up, REASON_DENIED, "A segment came that contradicts what its origin said before.");
-    peer_has(p, f, up);
-    if (s.first_seq <= have)
+    if (e && e->frozen)
         return LINK_OLD;
-    return l->pending_next - l->pending_first == LINK_PENDING_MAX ? LINK_LATER : LINK_NEW;
+    if (s.first_seq > have + 1 && !MUTANT(GAP_TAKEN))
+        return bad(up, REASON_MALFORMED, "A segment came that does not continue its stream.");
+    bool fits = s.first_seq == have + 1 ? memcmp(s.prev, e ? e->head : none, HASH_LEN) == 0 : frame_seq(f) <= have;
+    if (!fits && !MUTANT(PREV_UNCHECKED)) {
+        end_link(up, REASON_DENIED, "A segment came that contradicts what its origin said before.");
+        return e && !MUTANT(FORK_ENDS_LINK) ? LINK_FORKED : LINK_BAD;
+    }
+    peer_has(p, f, up);
+    if (s.first_seq <= have && !MUTANT(DUPLICATE_TAKEN))
+        return LINK_OLD;
+    return l->pending_next - l->pending_first == LINK_PENDING_MAX && !MUTANT(NEVER_LATER) ? LINK_LATER : LINK_NEW;
+}
+
+static void tell_news(struct link_core *l, uint32_t entry)
+{
+    l->news[l->news_next++ % LINK_NEWS_MAX] = entry;
+}
+
+void link_freeze(struct link_core *l, const uint8_t *f)
+{
+    struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    ASSERT(e);
+    e->frozen = true;
+    tell_news(l, (uint32_t)(e - l->ours.entry));
 }
 
 bool link_full(const struct link_core *l)
@@ -248,10 +267,11 @@ void link_took(struct link_core *l, const uint8_t *f, uint64_t end)
 bool link_durable(struct link_core *l, uint64_t pos)
 {
     uint64_t before = l->news_next;
-    while (l->pending_first < l->pending_next && l->pending[l->pending_first % LINK_PENDING_MAX].end <= pos) {
+    while (l->pending_first < l->pending_next &&
+           (l->pending[l->pending_first % LINK_PENDING_MAX].end <= pos || MUTANT(PENDING_EARLY))) {
         uint64_t i = l->pending_first++ % LINK_PENDING_MAX;
-        l->ours.entry[l->pending[i].entry].durable = l->pending[i].seq;
-        l->news[l->news_next++ % LINK_NEWS_MAX] = l->pending[i].entry;
+        l->ours.entry[MUTANT(WRONG_ROW) ? 0 : l->pending[i].entry].durable = l->pending[i].seq;
+        tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
 }
@@ -265,7 +285,7 @@ static int say_greeting(struct link_core *l, struct link_peer *p, uint64_t wall_
         put_u64(hosts + 8 * i, l->host[i]);
     put_u64(hosts + 8 * l->n_hosts, l->self); /* what we lost of our own comes back */
     struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms,
-                         .name = text_of(l->name), .host = hosts, .n_hosts = l->n_hosts + 1};
+                         .name = text_of(l->name), .host = hosts, .n_hosts = l->n_hosts + !MUTANT(OWN_NOT_ASKED)};
     p->greeted = true;
     p->news = l->news_next;
     return write_greeting(f, &g, l->self, l->epoch);
@@ -274,7 +294,7 @@ static int say_greeting(struct link_core *l, struct link_peer *p, uint64_t wall_
 static void row_out(struct wr *w, const struct have_entry *e)
 {
     struct have_row row = e->row;
-    row.seq = e->durable;
+    row.seq = e->frozen ? HAVE_ENOUGH : MUTANT(HAVE_ACCEPTED) ? e->row.seq : e->durable;
     write_have_row(w, &row);
 }
 
@@ -282,7 +302,7 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     struct wr w = frame_begin(f, FRAME_HAVE);
     for (unsigned rows = 0; p->told < l->ours.n && rows < HAVE_ROWS_MAX; p->told++) {
-        if (l->ours.entry[p->told].durable == 0)
+        if (l->ours.entry[p->told].durable == 0 && !l->ours.entry[p->told].frozen)
             continue;
         row_out(&w, &l->ours.entry[p->told]);
         rows++;
@@ -294,7 +314,7 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
 
 static int say_news(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
-    if (l->news_next - p->news > LINK_NEWS_MAX) { /* too much to tell one by one: all of it anew */
+    if (l->news_next - p->news > LINK_NEWS_MAX && !MUTANT(NEWS_DROPPED)) { /* too much to tell one by one: all of it anew */
         p->news = l->news_next;
         p->told = 0;
         return say_vector(l, p, f);

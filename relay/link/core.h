@@ -15,7 +15,7 @@
  *
  * A segment is taken iff its origin is known and it is not ours of this run, it continues its stream without a gap
  * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
- * silence; anything else ends the link.  What is taken becomes an acknowledgement only when it is durable (R3).
+ * silence; of an origin that contradicts itself nothing more is taken; anything else ends the link.  What is taken becomes an acknowledgement only when it is durable (R3).
  * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2). */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
@@ -106,12 +106,18 @@ enum link_verdict {
     LINK_OLD,  /* it is here already: drop it */
     LINK_LATER, /* too much waits for the disk: ask again when something became durable */
     LINK_BAD,  /* `up` says how to end the link */
+    LINK_FORKED, /* with a good seal: its origin said two different things, link_freeze() the stream and drop this; with
+                  * a bad one: as LINK_BAD */
 };
 enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
                              struct link_update *up);
 
 /* link_took -- it lies in the journal and ends at `end`.  The table must not be full. */
 void link_took(struct link_core *l, const uint8_t *segment, uint64_t end);
+
+/* link_freeze -- of the stream of this segment nothing more is taken, and the peers need not send it: so what a third
+ * host does never ends a link between two honest ones (R7).  What was taken before stays. */
+void link_freeze(struct link_core *l, const uint8_t *segment);
 
 /* link_full -- there is no room for another stream; link_grow -- go on in a table of `max` in have_size(max) bytes at
  * `memory`.  Returns the memory used so far, the caller's again. */

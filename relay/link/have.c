@@ -1,6 +1,7 @@
 /* have.c -- a dense array of streams and a hash table of places in it. */
 #include "link/have.h"
 
+#include "base/mutant.h"
 size_t have_size(uint32_t max)
 {
     return (size_t)max * (sizeof(struct have_entry) + 2 * sizeof(uint32_t));
@@ -23,7 +24,7 @@ static uint32_t *place(const struct have *h, uint64_t origin, uint64_t epoch, ui
         if (*at == 0)
             return at;
         const struct have_row *r = &h->entry[*at - 1].row;
-        if (r->origin == origin && r->epoch == epoch && r->room == room)
+        if (r->origin == origin && (r->epoch == epoch || MUTANT(RUNS_MIXED)) && r->room == room)
             return at;
     }
 }
@@ -52,6 +53,7 @@ void have_move(struct have *to, const struct have *from)
         const struct have_row *r = &from->entry[i].row;
         struct have_entry *e = have_add(to, r->origin, r->epoch, r->room);
         ASSERT(e);
-        *e = from->entry[i];
+        if (!MUTANT(GROWN_EMPTY))
+            *e = from->entry[i];
     }
 }

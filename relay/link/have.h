@@ -11,6 +11,7 @@ struct have_entry {
     struct have_row row; /* seq: taken so far, without a gap */
     uint64_t durable;    /* of these, on disk */
     uint8_t head[HASH_LEN];
+    bool frozen; /* its origin said two different things: nothing more is taken */
 };
 
 struct have {

@@ -2,6 +2,7 @@
 #include "net/keeper_line.h"
 
 #include "base/sys.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +133,7 @@ static int take_journal(struct link_core *core, struct state *st, uint64_t from)
     uint64_t head = journal_head(j);
     struct segment_head s;
     int r = journal_pin(j, st->self, from);
-    for (uint64_t pos = from; r == 0 && pos < head; pos += frame_stride(state_at(st, pos))) {
+    for (uint64_t pos = from; r == 0 && pos < head && !MUTANT(JOURNAL_UNREAD); pos += frame_stride(state_at(st, pos))) {
         const uint8_t *f = state_at(st, pos);
         if (frame_type(f) != FRAME_SEGMENT || read_segment(f, &s) < 0)
             continue;
@@ -140,7 +141,9 @@ static int take_journal(struct link_core *core, struct state *st, uint64_t from)
         if (e && e->row.seq >= frame_seq(f))
             continue;
         struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), 0};
-        if (!e) /* room for it; of one that is there, what is durable stays as it is */
+        if (MUTANT(JOURNAL_IS_DURABLE) && e)
+            row.seq = e->row.seq;
+        if (!e || MUTANT(JOURNAL_IS_DURABLE)) /* room for it; of one that is there, what is durable stays as it is */
             r = take_head(core, &row, s.prev);
         if (r == 0)
             link_took(core, f, pos + frame_stride(f) + s.bytes);

@@ -2,6 +2,7 @@
 #include "rules/rules.h"
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ int rules_check(const struct session *s, uint8_t *f)
     if (!row || row->who != FRAME_BY_SESSION || frame_client(f) != s->client)
         return REASON_MALFORMED;
     bool numbered = frame_type(f) != FRAME_BYE && frame_type(f) != FRAME_OPEN;
-    if (numbered && frame_client_seq(f) <= s->last_seq)
+    if (numbered && frame_client_seq(f) <= s->last_seq && !MUTANT(NO_CLIENT_DEDUPE))
         return -EALREADY;
     switch (frame_type(f)) {
     case FRAME_OPEN:
@@ -197,7 +198,7 @@ int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *r
     uint8_t type = frame_type(f);
     if (full(r))
         return -EAGAIN;
-    if (type != FRAME_OPEN && frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq)
+    if (type != FRAME_OPEN && frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq && !MUTANT(NO_CLIENT_DEDUPE))
         return RULES_NOTHING; /* came twice in one batch */
     *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, f)
                                                      : roster_room(&r->st->seg->roster, frame_room(f));

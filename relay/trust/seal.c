@@ -2,6 +2,7 @@
 #include "trust/seal.h"
 
 #include "base/hash.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 
@@ -77,6 +78,7 @@ int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len,
     seal_hash(s.prev, frames, len, hash);
     signed_text(hash, text);
     bool good =
-        memcmp(hash, s.hash, HASH_LEN) == 0 && key_verify(key, text, sizeof text, s.signature);
+        (memcmp(hash, s.hash, HASH_LEN) == 0 || MUTANT(HASH_UNCHECKED)) &&
+        (key_verify(key, text, sizeof text, s.signature) || MUTANT(SIGNATURE_UNCHECKED));
     return good ? 0 : -EACCES;
 }

@@ -269,18 +269,39 @@ void faults_turn(void)
         one_fault(f);
 }
 
+/* joined_without -- are the honest hosts still connected when `out` is not there? */
+static bool joined_without(unsigned out)
+{
+    uint64_t all = 0, reached = 0, before;
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        all |= i != out && !w.node[i]->evil ? UINT64_C(1) << i : 0;
+    reached = all & -all;
+    do {
+        before = reached;
+        for (unsigned a = 0; a < w.n_nodes; a++)
+            for (unsigned b = 0; reached >> a & 1 && b < w.n_nodes; b++)
+                reached |= edge(a, b)->exists ? all & UINT64_C(1) << b : 0;
+    } while (reached != before);
+    return reached == all && all != 0;
+}
+
 /* faults_end -- everything works again; what happened stays as it is. */
 void faults_end(void)
 {
+    uint64_t everybody = w.n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << w.n_nodes) - 1;
     w.calm = true;
     trace("everything heals");
+    if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) && joined_without(w.evicted = (unsigned)chance(w.n_nodes)))
+        everybody &= ~(UINT64_C(1) << w.evicted);
+    else
+        w.evicted = NODES_MAX;
     for (unsigned a = 0; a < w.n_nodes; a++) {
         struct node *n = w.node[a];
         disk_full(n->disk, false);
         disk_fate(n->disk, FATE_GOOD);
         n->hub_turn.until = n->keeper_turn.until = 0;
         n->commit_us = 5 * MS;
-        n->knows = w.n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << w.n_nodes) - 1;
+        n->knows = everybody;
         for (unsigned b = 0; b < a; b++) {
             faults_edge(a * NODES_MAX + b);
             struct edge e = *edge(a, b);

@@ -35,6 +35,14 @@ static void settle(void)
     }
     w.stats.converge_us = w.stats.converge_max_us = w.now - from;
     check_end();
+    for (end = w.now + SETTLE_S * S; w.now < end && world_event();) {
+        if (w.now < look)
+            continue;
+        look = w.now + S;
+        if (check_told(false))
+            return;
+    }
+    check_told(true);
 }
 
 /* run -- one seed; returns true when all held. */

@@ -146,6 +146,11 @@ bool end_readable(const struct tls *t)
     return arrived(t) || t->reset || t->failed || t->fin;
 }
 
+bool end_reset(const struct tls *t)
+{
+    return t->reset && !t->failed;
+}
+
 bool end_writable(const struct tls *t)
 {
     return t->want_out && other(t)->coming < WINDOW;

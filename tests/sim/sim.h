@@ -2,13 +2,14 @@
  *
  *   world.c   time, events, chance, trace, how a run ends
  *   os.c      what a relay's processes ask of the system: clocks, log, loop, shared memory, sockets to each other
+ *   keys.c    hashes and signatures
  *   net.c     connections between hosts (instead of TLS): order kept until they break
  *   disk.c    the store (instead of SQLite): commits, snapshots
  *   node.c    one host: start, stop, its link process and its keeper
  *   people.c  who writes, and sends again until it is acknowledged
  *   faults.c  topologies and what goes wrong
  *   evil.c    what a lying host does to what its relay wants to send
- *   check.c   the invariants
+ *   check.c   the invariants; view.c the last of them, convergence
  *   main.c    runs, mutants, figures
  *
  * Everything else in the program is the relay's own code. */
@@ -64,6 +65,7 @@ struct world {
     struct edge edge[NODES_MAX][NODES_MAX]; /* [a][b] and [b][a] change together */
     struct client *client;
     bool calm;        /* no more faults */
+    unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
     bool tracing, echo, quiet;
     uint64_t chaos_us; /* until when faults come */
     uint64_t fault_mean_us, pace_us;
@@ -152,7 +154,7 @@ struct tls {
 void net_reset(void);
 void net_chunk(uint32_t pair, uint64_t side);
 void net_syn(uint32_t pair);
-bool end_readable(const struct tls *t), end_writable(const struct tls *t);
+bool end_readable(const struct tls *t), end_writable(const struct tls *t), end_reset(const struct tls *t);
 int net_accept(struct node *n);          /* a connection that waits, as an fd, or -1 */
 bool net_waiting(const struct node *n);
 void net_vanish(struct node *n, bool silent); /* its ends are gone; silent: nobody is told */
@@ -221,6 +223,11 @@ struct node *node_by_id(uint64_t id);
 void node_load(struct node *n);
 const char *node_name(uint64_t id);
 
+static inline bool counts(const struct node *n)
+{
+    return !n->evil && n->n != w.evicted;
+}
+
 /* ---- people.c ---- */
 
 struct message {
@@ -276,7 +283,7 @@ void check_clock(struct node *n);
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud);        /* do all honest hosts have the same? */
-void check_end(void);              /* ... and see the same */
-void check_wake(void);
+void check_end(void);              /* ... and show the same? */
+bool check_told(bool loud);        /* does every peer know what every other has? */
 
 #endif

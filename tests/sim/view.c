@@ -16,7 +16,7 @@ struct view {
 static bool excused(uint64_t origin)
 {
     const struct node *n = node_by_id(origin);
-    return w.stats.forks > 0 && n && n->evil;
+    return n && ((w.stats.forks > 0 && n->evil) || n->n == w.evicted);
 }
 
 static void add_up(void *arg, const struct have_row *r)
@@ -49,7 +49,7 @@ bool check_same(bool loud)
     uint64_t sum = 0;
     for (unsigned i = 0; i < w.n_nodes; i++) {
         const struct node *n = w.node[i];
-        if (n->evil)
+        if (!counts(n))
             continue;
         if (!n->up || journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal)) {
             if (loud)
@@ -123,7 +123,7 @@ static uint64_t sum(const struct node *n, uint64_t room)
 static void check_kept(const struct node *n)
 {
     for (unsigned c = 0; c < w.n_clients; c++)
-        for (uint32_t i = 1; i <= w.client[c].said && !w.client[c].node->evil; i++) {
+        for (uint32_t i = 1; i <= w.client[c].said && counts(w.client[c].node); i++) {
             const struct message *m = &w.client[c].msg[i];
             if (m->acked && !m->lost && !(m->holders >> n->n & 1))
                 broken("I1: message %u of client %u was acknowledged and is not at %s", i, c, node_name(n->id));
@@ -136,7 +136,7 @@ void check_end(void)
     static const char *const rooms[ROOMS] = {"lobby", "ops", "quiet"};
     for (unsigned i = 0; i < w.n_nodes; i++) {
         const struct node *n = w.node[i];
-        if (n->evil)
+        if (!counts(n))
             continue;
         check_kept(n);
         for (unsigned r = 0; first && r < ROOMS; r++) {

@@ -36,6 +36,7 @@ void world_reset(uint64_t seed)
     w.echo = echo;
     w.quiet = quiet;
     w.prng.s = mix(seed, 1);
+    w.evicted = NODES_MAX;
     n_heap = 0;
     order = 0;
     lines = 0;
