@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 
 #include "base/sys.h"
+#include "state/state.h"
 #include "trust/identity.h"
 
 #include <dirent.h>
@@ -15,6 +16,8 @@
 #include <sys/statvfs.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+enum { SKEW_S = 60 };
 
 static int problems;
 
@@ -139,6 +142,36 @@ static void check_leftovers(const struct instance *inst)
         good("nothing left over by a killed relay");
 }
 
+/* check_link -- one peer, as the running relay sees it. */
+static void check_link(const struct segment *seg, const struct link_row *l)
+{
+    char text[160];
+    const struct host *h = &seg->roster.host[roster_host(&seg->roster, atomic_load(&l->host))];
+    int64_t skew_s = atomic_load(&l->skew_ms) / 1000;
+    snprintf(text, sizeof text, "the link with %.*s is %s", (int)h->name_len, h->name, atomic_load(&l->up) ? "up" : "down");
+    if (atomic_load(&l->up))
+        good(text);
+    else
+        bad(text, "relay.log in the state directory says why; does that relay run, and do both hosts have each other as peers?");
+    snprintf(text, sizeof text, "the clock of %.*s differs by %lld s", (int)h->name_len, h->name, (long long)skew_s);
+    if (skew_s > SKEW_S || skew_s < -SKEW_S)
+        bad(text, "set both clocks (timedatectl set-ntp true): messages are ordered by them");
+}
+
+static void check_links(const struct instance *inst)
+{
+    struct generation g;
+    struct state st;
+    char why[256];
+    if (!generation_alive(inst) || generation_read(inst, &g) < 0 ||
+        state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
+        return;
+    for (unsigned i = 0; i < LINKS_MAX; i++)
+        if (atomic_load(&st.seg->link[i].host) != 0)
+            check_link(st.seg, &st.seg->link[i]);
+    state_detach(&st);
+}
+
 int admin_doctor(const struct instance *inst, const struct conf *conf)
 {
     problems = 0;
@@ -150,5 +183,6 @@ int admin_doctor(const struct instance *inst, const struct conf *conf)
     check_disk(inst);
     check_clock();
     check_leftovers(inst);
+    check_links(inst);
     return problems ? 1 : 0;
 }
