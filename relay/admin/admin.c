@@ -160,7 +160,8 @@ static void show_links(const struct segment *seg)
         if (since != 0)
             snprintf(seconds, sizeof seconds, "%llu s", (unsigned long long)(now > since ? (now - since) / 1000 : 0));
         if (up) {
-            snprintf(rtt, sizeof rtt, "%u", atomic_load(&l->rtt_ms));
+            uint32_t ms = atomic_load(&l->rtt_ms);
+            snprintf(rtt, sizeof rtt, ms == 0 ? "<1" : "%u", ms);
             snprintf(skew, sizeof skew, "%+.1f s", (double)atomic_load(&l->skew_ms) / 1000);
         }
         printf("%-20.*s %-5s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name, up ? "up" : "down",

@@ -75,8 +75,9 @@ void hub_show(struct hub *h, const struct line *ln)
     struct link_row *row = &h->st->seg->link[ln - h->line];
     const struct link_peer *p = ln->link ? &h->core.peer[ln->link->peer] : NULL;
     bool up = p && p->phase == LINK_OPEN;
-    if (atomic_load(&row->host) != ln->peer.host || atomic_load(&row->up) != up)
-        atomic_store(&row->since_ms, up || ln->tries > 1 ? wall_ms() : 0);
+    bool fresh = atomic_load(&row->host) != ln->peer.host;
+    if (fresh || atomic_load(&row->up) != up)
+        atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
     atomic_store(&row->host, ln->peer.host);
     atomic_store(&row->up, up);
     if (!up)
