@@ -327,6 +327,13 @@ static bool take_in(struct worker *w)
     return any || w->n_messages > 0;
 }
 
+/* behind -- who took in faster than he delivers would be overtaken by the ring, and lose all his clients. */
+static bool behind(const struct worker *w)
+{
+    const struct journal *j = &w->proc.st.seg->journal;
+    return journal_head(j) - shard_cursor(w->shard) > j->size / 16;
+}
+
 /* ---- lingering ---- */
 
 /* leave_rooms -- in a section: one who is gone for good. */
@@ -418,7 +425,7 @@ int worker_main(const struct proc_args *args)
     inherit(w);
     proc_ready(&w->proc);
     while (!w->proc.stop) {
-        bool busy = take_in(w);
+        bool busy = behind(w) || take_in(w);
         busy |= shard_deliver(w->shard);
         w->durable = journal_durable(&w->proc.st.seg->journal);
         shard_acknowledge(w->shard);

@@ -62,7 +62,7 @@ struct shard {
     struct member_list *room[ROOMS_MAX];
     struct slots waiting, doomed, single;
     uint32_t active[ROOMS_MAX], n_active;
-    bool broadcast;
+    bool broadcast, pinned; /* pinned: within a turn, what is read in it stays */
 };
 
 static int push(struct slots *s, uint32_t slot)
@@ -340,7 +340,7 @@ static void catch_up(struct client *c)
     struct ranges r;
     c->live = false;
     while (!c->doomed && c->cursor < sh->cursor) {
-        if (journal_pin(j, sh->st->self, c->cursor) < 0) {
+        if (!sh->pinned && journal_pin(j, sh->st->self, c->cursor) < 0) {
             doom(c); /* overtaken */
             break;
         }
@@ -349,7 +349,8 @@ static void catch_up(struct client *c)
             break;
         c->cursor = end;
     }
-    journal_unpin(j, sh->st->self);
+    if (!sh->pinned)
+        journal_unpin(j, sh->st->self);
     c->live = !c->doomed && c->cursor >= sh->cursor && c->off == 0;
 }
 
@@ -510,6 +511,7 @@ bool shard_deliver(struct shard *sh)
         return false;
     if (journal_pin(j, sh->st->self, start) < 0)
         return overtaken(sh);
+    sh->pinned = true;
     sh->n_active = 0;
     sh->single.n = 0;
     sh->broadcast = false;
@@ -525,6 +527,7 @@ bool shard_deliver(struct shard *sh)
     finish_rest(sh);
     for (uint32_t a = 0; a < sh->n_active; a++)
         sh->room[sh->active[a]]->active = false;
+    sh->pinned = false;
     journal_unpin(j, sh->st->self);
     bury(sh);
     return sh->cursor != journal_head(j);

@@ -8,7 +8,7 @@ pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)
     start
     before=$(pids)
     run timeout 300 "$tools/abuse" default
-    echo "$output"
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(pids)" = "$before" ]
     [ "$(grep -c 'line [0-9]*"' <(chat log --json -n 10000 abuse))" -eq "$(sed -n 's/^\([0-9]*\) lines.*/\1/p' <<<"$output")" ]
@@ -27,7 +27,7 @@ pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)
     remember
     before=$(pids --system)
     run timeout 100 "$tools/strangers" daemon games
-    echo "$output"
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(pids --system)" = "$before" ]
     [ "$(chat log --json strangers | grep -c '"user":"daemon"')" -eq 2 ]
@@ -45,7 +45,7 @@ as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/non
     remember
     cp "$bin/chat" "$tools/hello" "$dir"
     run as daemon "$dir/hello" default 200
-    echo "$output"
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(awk '{print $2}' <<<"$output")" -ge 64 ]
     [ "$(awk '{print $4}' <<<"$output")" -gt 0 ]
@@ -65,9 +65,20 @@ as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/non
     printf 'journal = 1M\n' >"$dir/relay.conf"
     start -c "$dir/relay.conf"
     before=$(pids)
-    run timeout 400 "$tools/flood" default 8 50
-    echo "$output"
+    run timeout 400 "$tools/flood" default 8 50 say
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(pids)" = "$before" ]
     [ "$(chat log --json -n 10000 victim | wc -l)" -eq 50 ]
+}
+
+@test "a flood of joins: who delivers is not overtaken by what he takes in" {
+    printf 'workers = 1\njournal = 1M\n' >"$dir/relay.conf"
+    start -c "$dir/relay.conf"
+    before=$(pids)
+    run timeout 400 "$tools/flood" default 8 200 join
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
+    [ "$status" -eq 0 ]
+    [ "$(pids)" = "$before" ]
+    [ "$(chat log --json -n 10000 victim | wc -l)" -eq 200 ]
 }

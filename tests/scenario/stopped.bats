@@ -10,7 +10,7 @@ readers() {
     small
     before=$(pids)
     run timeout 300 "$tools/stopped" default "$@"
-    echo "$output"
+    echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(pids)" = "$before" ]
 }

@@ -1,12 +1,14 @@
 /* flood.c -- clients that fill the queues and never read, one that has something to say beside
  * them, and one that tries to read it all.
  *
- * usage: flood INSTANCE FLOODERS MESSAGES
+ * usage: flood INSTANCE FLOODERS MESSAGES say|join
  *
  * Each flooder is a session of its own that keeps its queue full and ignores window,
  * acknowledgements and its FIFO.  The victim says MESSAGES messages, one after the other: each
  * must be acknowledged before a deadline.  The reader is in the flooders' room: it must get
- * what every one of them said without gap and in order, up to the last line. */
+ * what every one of them said without gap and in order, up to the last line.  join: they say
+ * nothing, but come and go, of which nothing need wait for the disk; the reader must then have
+ * kept up all the time. */
 #include "base/sys.h"
 #include "port.h"
 #include "raw.h"
@@ -32,6 +34,7 @@ struct board {
 };
 static struct board *board;
 static const char *instance;
+static bool says;
 
 static struct port *open_port(void)
 {
@@ -72,8 +75,12 @@ static int flood(unsigned self)
     raw_send(&a, f, raw_room(&a, f, FRAME_JOIN, ROOM));
     for (uint32_t n = 1; !atomic_load(&board->stop); atomic_fetch_add(&board->put, 1)) {
         size_t len = 0;
-        while (len < raw_max(&relay, queue) - ENVELOPE_LEN - sizeof text - FRAME_HEAD -
-                         USER_NAME_MAX) {
+        while (!says && len < raw_max(&relay, queue) - ENVELOPE_LEN - 256) {
+            len += raw_room(&a, m + len, FRAME_JOIN, ROOM "/join");
+            len += raw_room(&a, m + len, FRAME_LEAVE, ROOM "/join");
+        }
+        while (says && len < raw_max(&relay, queue) - ENVELOPE_LEN - sizeof text - FRAME_HEAD -
+                                 USER_NAME_MAX) {
             snprintf(text, sizeof text, "%u %u %0300u", self, n, 0u);
             n++;
             len += raw_say(&a, m + len, ROOM, text);
@@ -130,6 +137,8 @@ static int read_all_of_it(void)
         if (r == 0)
             poll(&fd, 1, wait >= 0 && wait < 50 ? wait : 50);
     }
+    if (!says && port_acked(p) != 1)
+        die("the reader was overtaken, though it had nothing to read");
     printf("read without a gap: %llu messages\n", (unsigned long long)total);
     port_close(p);
     return 0;
@@ -205,13 +214,14 @@ static int end(pid_t pid)
 
 int main(int argc, char **argv)
 {
-    unsigned n = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+    unsigned n = argc == 5 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     pid_t flooder[FLOODERS_MAX];
     if (n < 1 || n > FLOODERS_MAX) {
-        fprintf(stderr, "usage: flood INSTANCE FLOODERS MESSAGES\n");
+        fprintf(stderr, "usage: flood INSTANCE FLOODERS MESSAGES say|join\n");
         return 2;
     }
     instance = argv[1];
+    says = strcmp(argv[4], "say") == 0;
     board =
         mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (board == MAP_FAILED)
