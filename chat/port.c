@@ -1,6 +1,11 @@
 /* port.c -- one session with a relay, kept up across everything that can happen to the relay. */
 #include "port.h"
 
+#include "finder.h"
+#include "seen.h"
+#include "stream.h"
+
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "base/prng.h"
 #include "base/sys.h"
@@ -15,25 +20,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    STREAM_BUFFER = 128 * 1024,
     HELLO_MS = 250,       /* for the relay's welcome, then hello again, waiting twice as long ... */
     HELLO_MAX_MS = 2000,  /* ... up to this */
     SEND_MS = 2000,       /* for room in the queue, then look whether the relay is still there */
     RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
-    START_MS = 100,       /* before a relay that did not start is started again, then twice as long ... */
-    START_MAX_MS = 3000,  /* ... up to this */
     BUSY_MS = 1000,       /* after the relay said that we come too often, and as much again by chance */
     ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
-    SEEN_START = 256,
-};
-
-struct bytes {
-    uint8_t *p;
-    size_t start, len, size; /* [start, len) is in use */
 };
 
 struct room {
@@ -52,23 +47,9 @@ struct host {
     char name[HOST_NAME_MAX_LEN + 1];
 };
 
-struct seen {
-    uint64_t client, room;
-    uint32_t seq;
-};
-
-/* A stream we read: the FIFO of the session, or of an answer. */
-struct stream {
-    int fd;
-    struct splitter split;
-    uint8_t *buf;
-    bool opened; /* something came: the relay has it open, so an end is its end */
-};
-
 struct port {
     struct port_options o;
-    struct instance inst;
-    struct generation gen;
+    struct finder finder;
     int rendezvous;
     struct mq queue;
     struct stream main, answer;
@@ -80,93 +61,23 @@ struct port {
     unsigned hello_ms;
     uint8_t secret[SECRET_LEN];
     char user[USER_NAME_MAX + 1];
-    struct bytes unacked; /* frames sent or to be sent, until acknowledged */
+    struct buffer unacked; /* frames sent or to be sent, until acknowledged */
     size_t sent;          /* of them, up to here */
     uint32_t n_unacked;
-    struct bytes pending; /* frames for the user that came while something else was waited for */
+    struct buffer pending; /* frames for the user that came while something else was waited for */
     uint8_t handed[FRAME_MAX];
     struct room *room;
     size_t n_rooms;
     struct host *host;
     size_t n_hosts;
-    struct seen *seen; /* hash table; seq 0: free */
-    size_t n_seen, seen_size;
+    struct seen seen;
     bool away;
-    uint64_t away_since, retry_at, start_at;
-    unsigned starts; /* of a relay, in vain */
+    uint64_t away_since, retry_at;
     struct prng prng;
     char end_text[512];
 };
 
 /* ---- small things ---- */
-
-static int append(struct bytes *b, const void *p, size_t len)
-{
-    if (b->start == b->len)
-        b->start = b->len = 0;
-    if (b->start > 0 && b->size - b->len < len) {
-        memmove(b->p, b->p + b->start, b->len - b->start);
-        b->len -= b->start;
-        b->start = 0;
-    }
-    if (b->size - b->len < len) {
-        size_t size = (b->size + len) * 2;
-        uint8_t *q = realloc(b->p, size);
-        if (!q)
-            return -ENOMEM;
-        b->p = q;
-        b->size = size;
-    }
-    memcpy(b->p + b->len, p, len);
-    b->len += len;
-    return 0;
-}
-
-static int stream_init(struct stream *s)
-{
-    s->fd = -1;
-    s->buf = malloc(STREAM_BUFFER);
-    return s->buf ? 0 : -ENOMEM;
-}
-
-static void stream_close(struct stream *s)
-{
-    close_fd(&s->fd);
-    s->opened = false;
-    splitter_init(&s->split, s->buf, STREAM_BUFFER);
-}
-
-/* stream_next -- 1 and a frame; 0 nothing now; -EPIPE it ended or is broken. */
-static int stream_next(struct stream *s, const uint8_t **f)
-{
-    for (;;) {
-        int r = splitter_next(&s->split, f);
-        if (r != 0)
-            return r < 0 ? -EPIPE : 1;
-        size_t room;
-        uint8_t *to = splitter_room(&s->split, &room);
-        ssize_t n = read(s->fd, to, room);
-        if (n < 0)
-            return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-        if (n == 0) /* no writer: none yet, or none any more */
-            return s->opened ? -EPIPE : 0;
-        s->opened = true;
-        splitter_fed(&s->split, (size_t)n);
-    }
-}
-
-static bool readable(int fd, int ms)
-{
-    struct pollfd p = {fd, POLLIN, 0};
-    return poll(&p, 1, ms) > 0;
-}
-
-/* hung_up -- did the other end of a FIFO go away? */
-static bool hung_up(int fd)
-{
-    struct pollfd p = {fd, 0, 0};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
-}
 
 static struct room *find_room(const struct port *p, uint64_t id)
 {
@@ -213,107 +124,20 @@ static void know_host(struct port *p, uint64_t id, struct text name)
     snprintf(h->name, sizeof h->name, "%.*s", (int)name.len, name.p);
 }
 
-/* ---- what was seen ---- */
-
-static struct seen *seen_slot(struct seen *table, size_t size, uint64_t client, uint64_t room)
-{
-    size_t i = (size_t)((client ^ room) * 0x9e3779b97f4a7c15u >> 16) & (size - 1);
-    while (table[i].seq != 0 && (table[i].client != client || table[i].room != room))
-        i = (i + 1) & (size - 1);
-    return &table[i];
-}
-
-static int seen_grow(struct port *p)
-{
-    size_t size = p->seen_size ? p->seen_size * 2 : SEEN_START;
-    struct seen *t = calloc(size, sizeof *t);
-    if (!t)
-        return -ENOMEM;
-    for (size_t i = 0; i < p->seen_size; i++)
-        if (p->seen[i].seq != 0)
-            *seen_slot(t, size, p->seen[i].client, p->seen[i].room) = p->seen[i];
-    free(p->seen);
-    p->seen = t;
-    p->seen_size = size;
-    return 0;
-}
-
-/* is_new -- the first time this frame comes?  What one client says in one room comes in the order it was said. */
-static bool is_new(struct port *p, const uint8_t *f)
-{
-    if ((p->n_seen + 1) * 2 > p->seen_size && seen_grow(p) < 0)
-        return true;
-    struct seen *s = seen_slot(p->seen, p->seen_size, frame_client(f), frame_room(f));
-    if (s->seq >= frame_client_seq(f))
-        return false;
-    p->n_seen += s->seq == 0;
-    *s = (struct seen){frame_client(f), frame_room(f), frame_client_seq(f)};
-    return true;
-}
-
-/* ---- finding a relay ---- */
-
-static int choose_instance(struct port *p)
-{
-    const char *name = p->o.instance ? p->o.instance : getenv("CHAT_INSTANCE");
-    name = name && *name ? name : INSTANCE_DEFAULT;
-    if (instance_system(&p->inst, name) < 0)
-        return -EINVAL;
-    struct generation g;
-    if (generation_alive(&p->inst) && generation_read(&p->inst, &g) == 0 && g.system)
-        return 0;
-    return instance_user(&p->inst, name);
-}
-
-/* start_relay -- `relay start`, from beside this program or from PATH. */
-static void start_relay(struct port *p)
-{
-    char self[INSTANCE_PATH_MAX], path[INSTANCE_PATH_MAX + 16];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    snprintf(path, sizeof path, "%s/../bin/relay", self); /* build/FLAVOUR/{bin,tools}, PREFIX/{bin,sbin} */
-    int null = p->starts > 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1; /* why it fails is said once */
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (null >= 0)
-            dup2(null, 2);
-        execl(path, "relay", "-i", p->inst.name, "start", (char *)NULL);
-        execlp("relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
-        execl("/usr/local/sbin/relay", "relay", "-i", p->inst.name, "start", (char *)NULL);
-        _exit(127);
-    }
-    close_fd(&null);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    p->start_at = now_ms() + min_u64((uint64_t)START_MS << min_u64(p->starts, 5), START_MAX_MS);
-    p->starts++;
-}
 
 /* find -- a relay that is ready, and its queue and rendezvous directory opened. */
 static int find(struct port *p)
 {
-    int r = choose_instance(p);
+    struct finder *f = &p->finder;
+    int r = finder_find(f, p->origin != 0);
     if (r < 0)
         return r;
-    if (!generation_alive(&p->inst)) {
-        /* A relay that was stopped takes its record with it, one that was killed does not: only that is started. */
-        bool stopped = p->origin != 0 && generation_read(&p->inst, &p->gen) == -ENOENT;
-        if (p->inst.system || !p->o.start || stopped || now_ms() < p->start_at)
-            return -ENOENT;
-        start_relay(p);
-    }
-    r = generation_read(&p->inst, &p->gen);
-    if (r < 0 || !p->gen.ready || p->gen.n_queues == 0)
-        return r < 0 ? r : -ENOENT;
     mq_shut(&p->queue);
     close_fd(&p->rendezvous);
-    p->rendezvous = open(p->inst.fifo, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    p->rendezvous = open(f->inst.fifo, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (p->rendezvous < 0)
         return -errno;
-    return mq_attach_writer(&p->queue, p->gen.queue[p->client % p->gen.n_queues], p->gen.owner);
+    return mq_attach_writer(&p->queue, f->gen.queue[p->client % f->gen.n_queues], f->gen.owner);
 }
 
 /* ---- sending ---- */
@@ -362,9 +186,9 @@ int port_flush(struct port *p)
 {
     open_rooms(p);
     size_t max = min_size(p->queue.message_max, QUEUE_MESSAGE_MAX) - ENVELOPE_LEN;
-    while (!p->away && p->sent < p->unacked.len) {
+    while (!p->away && p->sent < p->unacked.end) {
         size_t len = 0;
-        while (p->sent + len < p->unacked.len) {
+        while (p->sent + len < p->unacked.end) {
             size_t n = frame_stride(p->unacked.p + p->sent + len);
             if (len + n > max)
                 break;
@@ -373,7 +197,7 @@ int port_flush(struct port *p)
         int r = put_message(p, p->unacked.p + p->sent, len, SEND_MS);
         if (r == 0)
             p->sent += len;
-        else if (r != -ETIMEDOUT || !generation_alive(&p->inst))
+        else if (r != -ETIMEDOUT || !generation_alive(&p->finder.inst))
             go_away(p);
     }
     return 0;
@@ -385,7 +209,7 @@ static int keep(struct port *p, uint8_t *f)
     size_t sent = p->sent - p->unacked.start;
     frame_set_client(f, p->client);
     frame_set_client_seq(f, ++p->next_seq);
-    int r = append(&p->unacked, f, frame_stride(f));
+    int r = buffer_add(&p->unacked, f, frame_stride(f));
     p->sent = p->unacked.start + sent;
     p->n_unacked += r == 0;
     return r;
@@ -393,8 +217,8 @@ static int keep(struct port *p, uint8_t *f)
 
 static void on_ack(struct port *p, uint32_t seq)
 {
-    struct bytes *u = &p->unacked;
-    while (u->start < u->len && frame_client_seq(u->p + u->start) <= seq) {
+    struct buffer *u = &p->unacked;
+    while (u->start < u->end && frame_client_seq(u->p + u->start) <= seq) {
         u->start += frame_stride(u->p + u->start);
         p->n_unacked--;
     }
@@ -432,7 +256,7 @@ static int say_hello(struct port *p)
     memset(p->secret, 0, SECRET_LEN);
     int n = write_hello(f, &h, p->client);
     int r = n < 0 ? n : put_message(p, f, (size_t)n, p->hello_ms);
-    if (r == 0 && !readable(p->main.fd, (int)p->hello_ms))
+    if (r == 0 && !stream_readable(p->main.fd, (int)p->hello_ms))
         r = -ETIMEDOUT;
     if (r < 0) {
         fifo_abandon(p->rendezvous, h.fifo);
@@ -457,7 +281,7 @@ static int say_hello(struct port *p)
     know_host(p, p->origin, w.host);
     p->next_seq = p->next_seq > frame_client_seq(got) ? p->next_seq : frame_client_seq(got);
     p->sent = p->unacked.start;
-    while (p->sent < p->unacked.len && frame_client_seq(p->unacked.p + p->sent) <= frame_client_seq(got))
+    while (p->sent < p->unacked.end && frame_client_seq(p->unacked.p + p->sent) <= frame_client_seq(got))
         p->sent += frame_stride(p->unacked.p + p->sent);
     return 0;
 }
@@ -469,21 +293,21 @@ static void hear_hosts(struct port *p)
 {
     const uint8_t *f;
     while (stream_next(&p->main, &f) == 1)
-        if (consider(p, f) && append(&p->pending, f, frame_stride(f)) < 0)
+        if (consider(p, f) && buffer_add(&p->pending, f, frame_stride(f)) < 0)
             return;
 }
 
 /* only_said -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
 static void only_said(struct port *p)
 {
-    struct bytes all = p->unacked;
-    p->unacked = (struct bytes){0};
+    struct buffer all = p->unacked;
+    p->unacked = (struct buffer){0};
     p->n_unacked = 0;
-    for (size_t at = all.start; at < all.len; at += frame_stride(all.p + at)) {
+    for (size_t at = all.start; at < all.end; at += frame_stride(all.p + at)) {
         const uint8_t *f = all.p + at;
         if (frame_type(f) != FRAME_SAY)
             continue;
-        if (append(&p->unacked, f, frame_stride(f)) == 0)
+        if (buffer_add(&p->unacked, f, frame_stride(f)) == 0)
             p->n_unacked++;
     }
     free(all.p);
@@ -500,8 +324,7 @@ static int come_back(struct port *p)
     if (r < 0)
         return r;
     hear_hosts(p);
-    p->starts = 0;
-    p->start_at = 0;
+    finder_found(&p->finder);
     p->away = false;
     for (size_t i = 0; i < p->n_rooms; i++)
         p->room[i].opened = p->room[i].joined = false;
@@ -584,7 +407,7 @@ static bool consider(struct port *p, const uint8_t *f)
         if (!r || !r->wanted || !r->joined || frame_pos(f) < r->cursor)
             return false;
         r->cursor = frame_pos(f) + frame_stride(f);
-        return is_new(p, f);
+        return seen_first(&p->seen, f);
     case FRAME_REFUSED:
     case FRAME_NOTICE:
         return true;
@@ -598,7 +421,7 @@ static int next_fetched(struct port *p, const uint8_t **f)
 {
     for (;;) {
         int r = stream_next(&p->answer, f);
-        if (r == 0 && hung_up(p->main.fd)) {
+        if (r == 0 && stream_hung_up(p->main.fd)) {
             go_away(p); /* nobody will answer any more */
             return 0;
         }
@@ -615,7 +438,7 @@ static int next_fetched(struct port *p, const uint8_t **f)
             fetched(p);
             return -EAGAIN;
         }
-        if (frame_type(*f) == FRAME_SAY && is_new(p, *f))
+        if (frame_type(*f) == FRAME_SAY && seen_first(&p->seen, *f))
             return 1;
     }
 }
@@ -676,7 +499,7 @@ static int try_again(struct port *p)
 
 int port_next(struct port *p, const uint8_t **frame)
 {
-    if (p->pending.start < p->pending.len) {
+    if (p->pending.start < p->pending.end) {
         const uint8_t *f = p->pending.p + p->pending.start;
         p->pending.start += frame_stride(f);
         return hand_out(p, f, frame);
@@ -698,7 +521,7 @@ int port_fd(const struct port *p)
 
 int port_wait_ms(const struct port *p)
 {
-    if (p->pending.start < p->pending.len)
+    if (p->pending.start < p->pending.end)
         return 0;
     if (p->away) {
         uint64_t now = now_ms();
@@ -713,21 +536,21 @@ static int wait_some(struct port *p, int ms)
 {
     const uint8_t *f;
     uint32_t acked = p->acked;
-    struct bytes keep_pending = p->pending;
-    p->pending = (struct bytes){0};
+    struct buffer keep_pending = p->pending;
+    p->pending = (struct buffer){0};
     int r = port_next(p, &f);
     if (r == 0 && p->acked != acked) {
         ms = 0;
     } else if (r == 0 && port_fd(p) >= 0) {
         int wait = port_wait_ms(p);
-        readable(port_fd(p), wait >= 0 && wait < ms ? wait : ms);
+        stream_readable(port_fd(p), wait >= 0 && wait < ms ? wait : ms);
     } else if (r == 0) {
         poll(NULL, 0, min_size((size_t)port_wait_ms(p), (size_t)ms) == 0 ? 1 : port_wait_ms(p));
     }
     free(p->pending.p);
     p->pending = keep_pending;
     if (r == 1)
-        r = append(&p->pending, f, frame_stride(f));
+        r = buffer_add(&p->pending, f, frame_stride(f));
     return r < 0 ? r : 0;
 }
 
@@ -757,6 +580,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
     (void)signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_DUMPABLE, 0); /* the session's secret */
     p->o = *o;
+    p->finder = (struct finder){.instance = o->instance, .start = o->start};
     p->rendezvous = -1;
     p->queue.q = -1;
     p->away = true;
@@ -770,7 +594,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
     do {
         r = come_back(p);
         if (r < 0 && r != -EACCES && r != -EPROTO && r != -EINVAL && now_ms() - p->away_since < o->timeout_ms &&
-            (p->o.start || r != -ENOENT || generation_alive(&p->inst)))
+            (p->o.start || r != -ENOENT || generation_alive(&p->finder.inst)))
             poll(NULL, 0, (int)pause_after(p, r));
         else
             break;
@@ -803,7 +627,7 @@ void port_close(struct port *p)
     free(p->pending.p);
     free(p->room);
     free(p->host);
-    free(p->seen);
+    seen_free(&p->seen);
     free(p);
 }
 
@@ -834,7 +658,7 @@ int port_leave(struct port *p, const char *name)
 static int wait_for_window(struct port *p)
 {
     uint64_t deadline = now_ms() + p->o.timeout_ms;
-    while (p->unacked.len - p->unacked.start > p->window) {
+    while (p->unacked.end - p->unacked.start > p->window) {
         int r = port_flush(p);
         r = r < 0 ? r : wait_some(p, 100);
         if (r < 0)
@@ -865,7 +689,7 @@ int64_t port_say(struct port *p, const char *name, struct text text, bool action
         if (e > 0)
             e = keep(p, f);
     }
-    if (e >= 0 && p->unacked.len - p->sent >= QUEUE_MESSAGE_MAX)
+    if (e >= 0 && p->unacked.end - p->sent >= QUEUE_MESSAGE_MAX)
         e = port_flush(p);
     return e < 0 ? e : (int64_t)p->next_seq;
 }
@@ -881,17 +705,17 @@ uint32_t port_acked(const struct port *p)
 }
 
 /* read_answer -- into memory until END.  Returns 1 whole; 0 broken off. */
-static int read_answer(struct port *p, struct bytes *all, struct end *end)
+static int read_answer(struct port *p, struct buffer *all, struct end *end)
 {
     const uint8_t *f;
     for (;;) {
         int r = stream_next(&p->answer, &f);
-        if (r < 0 || (r == 0 && !readable(p->answer.fd, ANSWER_MS)))
+        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, ANSWER_MS)))
             return 0;
         if (r == 0)
             continue;
         if (frame_type(f) != FRAME_END) {
-            if (append(all, f, frame_stride(f)) < 0)
+            if (buffer_add(all, f, frame_stride(f)) < 0)
                 return -ENOMEM;
             continue;
         }
@@ -903,9 +727,9 @@ static int read_answer(struct port *p, struct bytes *all, struct end *end)
     }
 }
 
-static int tell(const struct bytes *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
+static int tell(const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
 {
-    for (size_t at = 0; at < all->len; at += frame_stride(all->p + at))
+    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at))
         if (!each(arg, all->p + at))
             return -ECANCELED;
     return 0;
@@ -916,10 +740,10 @@ int port_query(struct port *p, const char *name, struct query *q, bool (*each)(v
 {
     uint64_t deadline = now_ms() + p->o.timeout_ms;
     uint64_t room = name ? room_id(text_of(name)) : 0;
-    struct bytes all = {0};
+    struct buffer all = {0};
     int r = 0;
     while (r == 0) {
-        all.len = 0;
+        all.end = 0;
         r = p->away ? 0 : ask(p, room, q);
         if (r == 0 && !p->away)
             r = read_answer(p, &all, end);

@@ -1,0 +1,27 @@
+/* stream.h -- frames out of a FIFO that a relay writes: that of the session, or of an answer. */
+#ifndef CHAT_STREAM_H
+#define CHAT_STREAM_H
+
+#include "frame/frame.h"
+
+struct stream {
+    int fd;
+    struct splitter split;
+    uint8_t *buf;
+    bool opened; /* something came: the relay has it open, so an end is its end */
+};
+
+/* stream_init -- closed.  Returns 0 or -ENOMEM.  Its memory, buf, is freed by the owner. */
+int stream_init(struct stream *s) MUST_USE;
+
+/* stream_close -- and ready for another FIFO. */
+void stream_close(struct stream *s);
+
+/* stream_next -- 1 and a frame, valid until the next call; 0 nothing now; -EPIPE it ended or is broken. */
+int stream_next(struct stream *s, const uint8_t **f) MUST_USE;
+
+/* stream_readable -- wait up to `ms` for bytes.  stream_hung_up -- did the other end go away? */
+bool stream_readable(int fd, int ms);
+bool stream_hung_up(int fd);
+
+#endif
