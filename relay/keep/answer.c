@@ -1,6 +1,7 @@
 /* answer.c -- one piece of memory per open answer, filled from store or tables, emptied into a FIFO. */
 #include "keep/answer.h"
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
 
@@ -16,11 +17,6 @@ enum {
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
 };
 
-struct bytes {
-    uint8_t *p;
-    size_t len, size;
-};
-
 struct answer {
     struct loop_source src;
     struct answers *all;
@@ -28,14 +24,13 @@ struct answer {
     struct query q;
     uint64_t room, client;
     uint32_t client_seq;
-    struct bytes out;
-    size_t sent;
+    struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in */
     uint32_t count;
     uint8_t more;
     bool whole;
     /* while one piece is collected */
-    struct bytes frames;
+    struct buffer frames;
     size_t *at; /* offsets of frames */
     size_t n, n_size;
     size_t messages;
@@ -70,8 +65,8 @@ static void drop(struct answer *w)
     w->all->n--;
     loop_remove(w->all->loop, &w->src);
     close(w->src.fd);
-    free(w->out.p);
-    free(w->frames.p);
+    buffer_free(&w->out);
+    buffer_free(&w->frames);
     free(w->at);
     free(w);
 }
@@ -85,34 +80,18 @@ void answers_close(struct answers *a)
 
 /* ---- memory ---- */
 
-static uint8_t *room_in(struct bytes *b, size_t len)
-{
-    if (b->size - b->len < len) {
-        size_t size = (b->size + len) * 2;
-        uint8_t *p = realloc(b->p, size);
-        if (!p)
-            return NULL;
-        b->p = p;
-        b->size = size;
-    }
-    return b->p + b->len;
-}
-
 static void append(struct answer *w, const uint8_t *f)
 {
-    uint8_t *to = room_in(&w->out, FRAME_MAX);
-    if (!to) {
+    if (buffer_add(&w->out, f, frame_stride(f)) < 0) {
         w->error = -ENOMEM;
         return;
     }
-    memcpy(to, f, frame_stride(f));
-    w->out.len += frame_stride(f);
     w->count++;
 }
 
 static void collect(struct answer *w, const uint8_t *f)
 {
-    uint8_t *to = room_in(&w->frames, FRAME_MAX);
+    uint8_t *to = buffer_room(&w->frames, FRAME_MAX);
     if (w->n == w->n_size) {
         size_t size = w->n_size ? w->n_size * 2 : 256, *p = realloc(w->at, size * sizeof *p);
         if (!p)
@@ -125,8 +104,8 @@ static void collect(struct answer *w, const uint8_t *f)
         return;
     }
     memcpy(to, f, frame_stride(f));
-    w->at[w->n++] = w->frames.len;
-    w->frames.len += frame_stride(f);
+    w->at[w->n++] = w->frames.end;
+    buffer_put(&w->frames, frame_stride(f));
     w->messages += !(frame_flags(f) & FRAME_MORE);
 }
 
@@ -134,7 +113,7 @@ static void collected_out(struct answer *w, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
         append(w, w->frames.p + w->at[i]);
-    w->n = w->frames.len = w->messages = 0;
+    w->n = w->frames.end = w->messages = 0;
 }
 
 static int by_pos(const void *a, const void *b, void *base)
@@ -190,7 +169,7 @@ static bool catchup_row(void *arg, const struct history_row *row)
     if (row->batch != w->batch) { /* the commit before is complete */
         sort(w, by_pos);
         collected_out(w, 0, w->n);
-        if (w->out.len >= PIECE || row->batch >= w->q.before) {
+        if (buffer_len(&w->out) >= PIECE || row->batch >= w->q.before) {
             w->whole = row->batch >= w->q.before;
             return false;
         }
@@ -424,7 +403,6 @@ static void end_it(struct answer *w, int r)
 
 static void produce(struct answer *w)
 {
-    w->out.len = w->sent = 0;
     w->error = 0;
     int r = kinds[w->q.kind](w);
     if (r == 0)
@@ -439,15 +417,15 @@ static void produce(struct answer *w)
 static bool go_on(struct answer *w)
 {
     for (;;) {
-        if (w->sent == w->out.len) {
+        if (buffer_len(&w->out) == 0) {
             if (w->whole)
                 return false;
             produce(w);
         }
-        ssize_t n = write(w->src.fd, w->out.p + w->sent, w->out.len - w->sent);
+        ssize_t n = write(w->src.fd, buffer_data(&w->out), buffer_len(&w->out));
         if (n < 0)
             return errno == EAGAIN || errno == EINTR;
-        w->sent += (size_t)n;
+        buffer_take(&w->out, (size_t)n);
     }
 }
 
