@@ -139,8 +139,9 @@ static int take_journal(struct link_core *core, struct state *st, uint64_t from)
         const struct have_entry *e = have_find(&core->ours, frame_origin(f), frame_epoch(f), frame_room(f));
         if (e && e->row.seq >= frame_seq(f))
             continue;
-        struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), e ? e->row.seq : 0};
-        r = take_head(core, &row, e ? e->head : s.prev); /* room for it */
+        struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), 0};
+        if (!e) /* what of a stream is known already stays: of that, not all may be on disk */
+            r = take_head(core, &row, s.prev);
         if (r == 0)
             link_took(core, f, pos + frame_stride(f) + s.bytes);
     }
