@@ -33,6 +33,7 @@ struct answer {
     struct buffer frames;
     size_t *at; /* offsets of frames */
     size_t n, n_size;
+    size_t sorted; /* how many there were when they were sorted last */
     size_t messages;
     int error;
 };
@@ -252,8 +253,9 @@ static bool since_row(void *arg, const struct history_row *row)
 {
     struct answer *w = arg;
     uint64_t span = (uint64_t)2000 << 16; /* twice what a segment may span */
-    if (w->messages > w->q.limit) {
+    if (w->messages > w->q.limit && w->n > w->sorted + w->sorted / 2) { /* not at each of many small segments */
         sort(w, by_order);
+        w->sorted = w->n;
         if (row->s.hlc_max > frame_hlc(nth(w, w->q.limit)) + span)
             return false;
     }

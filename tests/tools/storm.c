@@ -1,7 +1,9 @@
 /* storm.c -- kill a process of a loaded relay again and again, and see that nothing acknowledged is lost and nothing is
  * shown twice.
  *
- * usage: storm INSTANCE TARGET KILLS        TARGET: worker keeper supervisor all client stop-worker
+ * usage: storm INSTANCE TARGET KILLS [READER [VICTIM]]      TARGET: worker keeper link supervisor all client stop-worker
+ *
+ * READER: the instance where the reader is, linked with the first one.  VICTIM: whose processes are killed.
  *
  * A sender pipelines numbered messages into a room, a reader follows it, this process kills.  At the end: the reader
  * must have seen every acknowledged message once and in order, the store must hold the same, and no pause in service
@@ -21,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT = 200, BACK_MS = 1000, SETTLE_MS = 20 * 1000, SENDERS_MAX = 4096, HISTORY_PAGE = 5000 };
+enum { IN_FLIGHT = 200, BACK_MS = 1000, LINK_BACK_MS = 5000, SETTLE_MS = 20 * 1000, SENDERS_MAX = 4096, HISTORY_PAGE = 5000 };
 #define ROOM "storm"
 
 /* Shared between the three. */
@@ -33,7 +35,7 @@ struct board {
     _Atomic bool stop, reader_ready, failed;
 };
 static struct board *board;
-static const char *instance;
+static const char *instance, *reader_at, *victim;
 
 static void fail(const char *what, unsigned long long a, unsigned long long b)
 {
@@ -41,11 +43,16 @@ static void fail(const char *what, unsigned long long a, unsigned long long b)
     atomic_store(&board->failed, true);
 }
 
-static struct port *open_port(bool start)
+static bool is_linked(void)
+{
+    return strcmp(instance, reader_at) != 0;
+}
+
+static struct port *open_port(const char *where, bool start)
 {
     char why[256];
     struct port *p = NULL;
-    struct port_options o = {.instance = instance, .quiet = true, .start = start, .timeout_ms = SETTLE_MS};
+    struct port_options o = {.instance = where, .quiet = true, .start = start, .timeout_ms = SETTLE_MS};
     if (port_open(&p, &o, why, sizeof why) < 0) {
         fprintf(stderr, "storm: %s\n", why);
         exit(3);
@@ -69,7 +76,7 @@ static void pump(struct port *p, int ms)
 
 static _Noreturn void sender(unsigned self)
 {
-    struct port *p = open_port(false);
+    struct port *p = open_port(instance, false);
     static uint32_t number[IN_FLIGHT * 2]; /* client_seq of message n, at n modulo its length */
     uint32_t n = 0, acked = 0;
     for (bool stop = false; !stop || port_unacked(p) > 0;) {
@@ -124,7 +131,7 @@ static bool all_shown(void)
 
 static _Noreturn void reader(void)
 {
-    struct port *p = open_port(false);
+    struct port *p = open_port(reader_at, false);
     const uint8_t *f;
     if (port_join(p, ROOM, 0, 0) < 0)
         exit(1);
@@ -162,7 +169,7 @@ static _Noreturn void reader(void)
 static void find(struct instance *inst, struct generation *g)
 {
     for (uint64_t deadline = now_ms() + SETTLE_MS;; poll(NULL, 0, 1)) {
-        if (instance_user(inst, instance) == 0 && generation_read(inst, g) == 0 && g->ready && generation_alive(inst))
+        if (instance_user(inst, victim) == 0 && generation_read(inst, g) == 0 && g->ready && generation_alive(inst))
             return;
         if (now_ms() > deadline) {
             fail("no relay", 0, 0);
@@ -197,6 +204,8 @@ static void strike(const char *target, unsigned k, pid_t *sending)
         kill(pid_of(k % workers), SIGSTOP);
     } else if (strcmp(target, "keeper") == 0) {
         kill(pid_of(PROC_KEEPER), SIGKILL);
+    } else if (strcmp(target, "link") == 0) {
+        kill(pid_of(PROC_LINK), SIGKILL);
     } else if (strcmp(target, "client") == 0) {
         kill(*sending, SIGKILL);
         waitpid(*sending, NULL, 0);
@@ -214,20 +223,31 @@ static void strike(const char *target, unsigned k, pid_t *sending)
                 kill(pids[i], SIGKILL);
         while (generation_alive(&inst))
             poll(NULL, 0, 1);
-        port_close(open_port(true)); /* starts it */
+        port_close(open_port(victim, true)); /* starts it */
     }
 }
 
-/* storm -- strike, wait until acknowledgements flow again, a moment of peace, strike. Returns the longest pause. */
+/* goes_on -- acknowledgements flow again; what was acknowledged before has come over the link. */
+static bool goes_on(uint32_t before, const uint32_t *acked)
+{
+    for (unsigned i = 0; is_linked() && i < SENDERS_MAX && acked[i] > 0; i++)
+        if (atomic_load(&board->shown[i]) < acked[i])
+            return false;
+    return atomic_load(&board->total_acked) >= before + 2 * IN_FLIGHT;
+}
+
+/* storm -- strike, wait until all goes on, a moment of peace, strike. Returns the longest pause. */
 static uint64_t storm(const char *target, unsigned kills, pid_t *sending)
 {
     uint64_t longest = 0;
     struct prng { uint64_t s; } r = {42};
     for (unsigned k = 0; k < kills && !atomic_load(&board->failed); k++) {
-        uint32_t before = atomic_load(&board->total_acked);
+        uint32_t before = atomic_load(&board->total_acked), acked[SENDERS_MAX];
         uint64_t start = now_ms();
+        for (unsigned i = 0; i < SENDERS_MAX; i++)
+            acked[i] = atomic_load(&board->acked[i]);
         strike(target, k, sending);
-        while (atomic_load(&board->total_acked) < before + 2 * IN_FLIGHT && !atomic_load(&board->failed)) {
+        while (!goes_on(before, acked) && !atomic_load(&board->failed)) {
             if (now_ms() - start > SETTLE_MS) {
                 fail("service did not come back", k, before);
                 return SETTLE_MS;
@@ -261,7 +281,7 @@ static bool each(void *arg, const uint8_t *f)
 
 static void check_store(void)
 {
-    struct port *p = open_port(true);
+    struct port *p = open_port(reader_at, true);
     struct scan *s = calloc(1, sizeof *s);
     struct end end = {.more = 1};
     if (!s)
@@ -291,15 +311,17 @@ static void wait_child(pid_t pid, const char *who)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: storm INSTANCE worker|keeper|supervisor|all|client|stop-worker KILLS\n");
+    if (argc < 4 || argc > 6) {
+        fprintf(stderr, "usage: storm INSTANCE worker|keeper|link|supervisor|all|client|stop-worker KILLS [READER [VICTIM]]\n");
         return 2;
     }
     instance = argv[1];
+    reader_at = argc > 4 ? argv[4] : instance;
+    victim = argc > 5 ? argv[5] : instance;
     board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (board == MAP_FAILED)
         return 1;
-    port_close(open_port(true));
+    port_close(open_port(instance, true));
     pid_t reading = fork();
     if (reading == 0)
         reader();
@@ -317,9 +339,10 @@ int main(int argc, char **argv)
     wait_child(sending, "the sender failed");
     wait_child(reading, "the reader failed");
     check_store();
-    printf("%s: %u kills, %u acknowledged, longest pause %llu ms\n", argv[2], kills, atomic_load(&board->total_acked),
-           (unsigned long long)longest);
-    if (longest > BACK_MS)
-        fail("service was away for too long (ms)", longest, BACK_MS);
+    printf("%s%s%s: %u kills, %u acknowledged, longest pause %llu ms\n", argv[2], is_linked() ? " of " : "", is_linked() ? victim : "", kills,
+           atomic_load(&board->total_acked), (unsigned long long)longest);
+    unsigned limit = is_linked() ? LINK_BACK_MS : BACK_MS;
+    if (longest > limit)
+        fail("service was away for too long (ms)", longest, limit);
     return atomic_load(&board->failed) ? 1 : 0;
 }
