@@ -378,7 +378,7 @@ uint64_t os_random_u64(void)
     return prng_next(&w.prng);
 }
 
-static void say(const char *level, const char *fmt, va_list args)
+PRINTF_LIKE(2, 0) static void say(const char *level, const char *fmt, va_list args)
 {
     char text[160];
     if (!w.tracing)
