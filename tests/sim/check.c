@@ -424,6 +424,7 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
     if (n <= 0)
         return n;
     w.stats.frames++;
+    w.edge[here->n][node_by_id(l->peer[peer].host)->n].frames++;
     const struct frame_row *row = frame_row(frame_type(frame));
     if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
         trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?", frame_flags(frame) & FRAME_MORE ? " ..." : "");
@@ -459,6 +460,7 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
     static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
     struct segment_head s = {0};
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
+    w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;
     if (w.tracing && read_segment(f, &s) == 0)
         trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host), node_name(frame_origin(f)),
               (unsigned long long)(frame_epoch(f) & 0xffff), (unsigned long long)(frame_room(f) & 0xffff),

@@ -90,6 +90,22 @@ void faults_plan(unsigned n_nodes)
     w.chaos_us = MINUTE + chance(4 * MINUTE);
 }
 
+void faults_chain(unsigned n_nodes, uint64_t pace_us)
+{
+    w.n_nodes = n_nodes;
+    w.pace_us = pace_us;
+    for (unsigned i = 0; i < n_nodes; i++) {
+        w.node[i] = node_new(i);
+        w.node[i]->knows = n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << n_nodes) - 1;
+        w.node[i]->commit_us = 2 * MS;
+        for (unsigned k = 0; k < n_nodes; k++)
+            edge(i, k)->bytes_per_s = 10000000;
+    }
+    struct edge e = {.exists = true, .delay_us = 5 * MS, .bytes_per_s = 10000000};
+    for (unsigned i = 1; i < n_nodes; i++)
+        both(i - 1, i, &e);
+}
+
 /* ---- one fault ---- */
 
 static struct node *some_node(void)
@@ -108,7 +124,7 @@ static bool some_edge(unsigned *a, unsigned *b)
     return false;
 }
 
-static void cut(unsigned a, unsigned b, uint64_t for_us)
+void faults_cut(unsigned a, unsigned b, uint64_t for_us)
 {
     edge(a, b)->cut = edge(b, a)->cut = true;
     w.stats.cuts++;
@@ -144,7 +160,7 @@ static void partition(bool one_by_one)
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < a; b++)
             if (edge(a, b)->exists && !edge(a, b)->cut && (one_by_one || (side >> a & 1) != (side >> b & 1)))
-                cut(a, b, one_by_one ? S + chance(longest) : longest + chance(MS));
+                faults_cut(a, b, one_by_one ? S + chance(longest) : longest + chance(MS));
 }
 
 static void slow(void)
@@ -221,7 +237,7 @@ static void one_fault(enum fault f)
         return;
     case F_CUT:
         if (some_edge(&a, &b) && !edge(a, b)->cut)
-            cut(a, b, one_in(2) ? 100 * MS + chance(5 * S) : chance(MINUTE));
+            faults_cut(a, b, one_in(2) ? 100 * MS + chance(5 * S) : chance(MINUTE));
         return;
     case F_BREAK:
         w.stats.breaks++;

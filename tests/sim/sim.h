@@ -256,6 +256,8 @@ bool people_content(void); /* everything that was said is acknowledged */
 /* ---- faults.c ---- */
 
 void faults_plan(unsigned n_nodes);
+void faults_chain(unsigned n_nodes, uint64_t pace_us); /* no faults, all in a row */
+void faults_cut(unsigned a, unsigned b, uint64_t for_us);
 void faults_turn(void);
 void faults_end(void);
 void faults_edge(uint32_t ab);
