@@ -3,6 +3,7 @@
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
+# sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
 FLAVOUR ?= release
 PREFIX  ?= /usr/local
 B       ?= build/$(FLAVOUR)
@@ -105,9 +106,9 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
 bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
-check-build: all $(units) $(tool-bins) $(bench-bins)
+check-build: all $(units) $(tool-bins) $(bench-bins) $(B)/unit/sim
 check: check-build check-pure check-layers check-headers
-	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units)
+	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
 
 # The real programs in private instances; the storms.  The programs must find each other.
 test: check
@@ -144,6 +145,10 @@ $(B)/sim/%.o: %.c $(B)/flags
 $(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed))
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=link_next,--wrap=link_judge -o $@ $^ $(call libs,chat)
+
+$(B)/unit/sim: $(B)/bin/sim
+	@mkdir -p $(@D); printf '#!/bin/sh\nexec "%s" -u -n %d -j 2\n' $(abspath $<) $(if $(filter release,$(FLAVOUR)),150,15) > $@
+	@chmod +x $@
 
 SEEDS ?= 1000
 JOBS  ?= 1

@@ -1,5 +1,5 @@
-/* mutant.h -- seeded bugs: false in every program but the simulator (tests/sim), which turns one on to see that it is
- * found.  What each of them breaks stands in tests/sim/mutants.def. */
+/* mutant.h -- seeded bugs: false in every program but the simulator (tests/sim), which turns
+ * one on to see that it is found.  What each of them breaks stands in tests/sim/mutants.def. */
 #ifndef BASE_MUTANT_H
 #define BASE_MUTANT_H
 

@@ -45,7 +45,7 @@ static bool better(const struct hub *h, const struct link *l)
     if (!now || now_ms() - h->core.peer[now->peer].heard_ms >= SILENT_MS)
         return true;
     bool we_are_smaller = h->core.self < l->line->peer.host;
-    return l->c.server == now->c.server || l->c.server != (we_are_smaller || MUTANT(BOTH_KEEP_THEIRS));
+    return l->c.server == now->c.server || l->c.server != we_are_smaller;
 }
 
 static void linked(struct link *l)

@@ -116,7 +116,7 @@ static int take_heads(struct link_core *core, const uint8_t *frame)
 {
     struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
     int error = 0;
-    while (error == 0 && rd_left(&r) > 0) {
+    while (error == 0 && rd_left(&r) > 0 && !MUTANT(HEADS_UNREAD)) {
         struct have_row row;
         read_have_row(&r, &row);
         const uint8_t *hash = rd_bytes(&r, HASH_LEN);

@@ -1,6 +1,6 @@
-/* check.c -- what must hold, looked at whenever something happened: I1 durability, I2 exactly once, I3 prefix,
- * I4 no forgery, I5 causes first, I6 causes before effects in the order of display, I7 convergence, I9 honest
- * acknowledgements, I13 the clock. */
+/* check.c -- what must hold, looked at whenever something happened: I1 durability, I2 exactly
+ * once, I3 prefix, I4 no forgery, I5 causes first, I6 causes before effects in the order of
+ * display, I7 convergence, I9 honest acknowledgements, I13 the clock. */
 #include "sim.h"
 
 #include "store/history.h"
@@ -36,7 +36,8 @@ struct checks {
     uint64_t scanned;
     struct seen *seen; /* by stream */
     uint32_t max;
-    uint64_t adopted, kept; /* the newest stamp its clock must be beyond; the same of what is on disk */
+    uint64_t adopted,
+        kept; /* the newest stamp its clock must be beyond; the same of what is on disk */
     struct {
         uint64_t room;
         uint32_t stream[CAUSES];
@@ -47,8 +48,7 @@ struct checks {
 static struct map streams;
 static struct truth *truth;
 static uint32_t n_truths, max_truths;
-static struct map signed_hashes, told;
-static uint32_t link_no[NODES_MAX][NODES_MAX];
+static struct map signed_hashes;
 
 static void reset(struct checks *c)
 {
@@ -64,8 +64,6 @@ void check_reset(void)
     n_truths = 0;
     map_free(&streams);
     map_free(&signed_hashes);
-    map_free(&told);
-    memset(link_no, 0, sizeof link_no);
 }
 
 void check_free(struct node *n)
@@ -91,7 +89,8 @@ static uint32_t truth_of(uint64_t origin, uint64_t epoch, uint64_t room)
         truth = realloc(truth, max_truths * sizeof *truth);
         ASSERT(truth);
     }
-    truth[n_truths] = (struct truth){.origin = origin, .epoch = epoch, .room = room, .node = node_by_id(origin)};
+    truth[n_truths] = (struct truth){
+        .origin = origin, .epoch = epoch, .room = room, .node = node_by_id(origin)};
     map_add(&streams, origin, epoch, room, n_truths);
     return n_truths++;
 }
@@ -112,7 +111,8 @@ static uint64_t hash_of(const uint8_t *f)
 {
     uint64_t h = frame_len(f);
     for (size_t i = 0; i < frame_stride(f); i += 8)
-        h = i == 8 ? h : (h ^ get_u64(f + i)) * 0x9fb21c651e98df25u, h ^= h >> 31; /* without pos */
+        h = i == 8 ? h : (h ^ get_u64(f + i)) * 0x9fb21c651e98df25u,
+        h ^= h >> 31; /* without pos */
     return h;
 }
 
@@ -145,8 +145,8 @@ static void said_by(struct node *n, const uint8_t *f)
     if (frame_origin(f) != n->id || frame_epoch(f) != n->st.seg->shape.epoch)
         broken("I3: %s says something in a stream that is not its own", node_name(n->id));
     if (frame_seq(f) != t->n + 1)
-        broken("I3: %s gives number %llu after %llu", node_name(n->id), (unsigned long long)frame_seq(f),
-               (unsigned long long)t->n);
+        broken("I3: %s gives number %llu after %llu", node_name(n->id),
+               (unsigned long long)frame_seq(f), (unsigned long long)t->n);
     if (frame_hlc(f) <= n->checks->adopted)
         broken("I6: %s stamps an answer before what it answers", node_name(n->id));
     n->checks->adopted = frame_hlc(f);
@@ -162,8 +162,8 @@ static void said_by(struct node *n, const uint8_t *f)
     if (!m)
         return;
     if (m->appended == n->incarnation + 1)
-        broken("I2: %s takes message %u of %llx a second time", node_name(n->id), frame_client_seq(f),
-               (unsigned long long)frame_client(f));
+        broken("I2: %s takes message %u of %llx a second time", node_name(n->id),
+               frame_client_seq(f), (unsigned long long)frame_client(f));
     m->appended = (uint32_t)n->incarnation + 1;
 }
 
@@ -178,7 +178,8 @@ static void note_recent(struct checks *c, uint64_t room, uint32_t stream)
         c->recent[r].n++;
     else if (i == n)
         i = CAUSES - 1;
-    memmove(&c->recent[r].stream[1], &c->recent[r].stream[0], i * sizeof c->recent[r].stream[0]);
+    memmove(&c->recent[r].stream[1], &c->recent[r].stream[0],
+            i * sizeof c->recent[r].stream[0]);
     c->recent[r].stream[0] = stream;
 }
 
@@ -188,13 +189,13 @@ static void check_causes(struct node *n, const struct truth *t, const struct fac
         if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
             const struct truth *cause = &truth[f->cause[i].stream];
             if (w.stats.evil_runs || w.stats.membership) {
-                /* Who withholds can do that, and who does not know every host that others know: there are no signed
-                 * dependencies yet. */
+                /* Who withholds can do that, and who does not know every host that others know:
+                 * there are no signed dependencies yet. */
                 w.stats.reordered++;
                 return;
             }
-            broken("I5: %s has an answer of %s before what it answers, by %s", node_name(n->id), node_name(t->origin),
-                   node_name(cause->origin));
+            broken("I5: %s has an answer of %s before what it answers, by %s", node_name(n->id),
+                   node_name(t->origin), node_name(cause->origin));
         }
 }
 
@@ -203,29 +204,34 @@ static void taken_frame(struct node *n, const struct truth *t, const uint8_t *f)
     if (t->node->evil && w.stats.forks)
         return;
     if (frame_seq(f) > t->durable)
-        broken("I3: %s has %s's number %llu, which that one has not on disk", node_name(n->id), node_name(t->origin),
-               (unsigned long long)frame_seq(f));
+        broken("I3: %s has %s's number %llu, which that one has not on disk", node_name(n->id),
+               node_name(t->origin), (unsigned long long)frame_seq(f));
     const struct fact *fact = &t->fact[frame_seq(f)];
     if (fact->hash != hash_of(f))
-        broken("I4: %s has as %s's number %llu what that one never said", node_name(n->id), node_name(t->origin),
-               (unsigned long long)frame_seq(f));
+        broken("I4: %s has as %s's number %llu what that one never said", node_name(n->id),
+               node_name(t->origin), (unsigned long long)frame_seq(f));
     check_causes(n, t, fact);
 }
 
-static void taken_by(struct node *n, const uint8_t *f, const struct segment_head *s, const uint8_t *frames)
+static void taken_by(struct node *n, const uint8_t *f, const struct segment_head *s,
+                     const uint8_t *frames)
 {
     struct node *origin = node_by_id(frame_origin(f));
     if (!origin || (origin != n && !(n->knows >> origin->n & 1)))
         broken("I4: %s took a segment of an unknown host", node_name(n->id));
     if (!map_find(&signed_hashes, get_u64(s->hash), origin->id, 0))
-        broken("I4: %s took a segment that %s never sealed", node_name(n->id), node_name(origin->id));
+        broken("I4: %s took a segment that %s never sealed", node_name(n->id),
+               node_name(origin->id));
     uint32_t stream = truth_of(frame_origin(f), frame_epoch(f), frame_room(f));
     struct seen *have = seen(n->checks, stream);
     if (s->first_seq != have->seq + 1)
-        broken(s->first_seq > have->seq + 1 ? "I3: %s took %s's %llu.. after %llu" : "I2: %s took %s's %llu.. again after %llu",
-               node_name(n->id), node_name(origin->id), (unsigned long long)s->first_seq, (unsigned long long)have->seq);
+        broken(s->first_seq > have->seq + 1 ? "I3: %s took %s's %llu.. after %llu"
+                                            : "I2: %s took %s's %llu.. again after %llu",
+               node_name(n->id), node_name(origin->id), (unsigned long long)s->first_seq,
+               (unsigned long long)have->seq);
     if (get_u64(s->prev) != have->hash)
-        broken("I3: %s took a segment of %s that does not continue the one before", node_name(n->id), node_name(origin->id));
+        broken("I3: %s took a segment of %s that does not continue the one before",
+               node_name(n->id), node_name(origin->id));
     for (size_t i = 0; i < s->bytes; i += frame_stride(frames + i))
         taken_frame(n, &truth[stream], frames + i);
     have->seq = frame_seq(f);
@@ -258,7 +264,8 @@ void check_journal(struct node *n)
 static void hold(struct node *n, const struct history_segment *s)
 {
     for (size_t i = 0; i < s->len && !n->evil; i += frame_stride(s->frames + i)) {
-        struct message *m = message_of(frame_client(s->frames + i), frame_client_seq(s->frames + i));
+        struct message *m =
+            message_of(frame_client(s->frames + i), frame_client_seq(s->frames + i));
         if (m)
             m->holders |= UINT64_C(1) << n->n;
     }
@@ -270,7 +277,8 @@ void check_stored(struct node *n, const struct history_segment *s)
     struct truth *t = &truth[stream];
     bool own = s->origin == n->id && n->up && s->epoch == n->st.seg->shape.epoch;
     if (s->first_seq != disk_has(n->disk, s->origin, s->epoch, s->room) + 1)
-        broken("I3: %s stores %s's %llu.. after %llu", node_name(n->id), node_name(s->origin), (unsigned long long)s->first_seq,
+        broken("I3: %s stores %s's %llu.. after %llu", node_name(n->id), node_name(s->origin),
+               (unsigned long long)s->first_seq,
                (unsigned long long)disk_has(n->disk, s->origin, s->epoch, s->room));
     if (own) {
         t->durable = max_u64(t->durable, s->last_seq);
@@ -351,8 +359,8 @@ void check_stop(struct node *n)
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq)
 {
     if (!m->acked && !n->evil && !(m->holders >> n->n & 1))
-        broken("I1: %s acknowledges message %u of %llx, which is not on its disk", node_name(n->id), seq,
-               (unsigned long long)client);
+        broken("I1: %s acknowledges message %u of %llx, which is not on its disk",
+               node_name(n->id), seq, (unsigned long long)client);
     w.stats.acked += !m->acked;
     m->acked = true;
 }
@@ -365,103 +373,4 @@ void check_clock(struct node *n)
     if (n->st.seg->hlc >> 16 > w.wall_max_ms + SKEW_MAX_MS + 1)
         broken("I13: the clock of %s runs %llu s ahead of every honest one", node_name(n->id),
                (unsigned long long)((n->st.seg->hlc >> 16) - w.wall_max_ms) / 1000);
-}
-
-/* ---- what a peer was told (I9: an acknowledgement is honest, and it comes) ---- */
-
-static uint64_t told_key(const struct node *from, const struct node *to)
-{
-    return (uint64_t)link_no[from->n][to->n] << 16 | from->n << 8 | to->n;
-}
-
-static void note_told(const struct node *from, uint64_t to, const struct have_row *r)
-{
-    map_add(&told, told_key(from, node_by_id(to)), truth_of(r->origin, r->epoch, r->room), 0, (uint32_t)r->seq);
-}
-
-struct told {
-    const struct node *from, *to;
-    bool loud, all;
-};
-
-static void must_be_told(void *arg, const struct have_row *r)
-{
-    struct told *t = arg;
-    if (r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch)
-        return; /* its segments say so */
-    const uint32_t *said = map_find(&told, told_key(t->from, t->to), truth_of(r->origin, r->epoch, r->room), 0);
-    if (said && *said >= r->seq)
-        return;
-    t->all = false;
-    if (t->loud)
-        broken("I9: %s never told %s that it has %s's %llu on disk", node_name(t->from->id), node_name(t->to->id),
-               node_name(r->origin), (unsigned long long)r->seq);
-}
-
-bool check_told(bool loud)
-{
-    bool all = true;
-    for (unsigned i = 0; i < w.n_nodes; i++)
-        for (unsigned k = 0; k < CONNS_MAX && !w.node[i]->evil; k++) {
-            const struct link *l = &w.node[i]->hub->link[k];
-            const struct link_peer *p = link_is_up(l) ? &w.node[i]->hub->core.peer[l->peer] : NULL;
-            if (!p || p->phase != LINK_OPEN || node_by_id(p->host)->evil)
-                continue;
-            struct told t = {w.node[i], node_by_id(p->host), loud, true};
-            disk_streams(t.from->disk, must_be_told, &t);
-            all &= t.all;
-        }
-    return all;
-}
-
-/* ---- what is said on links (called instead of link_next() by the linker) ---- */
-
-int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
-int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
-int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame)
-{
-    int n = __real_link_next(l, peer, wall_ms, now_ms, frame);
-    if (n <= 0)
-        return n;
-    w.stats.frames++;
-    const struct frame_row *row = frame_row(frame_type(frame));
-    if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
-        trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?", frame_flags(frame) & FRAME_MORE ? " ..." : "");
-    if (frame_type(frame) == FRAME_GREETING)
-        link_no[here->n][node_by_id(l->peer[peer].host)->n]++;
-    if (frame_type(frame) != FRAME_HAVE)
-        return n;
-    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
-    for (struct have_row h; rd_left(&r) > 0;) {
-        read_have_row(&r, &h);
-        uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
-        note_told(here, l->peer[peer].host, &h);
-        trace("        %s/%04llx/%04llx : %llu", node_name(h.origin), (unsigned long long)(h.epoch & 0xffff),
-              (unsigned long long)(h.room & 0xffff), (unsigned long long)h.seq);
-        if (h.seq == HAVE_ENOUGH && w.stats.forks && node_by_id(h.origin)->evil)
-            continue;
-        if (h.seq == HAVE_ENOUGH)
-            broken("I4: %s finds that %s contradicts itself, which never did", node_name(here->id), node_name(h.origin));
-        if (h.seq > disk)
-            broken("I9: %s says that it has %s's %llu on disk, and has %llu", node_name(here->id), node_name(h.origin),
-                   (unsigned long long)h.seq, (unsigned long long)disk);
-    }
-    return n;
-}
-
-enum link_verdict __real_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
-                                    struct link_update *up);
-enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
-                                    struct link_update *up);
-enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
-                                    struct link_update *up)
-{
-    static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
-    struct segment_head s = {0};
-    enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
-    if (w.tracing && read_segment(f, &s) == 0)
-        trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host), node_name(frame_origin(f)),
-              (unsigned long long)(frame_epoch(f) & 0xffff), (unsigned long long)(frame_room(f) & 0xffff),
-              (unsigned long long)s.first_seq, (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
-    return v;
 }

@@ -1,4 +1,5 @@
-/* disk.c -- the store of a host: what was committed is there after any crash, nothing else is; and snapshots. */
+/* disk.c -- the store of a host: what was committed is there after any crash, nothing else is;
+ * and snapshots. */
 #include "sim.h"
 
 #include "store/history.h"
@@ -22,7 +23,7 @@ struct stream {
     uint8_t head[HASH_LEN];
     struct {
         uint64_t last_seq, pos;
-    } *at;
+    } * at;
     uint32_t n, max;
 };
 
@@ -114,7 +115,8 @@ void disk_fate(struct history *h, enum commit_fate fate)
     h->fate = fate;
 }
 
-static struct stream *find(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room)
+static struct stream *find(const struct history *h, uint64_t origin, uint64_t epoch,
+                           uint64_t room)
 {
     uint32_t *i = map_find(&h->map, origin, epoch, room);
     return i ? &h->stream[*i] : NULL;
@@ -126,13 +128,15 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
     return s ? s->last_seq : 0;
 }
 
-void disk_each(const struct history *h, void (*each)(void *arg, const struct history_segment *s), void *arg)
+void disk_each(const struct history *h,
+               void (*each)(void *arg, const struct history_segment *s), void *arg)
 {
     for (size_t i = 0; i < h->n; i++)
         each(arg, &h->row[i].blob->s);
 }
 
-void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row), void *arg)
+void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row),
+                  void *arg)
 {
     for (uint32_t i = 0; i < h->n_streams; i++) {
         const struct stream *s = &h->stream[i];
@@ -189,7 +193,8 @@ int history_add(struct history *h, const struct history_segment *s)
     return 0;
 }
 
-int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t last_seq, uint64_t wall)
+int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t last_seq,
+                   uint64_t wall)
 {
     (void)wall;
     ASSERT(h->n_new_clients < CLIENTS_TOP);
@@ -197,7 +202,8 @@ int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t la
     return 0;
 }
 
-int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_messages, uint64_t last_hlc)
+int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_messages,
+                 uint64_t last_hlc)
 {
     uint32_t i = 0;
     while (i < h->n_new_rooms && h->new_room[i].id != id)
@@ -320,14 +326,18 @@ uint64_t history_newest_hlc(struct history *h)
 }
 
 int history_rooms(struct history *h,
-                  void (*each)(void *arg, uint64_t id, struct text name, uint64_t messages, uint64_t last_hlc), void *arg)
+                  void (*each)(void *arg, uint64_t id, struct text name, uint64_t messages,
+                               uint64_t last_hlc),
+                  void *arg)
 {
     for (uint32_t i = 0; i < h->n_rooms; i++)
-        each(arg, h->room[i].id, text_of(h->room[i].name), h->room[i].messages, h->room[i].last_hlc);
+        each(arg, h->room[i].id, text_of(h->room[i].name), h->room[i].messages,
+             h->room[i].last_hlc);
     return 0;
 }
 
-int history_clients(struct history *h, uint32_t max, void (*each)(void *arg, uint64_t client, uint32_t uid, uint32_t last_seq),
+int history_clients(struct history *h, uint32_t max,
+                    void (*each)(void *arg, uint64_t client, uint32_t uid, uint32_t last_seq),
                     void *arg)
 {
     for (uint32_t i = 0; i < h->n_clients && i < max; i++)
@@ -335,7 +345,8 @@ int history_clients(struct history *h, uint32_t max, void (*each)(void *arg, uin
     return 0;
 }
 
-int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t *last_seq, uint8_t head[HASH_LEN])
+int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t *last_seq, uint8_t head[HASH_LEN])
 {
     const struct stream *s = find(h, origin, epoch, room);
     *last_seq = s ? s->last_seq : 0;
@@ -346,8 +357,8 @@ int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t 
 }
 
 int history_streams(struct history *h,
-                    void (*each)(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
-                                 const uint8_t head[HASH_LEN]),
+                    void (*each)(void *arg, uint64_t origin, uint64_t epoch, uint64_t room,
+                                 uint64_t last_seq, const uint8_t head[HASH_LEN]),
                     void *arg)
 {
     for (uint32_t i = 0; i < h->n_streams; i++) {
@@ -377,7 +388,8 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
     return 0;
 }
 
-int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint64_t *pos)
+int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                          uint64_t seq, uint64_t *pos)
 {
     const struct stream *s = find(h, origin, epoch, room);
     *pos = UINT64_MAX;

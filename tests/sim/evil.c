@@ -1,4 +1,5 @@
-/* evil.c -- a host that lies: what its relay wants to send is dropped, changed, repeated, invented. */
+/* evil.c -- a host that lies: what its relay wants to send is dropped, changed, repeated,
+ * invented. */
 #include "sim.h"
 
 #include "trust/seal.h"
@@ -20,8 +21,9 @@ struct evil_end {
 
 static struct piece replay[REPLAYS];
 static unsigned n_replays;
-static struct map forked;              /* (epoch, room, class) -> the number from which on there is another version */
-static struct map second;              /* (epoch, room, class + last_seq) -> place in `hashes` */
+static struct map
+    forked; /* (epoch, room, class) -> the number from which on there is another version */
+static struct map second; /* (epoch, room, class + last_seq) -> place in `hashes` */
 static uint8_t hashes[1 << 14][HASH_LEN];
 static uint32_t n_hashes;
 
@@ -45,8 +47,10 @@ static void emit(struct tls *t, const uint8_t *frame, const uint8_t *frames, siz
         net_push(t, frames, len);
 }
 
-/* seal_again -- as the owner of `by` can: a good seal if it is its own stream, else a forgery. */
-static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *frames, size_t len, const uint8_t *prev)
+/* seal_again -- as the owner of `by` can: a good seal if it is its own stream, else a forgery.
+ */
+static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *frames, size_t len,
+                       const uint8_t *prev)
 {
     struct segment_head s;
     int r = read_segment(frame, &s);
@@ -59,7 +63,8 @@ static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *fra
     const uint8_t *last = frames;
     for (size_t i = 0; i < len; i += frame_stride(frames + i))
         last = frames + i;
-    r = write_segment(frame, &s, frame_origin(last), frame_epoch(last), frame_room(last), frame_seq(last), frame_hlc(last));
+    r = write_segment(frame, &s, frame_origin(last), frame_epoch(last), frame_room(last),
+                      frame_seq(last), frame_hlc(last));
     ASSERT(r > 0);
 }
 
@@ -78,10 +83,11 @@ static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
     frame_set_epoch(said, frame_epoch(frame));
     frame_set_seq(said, frame_seq(frame) + 1);
     frame_set_hlc(said, frame_hlc(frame) + 1);
-    struct segment_head next = {.count = 1, .bytes = (uint32_t)n, .first_seq = frame_seq(frame) + 1};
+    struct segment_head next = {
+        .count = 1, .bytes = (uint32_t)n, .first_seq = frame_seq(frame) + 1};
     memcpy(next.prev, s.hash, HASH_LEN);
-    int r = write_segment(head, &next, frame_origin(frame), frame_epoch(frame), frame_room(frame), next.first_seq,
-                          frame_hlc(said));
+    int r = write_segment(head, &next, frame_origin(frame), frame_epoch(frame),
+                          frame_room(frame), next.first_seq, frame_hlc(said));
     ASSERT(r > 0);
     if (one_in(3))
         frame_set_origin(head, t->node->id); /* in our own name, with another's words */
@@ -119,9 +125,11 @@ static void record(const uint8_t *frame, const uint8_t *frames, size_t len)
 /* fork -- another version of our own words for every second peer, with a good seal. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
 {
-    uint64_t class = mix(w.seed, end_peer(t)->n) & 1, epoch = frame_epoch(frame), room = frame_room(frame);
+    uint64_t class = mix(w.seed, end_peer(t)->n) & 1, epoch = frame_epoch(frame),
+             room = frame_room(frame);
     struct segment_head s;
-    if (frame_origin(frame) != t->node->id || class == 0 || read_segment(frame, &s) < 0 || s.first_seq == 1)
+    if (frame_origin(frame) != t->node->id || class == 0 || read_segment(frame, &s) < 0 ||
+        s.first_seq == 1)
         return false;
     uint32_t *from = map_find(&forked, epoch, room, class);
     if (!from && !one_in(20))
@@ -196,7 +204,8 @@ static void lie(struct tls *t, const uint8_t *frame)
     size_t rows = frame_body_len(f) / sizeof(struct have_row);
     for (size_t i = 0; i < rows; i++)
         if (one_in(4))
-            put_u64(f + FRAME_HEAD + i * sizeof(struct have_row) + 24, one_in(2) ? chance(1000) : UINT64_MAX);
+            put_u64(f + FRAME_HEAD + i * sizeof(struct have_row) + 24,
+                    one_in(2) ? chance(1000) : UINT64_MAX);
     w.stats.lies++;
     emit(t, f, NULL, 0);
 }
@@ -220,7 +229,8 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
         while (wire_next(&t->evil->in, &frame, &frames, &n) == 1) {
             if (frame_type(frame) == FRAME_SEGMENT)
                 segment(t, frame, frames, n);
-            else if (frame_type(frame) == FRAME_HAVE && t->node->evil_modes & EVIL_LIE && one_in(10))
+            else if (frame_type(frame) == FRAME_HAVE && t->node->evil_modes & EVIL_LIE &&
+                     one_in(10))
                 lie(t, frame);
             else
                 emit(t, frame, NULL, 0);

@@ -4,8 +4,24 @@
 #include <stdlib.h>
 
 enum fault {
-    F_KILL, F_POWER, F_ROLLBACK, F_SNAPSHOT, F_LINK_PROCESS, F_KEEPER, F_COMMIT, F_CUT, F_BREAK, F_PARTITION, F_SLOW,
-    F_CLOCK, F_PAUSE, F_FULL, F_MEMBER, F_SWIZZLE, F_SLOW_DISK, FAULTS,
+    F_KILL,
+    F_POWER,
+    F_ROLLBACK,
+    F_SNAPSHOT,
+    F_LINK_PROCESS,
+    F_KEEPER,
+    F_COMMIT,
+    F_CUT,
+    F_BREAK,
+    F_PARTITION,
+    F_SLOW,
+    F_CLOCK,
+    F_PAUSE,
+    F_FULL,
+    F_MEMBER,
+    F_SWIZZLE,
+    F_SLOW_DISK,
+    FAULTS,
 };
 
 static struct edge *edge(unsigned a, unsigned b)
@@ -26,8 +42,11 @@ static void both(unsigned a, unsigned b, const struct edge *e)
 
 static void connect_two(unsigned a, unsigned b)
 {
-    static const uint64_t delay[] = {200, MS, 10 * MS, 40 * MS, 150 * MS}, rate[] = {100000000, 10000000, 1000000};
-    struct edge e = {.exists = true, .delay_us = delay[chance(ARRAY_LEN(delay))], .bytes_per_s = rate[chance(ARRAY_LEN(rate))]};
+    static const uint64_t delay[] = {200, MS, 10 * MS, 40 * MS, 150 * MS},
+                          rate[] = {100000000, 10000000, 1000000};
+    struct edge e = {.exists = true,
+                     .delay_us = delay[chance(ARRAY_LEN(delay))],
+                     .bytes_per_s = rate[chance(ARRAY_LEN(rate))]};
     e.jitter_us = e.delay_us / 4;
     if (a != b && !edge(a, b)->exists)
         both(a, b, &e);
@@ -68,7 +87,8 @@ void faults_plan(unsigned n_nodes)
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < w.n_nodes; b++)
             *edge(a, b) = (struct edge){.bytes_per_s = 1000000, .delay_us = MS};
-    unsigned evil = w.n_nodes >= 3 && one_in(2) ? (unsigned)chance(w.n_nodes) : NODES_MAX, n = 0;
+    unsigned evil = w.n_nodes >= 3 && one_in(2) ? (unsigned)chance(w.n_nodes) : NODES_MAX,
+             n = 0;
     for (unsigned i = 0; i < w.n_nodes; i++)
         if (i != evil)
             honest[n++] = i;
@@ -90,6 +110,22 @@ void faults_plan(unsigned n_nodes)
     w.chaos_us = MINUTE + chance(4 * MINUTE);
 }
 
+void faults_chain(unsigned n_nodes, uint64_t pace_us)
+{
+    w.n_nodes = n_nodes;
+    w.pace_us = pace_us;
+    for (unsigned i = 0; i < n_nodes; i++) {
+        w.node[i] = node_new(i);
+        w.node[i]->knows = n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << n_nodes) - 1;
+        w.node[i]->commit_us = 2 * MS;
+        for (unsigned k = 0; k < n_nodes; k++)
+            edge(i, k)->bytes_per_s = 10000000;
+    }
+    struct edge e = {.exists = true, .delay_us = 5 * MS, .bytes_per_s = 10000000};
+    for (unsigned i = 1; i < n_nodes; i++)
+        both(i - 1, i, &e);
+}
+
 /* ---- one fault ---- */
 
 static struct node *some_node(void)
@@ -108,7 +144,7 @@ static bool some_edge(unsigned *a, unsigned *b)
     return false;
 }
 
-static void cut(unsigned a, unsigned b, uint64_t for_us)
+void faults_cut(unsigned a, unsigned b, uint64_t for_us)
 {
     edge(a, b)->cut = edge(b, a)->cut = true;
     w.stats.cuts++;
@@ -143,8 +179,9 @@ static void partition(bool one_by_one)
     uint64_t side = chance(UINT64_MAX), longest = one_by_one ? 10 * S : 5 * S + chance(60 * S);
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < a; b++)
-            if (edge(a, b)->exists && !edge(a, b)->cut && (one_by_one || (side >> a & 1) != (side >> b & 1)))
-                cut(a, b, one_by_one ? S + chance(longest) : longest + chance(MS));
+            if (edge(a, b)->exists && !edge(a, b)->cut &&
+                (one_by_one || (side >> a & 1) != (side >> b & 1)))
+                faults_cut(a, b, one_by_one ? S + chance(longest) : longest + chance(MS));
 }
 
 static void slow(void)
@@ -221,7 +258,7 @@ static void one_fault(enum fault f)
         return;
     case F_CUT:
         if (some_edge(&a, &b) && !edge(a, b)->cut)
-            cut(a, b, one_in(2) ? 100 * MS + chance(5 * S) : chance(MINUTE));
+            faults_cut(a, b, one_in(2) ? 100 * MS + chance(5 * S) : chance(MINUTE));
         return;
     case F_BREAK:
         w.stats.breaks++;
@@ -291,7 +328,8 @@ void faults_end(void)
     uint64_t everybody = w.n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << w.n_nodes) - 1;
     w.calm = true;
     trace("everything heals");
-    if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) && joined_without(w.evicted = (unsigned)chance(w.n_nodes)))
+    if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) &&
+        joined_without(w.evicted = (unsigned)chance(w.n_nodes)))
         everybody &= ~(UINT64_C(1) << w.evicted);
     else
         w.evicted = NODES_MAX;

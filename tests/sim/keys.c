@@ -1,5 +1,5 @@
-/* keys.c -- hashes and signatures: fast, chained like the real ones, and as good as those against who does not look
- * inside. */
+/* keys.c -- hashes and signatures: fast, chained like the real ones, and as good as those
+ * against who does not look inside. */
 #include "sim.h"
 
 #include "base/hash.h"
@@ -38,7 +38,8 @@ uint64_t host_of_key(const uint8_t key[KEY_LEN])
     return hash_u64(key, KEY_LEN);
 }
 
-/* tag -- what only the owner of the key makes: nothing but identity_sign() and key_verify() calls this. */
+/* tag -- what only the owner of the key makes: nothing but identity_sign() and key_verify()
+ * calls this. */
 static void tag(const uint8_t key[KEY_LEN], const void *p, size_t len, uint8_t signature[64])
 {
     uint64_t h = absorb(get_u64(key) ^ 0x5ec2e7, p, len);
@@ -52,7 +53,8 @@ void identity_sign(const struct identity *id, const void *p, size_t len, uint8_t
     check_signed(id->node, get_u64((const uint8_t *)p + len - HASH_LEN));
 }
 
-bool key_verify(const uint8_t key[KEY_LEN], const void *p, size_t len, const uint8_t signature[64])
+bool key_verify(const uint8_t key[KEY_LEN], const void *p, size_t len,
+                const uint8_t signature[64])
 {
     uint8_t good[64];
     tag(key, p, len, good);

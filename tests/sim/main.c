@@ -2,7 +2,9 @@
  *
  *   sim [-n SEEDS] [-s FIRST] [-h HOSTS] [-j PROCESSES] [-t]   t: show what happens
  *   sim -m [-n SEEDS]                                          the seeded bugs
- *   sim -u [-n SEEDS]                                          as a unit test (TAP) */
+ *   sim -u [-n SEEDS]                                          as a unit test (TAP)
+ *   sim -c SECONDS -h HOSTS [-p MS] [-t]                       one cut; p: between two messages
+ * of a person */
 #include "sim.h"
 
 #include <malloc.h>
@@ -13,6 +15,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define N(x) (unsigned long long)(x)
 
 unsigned mutant;
 
@@ -51,6 +55,7 @@ static bool run(uint64_t seed, unsigned hosts)
     volatile bool good = false;
     world_reset(seed);
     check_reset();
+    words_reset();
     evil_reset();
     if (setjmp(w.broken) == 0) {
         faults_plan(hosts);
@@ -81,7 +86,8 @@ static void add(struct stats *to, const struct stats *s)
 static void show_broken(uint64_t seed, unsigned hosts)
 {
     bool was = w.tracing;
-    printf("# seed %llu is broken at step %llu: %s\n", (unsigned long long)seed, (unsigned long long)w.step, w.verdict);
+    printf("# seed %llu is broken at step %llu: %s\n", (unsigned long long)seed,
+           (unsigned long long)w.step, w.verdict);
     world_free();
     if (!was) {
         w.tracing = true;
@@ -89,35 +95,48 @@ static void show_broken(uint64_t seed, unsigned hosts)
         w.tracing = was;
     }
     trace_show();
-    printf("#   %s\n# replay: make sim SEED=%llu%s TRACE=1\n", w.verdict, (unsigned long long)seed, hosts ? " HOSTS=.." : "");
+    printf("#   %s\n# replay: make sim SEED=%llu TRACE=1", w.verdict, N(seed));
+    if (hosts)
+        printf(" HOSTS=%u", hosts);
+    putchar('\n');
 }
 
-#define N(x) (unsigned long long)(x)
 static void report(const struct stats *s, double seconds)
 {
-    printf("%llu runs (%llu with a lying host), %.1f simulated hours in %.1f s (%.0fx), %llu events\n", N(s->runs), N(s->evil_runs),
-           (double)s->sim_us / 3.6e9, seconds, (double)s->sim_us / 1e6 / (seconds > 0 ? seconds : 1), N(s->events));
-    printf("entries %llu, acknowledged %llu, segments stored %llu, frames %llu, bytes %llu, links made %llu\n", N(s->entries),
-           N(s->acked), N(s->segments), N(s->frames), N(s->bytes), N(s->links));
-    printf("crashes %llu (power %llu), rollbacks %llu, breaks %llu, cuts %llu, clock jumps %llu, pauses %llu, disk full %llu, "
+    printf("%llu runs (%llu with a lying host), %.1f simulated hours in %.1f s (%.0fx), %llu "
+           "events\n",
+           N(s->runs), N(s->evil_runs), (double)s->sim_us / 3.6e9, seconds,
+           (double)s->sim_us / 1e6 / (seconds > 0 ? seconds : 1), N(s->events));
+    printf("entries %llu, acknowledged %llu, segments stored %llu, frames %llu, bytes %llu, "
+           "links made %llu\n",
+           N(s->entries), N(s->acked), N(s->segments), N(s->frames), N(s->bytes), N(s->links));
+    printf("crashes %llu (power %llu), rollbacks %llu, breaks %llu, cuts %llu, clock jumps "
+           "%llu, pauses %llu, disk full %llu, "
            "membership changes %llu\n",
-           N(s->crashes), N(s->power_cuts), N(s->rollbacks), N(s->breaks), N(s->cuts), N(s->clock_jumps), N(s->pauses),
-           N(s->disk_full), N(s->membership));
-    printf("forgeries %llu, replays %llu, withheld %llu, equivocations %llu in %llu runs, other lies %llu\n", N(s->forgeries),
-           N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks), N(s->lies));
-    printf("acknowledged and lost with the only disk that had it %llu, answers before what they answer (withheld) %llu\n",
+           N(s->crashes), N(s->power_cuts), N(s->rollbacks), N(s->breaks), N(s->cuts),
+           N(s->clock_jumps), N(s->pauses), N(s->disk_full), N(s->membership));
+    printf("forgeries %llu, replays %llu, withheld %llu, equivocations %llu in %llu runs, "
+           "other lies %llu\n",
+           N(s->forgeries), N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks),
+           N(s->lies));
+    printf("acknowledged and lost with the only disk that had it %llu, answers before what "
+           "they answer (withheld) %llu\n",
            N(s->lost_by_rollback), N(s->reordered));
-    printf("all the same again after %.1f s on average, %.1f s at most\n", (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),
+    printf("all the same again after %.1f s on average, %.1f s at most\n",
+           (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),
            (double)s->converge_max_us / 1e6);
 }
 
-/* seeds -- run [first, first + n) in `jobs` processes; what they counted comes together.  Returns how many broke. */
-static unsigned seeds(uint64_t first, uint64_t n, unsigned hosts, unsigned jobs, struct stats *all)
+/* seeds -- run [first, first + n) in `jobs` processes; what they counted comes together.
+ * Returns how many broke. */
+static unsigned seeds(uint64_t first, uint64_t n, unsigned hosts, unsigned jobs,
+                      struct stats *all)
 {
     struct shared {
         struct stats stats;
         unsigned bad;
-    } *s = mmap(NULL, jobs * sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    } *s =
+        mmap(NULL, jobs * sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT(s != MAP_FAILED);
     for (unsigned j = 0; j < jobs; j++) {
         fflush(NULL);
@@ -149,6 +168,48 @@ static unsigned seeds(uint64_t first, uint64_t n, unsigned hosts, unsigned jobs,
     return bad;
 }
 
+/* ---- one cut, for its figures ---- */
+
+static void until(uint64_t when)
+{
+    while (w.now < when && world_event())
+        ;
+}
+
+/* one_cut -- a chain of hosts that talk is cut in the middle for so long; what does it cost to
+ * be one again? */
+static int one_cut(unsigned hosts, uint64_t seconds, uint64_t pace_us)
+{
+    unsigned a = (hosts - 1) / 2, b = a + 1;
+    world_reset(1);
+    if (setjmp(w.broken) != 0) {
+        printf("%s\n", w.verdict);
+        return EXIT_FAILURE;
+    }
+    faults_chain(hosts, pace_us);
+    people_reset();
+    for (unsigned i = 0; i < hosts; i++)
+        at(0, EV_BOOT, i, 0);
+    until(10 * S);
+    faults_cut(a, b, seconds * S);
+    until((10 + seconds) * S - 1);
+    struct edge before[2] = {w.edge[a][b], w.edge[b][a]};
+    uint64_t entries = w.stats.entries, from = w.now;
+    w.calm = true;
+    do
+        until(w.now + 10 * MS);
+    while (!check_same(false) && w.now < from + 3600 * S);
+    check_end();
+    printf("%u hosts, %llu s cut, %llu entries: the same everywhere after %.2f s; over the "
+           "healed link %llu + %llu frames and "
+           "segments, %llu + %llu KiB\n",
+           hosts, N(seconds), N(entries), (double)(w.now - from) / 1e6,
+           N(w.edge[a][b].frames - before[0].frames), N(w.edge[b][a].frames - before[1].frames),
+           N((w.edge[a][b].bytes - before[0].bytes) >> 10),
+           N((w.edge[b][a].bytes - before[1].bytes) >> 10));
+    return 0;
+}
+
 /* ---- mutants ---- */
 
 static const struct {
@@ -170,7 +231,8 @@ static bool hunt(unsigned m, uint64_t n, unsigned hosts)
         for (uint64_t seed = 1; seed <= n; seed++) {
             bool good = run(seed, hosts);
             if (!good) {
-                printf("| %s | %s | %llu | %s |\n", mutants[m].name, mutants[m].what, N(seed), w.verdict);
+                printf("| %s | %s | %llu | %s |\n", mutants[m].name, mutants[m].what, N(seed),
+                       w.verdict);
                 fflush(NULL);
                 _exit(0);
             }
@@ -202,7 +264,8 @@ static int unit(uint64_t n, unsigned jobs)
     struct stats s = {0};
     printf("TAP version 13\n1..2\n");
     unsigned bad = seeds(1, n, 0, jobs, &s);
-    printf("%sok 1 - %llu seeds, %.1f simulated hours\n", bad ? "not " : "", N(n), (double)s.sim_us / 3.6e9);
+    printf("%sok 1 - %llu seeds, %.1f simulated hours\n", bad ? "not " : "", N(n),
+           (double)s.sim_us / 3.6e9);
     bool same = true;
     for (uint64_t seed = 1; seed <= 5 && same; seed++) {
         (void)run(seed, 0);
@@ -218,28 +281,53 @@ static int unit(uint64_t n, unsigned jobs)
 
 int main(int argc, char **argv)
 {
-    uint64_t n = 100, first = 1;
+    uint64_t n = 100, first = 1, cut_s = 0, pace_ms = 30000;
     unsigned hosts = 0, jobs = 1;
     bool tap = false, hunting = false;
     struct stats all = {0};
     struct timespec t0, t1;
     mallopt(M_MMAP_THRESHOLD, 64 << 20);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
-    for (int c; (c = getopt(argc, argv, "n:s:h:j:M:tmu")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "n:s:h:j:M:c:p:tmu")) != -1;) {
         switch (c) {
-        case 'n': n = strtoull(optarg, NULL, 10); break;
-        case 's': first = strtoull(optarg, NULL, 10); break;
-        case 'h': hosts = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'j': jobs = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'M': mutant = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 't': w.tracing = w.echo = true; break;
-        case 'm': hunting = true; break;
-        case 'u': tap = true; break;
-        default: return EXIT_FAILURE;
+        case 'n':
+            n = strtoull(optarg, NULL, 10);
+            break;
+        case 's':
+            first = strtoull(optarg, NULL, 10);
+            break;
+        case 'h':
+            hosts = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'j':
+            jobs = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'M':
+            mutant = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 't':
+            w.tracing = w.echo = true;
+            break;
+        case 'c':
+            cut_s = strtoull(optarg, NULL, 10);
+            break;
+        case 'p':
+            pace_ms = strtoull(optarg, NULL, 10);
+            break;
+        case 'm':
+            hunting = true;
+            break;
+        case 'u':
+            tap = true;
+            break;
+        default:
+            return EXIT_FAILURE;
         }
     }
     if (hosts > NODES_MAX || jobs < 1 || jobs > 64)
         return EXIT_FAILURE;
+    if (cut_s > 0)
+        return one_cut(hosts < 2 ? 2 : hosts, cut_s, pace_ms * MS);
     if (hunting)
         return all_mutants(n, hosts, mutant);
     if (tap)

@@ -1,5 +1,5 @@
-/* net.c -- connections between hosts: TLS as its users see it, addresses, and a network that keeps the order of a
- * connection until it breaks, and of nothing else. */
+/* net.c -- connections between hosts: TLS as its users see it, addresses, and a network that
+ * keeps the order of a connection until it breaks, and of nothing else. */
 #include "sim.h"
 
 #include "net/address.h"
@@ -20,7 +20,7 @@ struct chunk {
 };
 
 struct pair {
-    struct tls end[2]; /* 0: who dialled */
+    struct tls end[2];  /* 0: who dialled */
     bool used, waiting; /* waiting: to be accepted */
 };
 
@@ -79,7 +79,8 @@ static void queue(struct tls *to, enum chunk_kind kind, const void *p, size_t le
     const struct edge *e = edge_of(to);
     struct chunk *c = malloc(sizeof *c + len);
     ASSERT(c);
-    uint64_t when = w.now + e->delay_us + (e->jitter_us ? chance(e->jitter_us) : 0) + len * S / e->bytes_per_s;
+    uint64_t when = w.now + e->delay_us + (e->jitter_us ? chance(e->jitter_us) : 0) +
+                    len * S / e->bytes_per_s;
     to->last_at = when = max_u64(when, to->last_at);
     *c = (struct chunk){.at = when, .len = len, .kind = kind};
     if (len > 0)
@@ -128,7 +129,8 @@ void net_edge(unsigned a, unsigned b)
 {
     for (uint32_t i = 0; i < n_pairs; i++)
         for (unsigned side = 0; side < 2 && pair[i].used; side++)
-            if (pair[i].end[side].node->n == a && pair[i].end[1 - side].node->n == b && pair[i].end[1 - side].exists) {
+            if (pair[i].end[side].node->n == a && pair[i].end[1 - side].node->n == b &&
+                pair[i].end[1 - side].exists) {
                 at(w.now + 1, EV_CHUNK, i, side);
                 at(w.now + 1, EV_CHUNK, i, 1 - side);
                 if (side == 0 && !pair[i].end[1].exists)
@@ -175,7 +177,11 @@ int address_connect(const struct addrinfo *to, unsigned user_timeout_ms)
     uint32_t i = n_pairs++;
     pair[i] = (struct pair){.used = true};
     for (unsigned side = 0; side < 2; side++)
-        pair[i].end[side] = (struct tls){.pair = i, .side = side, .node = side ? w.node[n] : here, .exists = !side, .why = "the connection broke"};
+        pair[i].end[side] = (struct tls){.pair = i,
+                                         .side = side,
+                                         .node = side ? w.node[n] : here,
+                                         .exists = !side,
+                                         .why = "the connection broke"};
     struct edge *e = edge_of(&pair[i].end[0]);
     if (!e->cut)
         at(w.now + e->delay_us, EV_SYN, i, 0);

@@ -1,5 +1,5 @@
-/* node.c -- one host: how it starts and stops, and the turns of its link process and its keeper (as proc/link.c and
- * proc/keeper.c have them). */
+/* node.c -- one host: how it starts and stops, and the turns of its link process and its keeper
+ * (as proc/link.c and proc/keeper.c have them). */
 #include "sim.h"
 
 #include "base/log.h"
@@ -59,7 +59,8 @@ void node_peers(struct node *n)
             continue;
         struct peer *p = &ps.peer[ps.n++];
         snprintf(p->name, sizeof p->name, "h%u", i);
-        bool dials = w.edge[n->n][i].exists && (n->n < i || mix(w.seed, n->n * NODES_MAX + i) % 3 != 0);
+        bool dials =
+            w.edge[n->n][i].exists && (n->n < i || mix(w.seed, n->n * NODES_MAX + i) % 3 != 0);
         snprintf(p->address, sizeof p->address, dials ? "h%u:1" : "-", i);
         memcpy(p->key, w.node[i]->identity.key, KEY_LEN);
         p->host = w.node[i]->id;
@@ -271,8 +272,13 @@ void node_boot(struct node *n)
     here = n;
     snprintf(name, sizeof name, "h%u", n->n);
     n->life++;
-    struct state_options o = {.generation = n->life, .origin = n->id, .epoch = wall_ms() << 16 | (os_random_u64() & 0xffff),
-                              .host = name, .workers = 1, .sessions_max = 2 * CLIENTS_PER_NODE + 2, .ring_size = RING_SIZE};
+    struct state_options o = {.generation = n->life,
+                              .origin = n->id,
+                              .epoch = wall_ms() << 16 | (os_random_u64() & 0xffff),
+                              .host = name,
+                              .workers = 1,
+                              .sessions_max = 2 * CLIENTS_PER_NODE + 2,
+                              .ring_size = RING_SIZE};
     if (MUTANT(OWN_EPOCH_KEPT) && n->life > 1)
         o.epoch = last_epoch[n->n];
     last_epoch[n->n] = o.epoch;

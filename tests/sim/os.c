@@ -1,10 +1,9 @@
-/* os.c -- what the processes of a relay ask of the system: clocks, log, chance, loop, shared memory, lock, sockets to
- * each other.  File descriptors are numbers no real one has. */
+/* os.c -- what the processes of a relay ask of the system: clocks, log, chance, loop, sockets
+ * to each other.  File descriptors are numbers no real one has. */
 #include "sim.h"
 
 #include "base/log.h"
 #include "base/sys.h"
-#include "ipc/shm.h"
 #include "seam.h"
 
 #undef close
@@ -14,8 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 
 enum { FD_FIRST = 1 << 20, FDS_MAX = 1 << 13, SOCK_BYTES = 128 * 1024, POLLS_MAX = 1000 };
 #define START_MS UINT64_C(1735689600000)
@@ -378,7 +375,7 @@ uint64_t os_random_u64(void)
     return prng_next(&w.prng);
 }
 
-static void say(const char *level, const char *fmt, va_list args)
+PRINTF_LIKE(2, 0) static void say(const char *level, const char *fmt, va_list args)
 {
     char text[160];
     if (!w.tracing)
@@ -387,13 +384,13 @@ static void say(const char *level, const char *fmt, va_list args)
     trace("log    %s: %s", level, text);
 }
 
-#define LOG_AT(name)                                                                                \
-    void log_##name(const char *fmt, ...)                                                           \
-    {                                                                                               \
-        va_list args;                                                                               \
-        va_start(args, fmt);                                                                        \
-        say(#name, fmt, args);                                                                      \
-        va_end(args);                                                                               \
+#define LOG_AT(name)                                                                           \
+    void log_##name(const char *fmt, ...)                                                      \
+    {                                                                                          \
+        va_list args;                                                                          \
+        va_start(args, fmt);                                                                   \
+        say(#name, fmt, args);                                                                 \
+        va_end(args);                                                                          \
     }
 LOG_AT(error)
 LOG_AT(warn)
@@ -403,92 +400,4 @@ LOG_AT(debug)
 void assert_failed(const char *file, int at_line, const char *expr)
 {
     broken("ASSERT %s:%d: %s", file, at_line, expr);
-}
-
-/* ---- shared memory and its lock ---- */
-
-/* The ring of every host lies twice in a row, as the relay has it; the mapping is made once. */
-static void *base[NODES_MAX];
-static size_t mapped;
-
-int shm_create(const char *name, size_t size)
-{
-    (void)name;
-    if (!base[here->n]) {
-        size_t tables = size - RING_SIZE;
-        int fd = memfd_create("sim", MFD_CLOEXEC);
-        ASSERT(fd >= 0 && ftruncate(fd, (off_t)size) == 0 && (mapped == 0 || mapped == size));
-        mapped = size;
-        uint8_t *p = mmap(NULL, size + RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        ASSERT(p != MAP_FAILED);
-        void *twice = mmap(p + size, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)tables);
-        ASSERT(twice != MAP_FAILED);
-        close(fd);
-        base[here->n] = p;
-    }
-    memset(base[here->n], 0, size - RING_SIZE);
-    return fd_new(FD_DIR, here, NULL);
-}
-
-int shm_attach(const char *name, size_t *size)
-{
-    (void)name;
-    *size = mapped;
-    return fd_new(FD_DIR, here, NULL);
-}
-
-int shm_map(int fd, size_t len, size_t ring_offset, size_t ring_len, bool writable, void **to)
-{
-    (void)fd;
-    (void)len;
-    (void)ring_offset;
-    (void)ring_len;
-    (void)writable;
-    *to = base[here->n];
-    return 0;
-}
-
-void shm_unmap(void *p, size_t len, size_t ring_len)
-{
-    (void)p;
-    (void)len;
-    (void)ring_len;
-}
-
-void shm_drop(const char *name)
-{
-    (void)name;
-}
-
-int lock_take(struct lock *l, unsigned patience_ms)
-{
-    (void)l;
-    (void)patience_ms;
-    return 0;
-}
-
-void lock_give(struct lock *l)
-{
-    (void)l;
-}
-
-/* ---- files that nobody asks for here ---- */
-
-ssize_t read_file(int dirfd, const char *name, char *to, size_t max)
-{
-    (void)dirfd;
-    (void)name;
-    (void)to;
-    (void)max;
-    return -ENOENT;
-}
-
-int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode)
-{
-    (void)dirfd;
-    (void)name;
-    (void)p;
-    (void)len;
-    (void)mode;
-    return -EROFS;
 }

@@ -1,4 +1,5 @@
-/* people.c -- who writes: numbered messages, sent again until they are acknowledged, through the relay's own rules. */
+/* people.c -- who writes: numbered messages, sent again until they are acknowledged, through
+ * the relay's own rules. */
 #include "sim.h"
 
 #include "base/hash.h"
@@ -18,7 +19,8 @@ void people_reset(void)
     w.client = calloc(w.n_clients, sizeof *w.client);
     ASSERT(w.client);
     for (unsigned i = 0; i < w.n_clients; i++) {
-        w.client[i] = (struct client){.node = w.node[i / CLIENTS_PER_NODE], .id = ((uint64_t)(i + 1) << 32) | 77};
+        w.client[i] = (struct client){.node = w.node[i / CLIENTS_PER_NODE],
+                                      .id = ((uint64_t)(i + 1) << 32) | 77};
         at(chance(2 * w.pace_us), EV_CLIENT, i, 0);
     }
 }
@@ -63,7 +65,8 @@ static struct text user_of(const struct client *c, char user[16])
     return text_of(user);
 }
 
-/* in_section -- one frame through the rules.  Returns what rules_apply() does, -EALREADY, or the reason of a refusal. */
+/* in_section -- one frame through the rules.  Returns what rules_apply() does, -EALREADY, or
+ * the reason of a refusal. */
 static int in_section(struct client *c, uint8_t *frame)
 {
     struct node *n = c->node;
@@ -81,7 +84,8 @@ static int in_section(struct client *c, uint8_t *frame)
     r = rules_apply(&n->rules, c->session, frame, &room);
     state_publish(st);
     state_give(st);
-    if (r == RULES_NOTHING && st->next > from && frame_type(state_at(st, from)) == FRAME_REFUSED)
+    if (r == RULES_NOTHING && st->next > from &&
+        frame_type(state_at(st, from)) == FRAME_REFUSED)
         return REASON_DISK_FULL;
     check_journal(n);
     turn_wake(&n->keeper_turn, n->commit_us / 2 + chance(n->commit_us));
@@ -133,11 +137,13 @@ static void ack(struct client *c)
 {
     struct node *n = c->node;
     const struct session *s = &n->st.seg->roster.session[c->session];
-    if (s->client != c->id || (journal_durable(&n->st.seg->journal) < s->last_pos && !MUTANT(CLIENT_ACK_EARLY)))
+    if (s->client != c->id ||
+        (journal_durable(&n->st.seg->journal) < s->last_pos && !MUTANT(CLIENT_ACK_EARLY)))
         return;
     if (one_in(8))
         return; /* it got lost */
-    for (; c->acked < c->said && (c->acked < s->last_seq || c->msg[c->acked + 1].refused); c->acked++)
+    for (; c->acked < c->said && (c->acked < s->last_seq || c->msg[c->acked + 1].refused);
+         c->acked++)
         if (!c->msg[c->acked + 1].refused)
             check_acked(n, &c->msg[c->acked + 1], c->id, c->acked + 1);
 }

@@ -1,7 +1,9 @@
-/* seam.h -- put before every shipping module of the simulator's build: what they ask of the system goes to os.c.
+/* seam.h -- put before every shipping module of the simulator's build: what they ask of the
+ * system goes to os.c.
  *
- * The modules themselves are compiled as they are.  What they get from files that are not linked in (time, log, loop,
- * shared memory, lock, TLS, addresses, the store, keys) is replaced by the linker: os.c, net.c, disk.c. */
+ * The modules themselves are compiled as they are.  What they get from files that are not
+ * linked in (time, log, loop, shared memory, lock, TLS, addresses, the store, keys) is replaced
+ * by the linker: os.c, net.c, disk.c. */
 #ifndef SIM_SEAM_H
 #define SIM_SEAM_H
 

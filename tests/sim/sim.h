@@ -1,16 +1,15 @@
-/* sim.h -- N relays in one process: virtual time, simulated disks, clocks and connections, faults, and what must hold.
+/* sim.h -- N relays in one process: virtual time, simulated disks, clocks and connections,
+ * faults, and what must hold.
  *
  *   world.c   time, events, chance, trace, how a run ends
- *   os.c      what a relay's processes ask of the system: clocks, log, loop, shared memory, sockets to each other
- *   keys.c    hashes and signatures
- *   net.c     connections between hosts (instead of TLS): order kept until they break
- *   disk.c    the store (instead of SQLite): commits, snapshots
- *   node.c    one host: start, stop, its link process and its keeper
- *   people.c  who writes, and sends again until it is acknowledged
- *   faults.c  topologies and what goes wrong
+ *   os.c      what a relay's processes ask of the system: clocks, log, loop, sockets to each
+ * other shm.c     shared memory keys.c    hashes and signatures net.c     connections between
+ * hosts (instead of TLS): order kept until they break disk.c    the store (instead of SQLite):
+ * commits, snapshots node.c    one host: start, stop, its link process and its keeper people.c
+ * who writes, and sends again until it is acknowledged faults.c  topologies and what goes wrong
  *   evil.c    what a lying host does to what its relay wants to send
- *   check.c   the invariants; view.c the last of them, convergence
- *   main.c    runs, mutants, figures
+ *   check.c   the invariants; words.c those about what is said, view.c the last of them,
+ * convergence main.c    runs, mutants, figures
  *
  * Everything else in the program is the relay's own code. */
 #ifndef SIM_H
@@ -34,18 +33,30 @@ enum {
     TURN_FDS = 256,
     RING_SIZE = 256 * 1024,
 };
-#define MS UINT64_C(1000) /* the unit of virtual time is 1 us */
-#define S  (1000 * MS)
+#define MS     UINT64_C(1000) /* the unit of virtual time is 1 us */
+#define S      (1000 * MS)
 #define MINUTE (60 * S)
 
 /* ---- world.c ---- */
 
-enum event_kind { EV_HUB, EV_KEEPER, EV_TICK, EV_CHUNK, EV_SYN, EV_CLIENT, EV_FAULT, EV_BOOT, EV_EDGE, EV_SAMPLE };
+enum event_kind {
+    EV_HUB,
+    EV_KEEPER,
+    EV_TICK,
+    EV_CHUNK,
+    EV_SYN,
+    EV_CLIENT,
+    EV_FAULT,
+    EV_BOOT,
+    EV_EDGE,
+    EV_SAMPLE
+};
 
 struct stats {
-    uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts, clock_jumps, pauses, disk_full,
-        membership, segments, entries, acked, lost_by_rollback, links, frames, bytes, forgeries, replays, withheld,
-        equivocations, lies, converge_us, converge_max_us, runs, evil_runs, reordered, forks;
+    uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
+        clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
+        links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
+        converge_max_us, runs, evil_runs, reordered, forks;
 };
 
 struct edge {
@@ -69,22 +80,22 @@ struct world {
     bool tracing, echo, quiet;
     uint64_t chaos_us; /* until when faults come */
     uint64_t fault_mean_us, pace_us;
-    uint32_t faults;  /* which kinds this run has */
+    uint32_t faults;      /* which kinds this run has */
     uint64_t wall_max_ms; /* the furthest clock of an honest host so far */
     struct stats stats;
     jmp_buf broken;
     char verdict[256];
 };
 extern struct world w;
-extern struct node *here;     /* whose code is running */
+extern struct node *here; /* whose code is running */
 
 void world_reset(uint64_t seed);
 void world_free(void);
-uint64_t chance(uint64_t n);                     /* 0 .. n-1 */
+uint64_t chance(uint64_t n); /* 0 .. n-1 */
 bool one_in(uint64_t n);
-uint64_t about(uint64_t mean);                   /* roughly exponential */
+uint64_t about(uint64_t mean); /* roughly exponential */
 void at(uint64_t when, enum event_kind kind, uint32_t a, uint64_t b);
-bool world_event(void);                          /* the next one; false: none left */
+bool world_event(void); /* the next one; false: none left */
 void digest(uint64_t v);
 void trace(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void trace_show(void);
@@ -97,11 +108,12 @@ struct map {
         uint64_t origin, epoch, room;
         uint32_t value;
         bool used;
-    } *slot;
+    } * slot;
     uint32_t n, max;
 };
 uint32_t *map_find(const struct map *m, uint64_t origin, uint64_t epoch, uint64_t room);
-uint32_t *map_add(struct map *m, uint64_t origin, uint64_t epoch, uint64_t room, uint32_t value);
+uint32_t *map_add(struct map *m, uint64_t origin, uint64_t epoch, uint64_t room,
+                  uint32_t value);
 void map_free(struct map *m);
 
 /* ---- os.c ---- */
@@ -111,7 +123,8 @@ struct turn {
     struct node *node;
     int fd[TURN_FDS];
     unsigned n;
-    uint64_t due, until; /* due: when it runs next, 0: not planned; until: it is stopped till then */
+    uint64_t due,
+        until; /* due: when it runs next, 0: not planned; until: it is stopped till then */
 };
 
 enum fd_kind { FD_FREE, FD_DIR, FD_LISTENER, FD_FEED, FD_SOCK, FD_END };
@@ -154,27 +167,34 @@ struct tls {
 void net_reset(void);
 void net_chunk(uint32_t pair, uint64_t side);
 void net_syn(uint32_t pair);
-bool end_readable(const struct tls *t), end_writable(const struct tls *t), end_reset(const struct tls *t);
-int net_accept(struct node *n);          /* a connection that waits, as an fd, or -1 */
+bool end_readable(const struct tls *t), end_writable(const struct tls *t),
+    end_reset(const struct tls *t);
+int net_accept(struct node *n); /* a connection that waits, as an fd, or -1 */
 bool net_waiting(const struct node *n);
-void net_vanish(struct node *n, bool silent); /* its ends are gone; silent: nobody is told */
+void net_vanish(struct node *n, bool silent);   /* its ends are gone; silent: nobody is told */
 void net_break(struct node *a, struct node *b); /* reset what is between them */
-void net_edge(unsigned a, unsigned b);    /* it was healed: what was held moves on */
+void net_edge(unsigned a, unsigned b);          /* it was healed: what was held moves on */
 void net_push(struct tls *from, const void *p, size_t len);
 struct node *end_peer(const struct tls *t);
 
 /* ---- disk.c ---- */
 
-enum commit_fate { FATE_GOOD, FATE_LOST, FATE_UNKNOWN }; /* of the next commit; unknown: stored, and says it failed */
+enum commit_fate {
+    FATE_GOOD,
+    FATE_LOST,
+    FATE_UNKNOWN
+}; /* of the next commit; unknown: stored, and says it failed */
 struct history *disk_new(struct node *n);
 struct history *disk_copy(const struct history *h);
 void disk_free(struct history *h);
 void disk_full(struct history *h, bool full);
 void disk_fate(struct history *h, enum commit_fate fate);
 uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room);
-void disk_each(const struct history *h, void (*each)(void *arg, const struct history_segment *s), void *arg);
+void disk_each(const struct history *h,
+               void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */
-void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row), void *arg);
+void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row),
+                  void *arg);
 
 /* ---- node.c ---- */
 
@@ -192,7 +212,7 @@ struct node {
     uint64_t life;        /* counts starts and stops: what was planned in another is void */
     uint64_t incarnation; /* of the disk: counts rollbacks */
     int64_t skew_ms;
-    uint64_t commit_us;   /* about how long a commit takes */
+    uint64_t commit_us; /* about how long a commit takes */
     struct history *disk, *snapshot;
     struct state st;
     struct rules rules;
@@ -231,18 +251,18 @@ static inline bool counts(const struct node *n)
 /* ---- people.c ---- */
 
 struct message {
-    uint64_t holders;     /* honest hosts that have it on disk */
-    uint32_t appended;    /* incarnation + 1 of the disk that its relay last took it for */
+    uint64_t holders;  /* honest hosts that have it on disk */
+    uint32_t appended; /* incarnation + 1 of the disk that its relay last took it for */
     bool acked, lost, refused;
     uint8_t room;
 };
 struct client {
     struct node *node;
     uint64_t id;
-    uint32_t session;   /* 0: none */
-    uint64_t life;      /* of the node, when that was made */
+    uint32_t session;     /* 0: none */
+    uint64_t life;        /* of the node, when that was made */
     uint32_t said, acked; /* the newest of each */
-    struct message *msg; /* [1 .. said] */
+    struct message *msg;  /* [1 .. said] */
     uint32_t max;
     uint64_t again_at;
 };
@@ -256,6 +276,8 @@ bool people_content(void); /* everything that was said is acknowledged */
 /* ---- faults.c ---- */
 
 void faults_plan(unsigned n_nodes);
+void faults_chain(unsigned n_nodes, uint64_t pace_us); /* no faults, all in a row */
+void faults_cut(unsigned a, unsigned b, uint64_t for_us);
 void faults_turn(void);
 void faults_end(void);
 void faults_edge(uint32_t ab);
@@ -263,8 +285,15 @@ void faults_edge(uint32_t ab);
 /* ---- evil.c ---- */
 
 enum {
-    EVIL_FORGE = 1, EVIL_TAMPER = 2, EVIL_REPLAY = 4, EVIL_WITHHOLD = 8, EVIL_GAP = 16, EVIL_LIE = 32, EVIL_GARBAGE = 64,
-    EVIL_CLOCK = 128, EVIL_FORK = 256,
+    EVIL_FORGE = 1,
+    EVIL_TAMPER = 2,
+    EVIL_REPLAY = 4,
+    EVIL_WITHHOLD = 8,
+    EVIL_GAP = 16,
+    EVIL_LIE = 32,
+    EVIL_GARBAGE = 64,
+    EVIL_CLOCK = 128,
+    EVIL_FORK = 256,
 };
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
 void evil_end_free(struct tls *t);
@@ -273,7 +302,8 @@ void evil_reset(void);
 /* ---- check.c ---- */
 
 void check_reset(void);
-void check_boot(struct node *n);   /* before its processes run */
+void words_reset(void);
+void check_boot(struct node *n); /* before its processes run */
 void check_stop(struct node *n);
 void check_journal(struct node *n);
 void check_stored(struct node *n, const struct history_segment *s);
@@ -282,8 +312,8 @@ void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t se
 void check_clock(struct node *n);
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
-bool check_same(bool loud);        /* do all honest hosts have the same? */
-void check_end(void);              /* ... and show the same? */
-bool check_told(bool loud);        /* does every peer know what every other has? */
+bool check_same(bool loud); /* do all honest hosts have the same? */
+void check_end(void);       /* ... and show the same? */
+bool check_told(bool loud); /* does every peer know what every other has? */
 
 #endif

@@ -1,4 +1,5 @@
-/* world.c -- virtual time, events in order, chance from one seed, the trace, and how a run breaks off. */
+/* world.c -- virtual time, events in order, chance from one seed, the trace, and how a run
+ * breaks off. */
 #include "sim.h"
 
 #include <stdarg.h>
@@ -201,7 +202,8 @@ void broken(const char *fmt, ...)
 
 /* ---- tables ---- */
 
-static struct map_key *place(const struct map *m, uint64_t origin, uint64_t epoch, uint64_t room)
+static struct map_key *place(const struct map *m, uint64_t origin, uint64_t epoch,
+                             uint64_t room)
 {
     for (uint64_t i = mix(origin ^ epoch * 3, room);; i++) {
         struct map_key *k = &m->slot[i & (m->max - 1)];
@@ -224,7 +226,8 @@ uint32_t *map_add(struct map *m, uint64_t origin, uint64_t epoch, uint64_t room,
         ASSERT(more.slot);
         for (uint32_t i = 0; i < m->max; i++)
             if (m->slot[i].used)
-                *place(&more, m->slot[i].origin, m->slot[i].epoch, m->slot[i].room) = m->slot[i];
+                *place(&more, m->slot[i].origin, m->slot[i].epoch, m->slot[i].room) =
+                    m->slot[i];
         more.n = m->n;
         free(m->slot);
         *m = more;

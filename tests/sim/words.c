@@ -1,0 +1,120 @@
+/* words.c -- what is said on links: an acknowledgement is honest, and it comes (I9).  The
+ * linker leads link_next() and link_judge() here first. */
+#include "sim.h"
+
+static struct map told;
+static uint32_t link_no[NODES_MAX][NODES_MAX];
+
+void words_reset(void)
+{
+    map_free(&told);
+    memset(link_no, 0, sizeof link_no);
+}
+
+static uint64_t told_key(const struct node *from, const struct node *to)
+{
+    return (uint64_t)link_no[from->n][to->n] << 16 | from->n << 8 | to->n;
+}
+
+static void note_told(const struct node *from, uint64_t to, const struct have_row *r)
+{
+    map_add(&told, told_key(from, node_by_id(to)), mix(r->origin, r->epoch), r->room,
+            (uint32_t)r->seq);
+}
+
+struct told {
+    const struct node *from, *to;
+    bool loud, all;
+};
+
+static void must_be_told(void *arg, const struct have_row *r)
+{
+    struct told *t = arg;
+    if (r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch)
+        return; /* its segments say so */
+    const uint32_t *said =
+        map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
+    if (said && *said >= r->seq)
+        return;
+    t->all = false;
+    if (t->loud)
+        broken("I9: %s never told %s that it has %s's %llu on disk", node_name(t->from->id),
+               node_name(t->to->id), node_name(r->origin), (unsigned long long)r->seq);
+}
+
+bool check_told(bool loud)
+{
+    bool all = true;
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        for (unsigned k = 0; k < CONNS_MAX && !w.node[i]->evil; k++) {
+            const struct link *l = &w.node[i]->hub->link[k];
+            const struct link_peer *p =
+                link_is_up(l) ? &w.node[i]->hub->core.peer[l->peer] : NULL;
+            if (!p || p->phase != LINK_OPEN || node_by_id(p->host)->evil)
+                continue;
+            struct told t = {w.node[i], node_by_id(p->host), loud, true};
+            disk_streams(t.from->disk, must_be_told, &t);
+            all &= t.all;
+        }
+    return all;
+}
+
+int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
+                     uint8_t *frame);
+int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
+                     uint8_t *frame);
+int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
+                     uint8_t *frame)
+{
+    int n = __real_link_next(l, peer, wall_ms, now_ms, frame);
+    if (n <= 0)
+        return n;
+    w.stats.frames++;
+    w.edge[here->n][node_by_id(l->peer[peer].host)->n].frames++;
+    const struct frame_row *row = frame_row(frame_type(frame));
+    if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
+        trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?",
+              frame_flags(frame) & FRAME_MORE ? " ..." : "");
+    if (frame_type(frame) == FRAME_GREETING)
+        link_no[here->n][node_by_id(l->peer[peer].host)->n]++;
+    if (frame_type(frame) != FRAME_HAVE)
+        return n;
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    for (struct have_row h; rd_left(&r) > 0;) {
+        read_have_row(&r, &h);
+        uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
+        note_told(here, l->peer[peer].host, &h);
+        trace("        %s/%04llx/%04llx : %llu", node_name(h.origin),
+              (unsigned long long)(h.epoch & 0xffff), (unsigned long long)(h.room & 0xffff),
+              (unsigned long long)h.seq);
+        if (h.seq == HAVE_ENOUGH && w.stats.forks && node_by_id(h.origin)->evil)
+            continue;
+        if (h.seq == HAVE_ENOUGH)
+            broken("I4: %s finds that %s contradicts itself, which never did",
+                   node_name(here->id), node_name(h.origin));
+        if (h.seq > disk)
+            broken("I9: %s says that it has %s's %llu on disk, and has %llu",
+                   node_name(here->id), node_name(h.origin), (unsigned long long)h.seq,
+                   (unsigned long long)disk);
+    }
+    return n;
+}
+
+enum link_verdict __real_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment,
+                                    uint64_t now_ms, struct link_update *up);
+enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *segment,
+                                    uint64_t now_ms, struct link_update *up);
+enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const uint8_t *f,
+                                    uint64_t now_ms, struct link_update *up)
+{
+    static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
+    struct segment_head s = {0};
+    enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
+    w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;
+    if (w.tracing && read_segment(f, &s) == 0)
+        trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host),
+              node_name(frame_origin(f)), (unsigned long long)(frame_epoch(f) & 0xffff),
+              (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)s.first_seq,
+              (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
+    return v;
+}
