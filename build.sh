@@ -26,6 +26,7 @@ have() {
     libutf8proc-dev) pkg-config --exists libutf8proc 2>/dev/null ;;
     libinih-dev) pkg-config --exists inih 2>/dev/null ;;
     libcmocka-dev) pkg-config --exists cmocka 2>/dev/null ;;
+    procps) command -v ps >/dev/null && command -v pgrep >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v script >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac

@@ -110,7 +110,8 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
         return -EBADMSG;
     if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
         return -1;
-    *h = (struct presence_host){frame_origin(f), frame_epoch(f), beat, now_ms, from};
+    bool fresh = h->fresh || frame_epoch(f) > h->epoch;
+    *h = (struct presence_host){frame_origin(f), frame_epoch(f), beat, now_ms, from, fresh};
     p->beats++;
     return -1;
 }
@@ -140,20 +141,28 @@ int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
     return same ? -1 : (int)(e - p->entry);
 }
 
+/* gone -- is this row of a host that fell silent, or of a run of it that is over? */
+static bool gone(const struct presence_entry *e, const struct presence_host *h, bool silent)
+{
+    return e->host == h->host && e->sessions > 0 && (silent || e->epoch < h->epoch);
+}
+
 uint64_t presence_expire(struct presence *p, uint64_t now_ms)
 {
-    for (uint32_t h = 1; h < p->n_hosts; h++) {
-        bool silent = p->host[h].heard_ms != 0 && now_ms - p->host[h].heard_ms >= PRESENCE_LEASE_MS, any = false;
-        for (uint32_t i = 0; silent && i < p->n; i++)
-            if (p->entry[i].host == p->host[h].host && p->entry[i].sessions > 0) {
-                p->entry[i].sessions = 0;
-                p->entry[i].version = 0; /* what it says when it is back counts, also if nothing changed */
+    for (uint32_t i = 1; i < p->n_hosts; i++) {
+        struct presence_host *h = &p->host[i];
+        bool silent = h->heard_ms != 0 && now_ms - h->heard_ms >= PRESENCE_LEASE_MS, any = false;
+        for (uint32_t k = 0; (silent || h->fresh) && k < p->n; k++)
+            if (gone(&p->entry[k], h, silent)) {
+                p->entry[k].sessions = 0;
+                p->entry[k].version = 0; /* what it says when it is back counts, also if nothing changed */
                 any = true;
             }
+        h->fresh = false;
         if (silent)
-            p->host[h].heard_ms = 0;
+            h->heard_ms = 0;
         if (any)
-            return p->host[h].host;
+            return h->host;
     }
     return 0;
 }
@@ -171,12 +180,12 @@ static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
 int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
 {
     if (!c->begun || p->news_next - c->news > PRESENCE_MAX) {
-        *c = (struct presence_cursor){.news = p->news_next, .begun = true};
+        *c = (struct presence_cursor){.news = p->news_next, .until = p->n, .begun = true};
         c->beats = p->beats - 1; /* all beats once */
     }
-    while (c->told < p->n) {
+    while (c->told < c->until) {
         const struct presence_entry *e = &p->entry[c->told++];
-        if (e->host != to && e->version != 0)
+        if (e->host != to && e->from != to && e->version != 0)
             return say_entry(e, false, f);
     }
     while (c->news < p->news_next) {

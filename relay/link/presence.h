@@ -1,7 +1,7 @@
 /* presence.h -- who is in which room, on every host: soft state, flooded and forgotten, never in a log; no I/O.
  *
  * A row says how often a user of a host is in a room.  The host alone changes it and gives it its next version; of
- * two rows for the same (host, room, user) the larger (epoch, version) counts, so that it does not matter over how
+ * two rows for the same (host, room, user) the larger (epoch, version) counts -- epoch is the run of its link process -- so that it does not matter over how
  * many links, and in which order, they come.  A row with no sessions says that the user left.  Every host beats; the
  * users of one whose beat was not heard for a while are gone. */
 #ifndef LINK_PRESENCE_H
@@ -26,6 +26,7 @@ struct presence_entry {
 
 struct presence_host {
     uint64_t host, epoch, beat, heard_ms, from;
+    bool fresh; /* a new run of it: what is left of the one before is gone */
 };
 
 struct presence {
@@ -40,6 +41,7 @@ struct presence {
     uint64_t beats; /* counts every beat of anybody: news of the other kind */
 };
 
+/* presence_init -- epoch: larger than that of any run of this host before. */
 void presence_init(struct presence *p, uint64_t self, uint64_t epoch);
 
 /* presence_see, presence_settle -- our own users: see one for every (session, room), then settle what changed since
@@ -55,13 +57,14 @@ bool presence_beat(struct presence *p, uint64_t now_ms);
  * Returns  the number of the entry that changed; -1 nothing to show changed; -EBADMSG */
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *frame, uint64_t now_ms) MUST_USE;
 
-/* presence_expire -- a host that fell silent: its rows are empty now.  Returns it, 0 when there is none (more). */
+/* presence_expire -- a host that fell silent, or came back without some of its users: their rows are empty now.
+ * Returns it, 0 when there is none (more). */
 uint64_t presence_expire(struct presence *p, uint64_t now_ms);
 
 /* What one peer was told; zeroed when it comes up. */
 struct presence_cursor {
     uint64_t news, beats;
-    uint32_t told;
+    uint32_t told, until; /* entries [told, until) were there before and are still to be told */
     uint32_t host; /* whose beat is next */
     bool begun;
 };

@@ -48,7 +48,7 @@ link() {
 }
 
 pids_of() { on "$1" relay status | awk '$1 ~ /^(worker|keeper|link)/ && $2 ~ /^[0-9]/ {print $2}'; }
-process_of() { on "$1" relay status | awk -v p="$2" '$1 == p {print $2}'; }
+process_of() { on "$1" relay status | awk -v p="$2" '$1 == p {print $2; exit}'; }
 
 # kill_all HOST -- as when the power fails: all processes at once.
 kill_all() {

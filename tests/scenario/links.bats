@@ -266,3 +266,29 @@ load hosts
     on alpha relay reload
     converge lobby 2 alpha beta
 }
+
+@test "who is where on all hosts; who is killed is gone, who comes is announced" {
+    hosts alpha beta
+    link alpha beta
+    on alpha chat tail -f -n 0 lobby >"$dir/out" &
+    until_true 5 on beta chat who lobby
+    run on beta chat who lobby
+    [[ $output == *"@alpha"* ]]
+    on alpha chat send lobby "so that the room has a line"
+    converge lobby 1 alpha beta
+    run on beta chat rooms
+    [[ $output == *"lobby  1 here"* ]]
+    tmux -S "$dir/tmux" new-session -d -s one -x 80 -y 24 "HOME=$dir/beta chat -i beta"
+    until_true 5 has "@beta joined #lobby" "$dir/out"
+    run on alpha chat who lobby
+    [[ $output == *"@alpha"*"@beta"* ]]
+    kill -9 "$(process_of beta link)"
+    both() { on alpha chat who lobby | grep -q @beta && on beta chat who lobby | grep -q @alpha; }
+    until_true 10 linked alpha beta
+    until_true 5 both
+    [ "$(grep -c joined "$dir/out")" -eq 1 ]
+    tmux -S "$dir/tmux" kill-server
+    alone() { ! on alpha chat who lobby | grep -q @beta; }
+    until_true 20 alone
+    has "@beta left #lobby" "$dir/out"
+}

@@ -99,6 +99,7 @@ static void hub_start(struct node *n)
     h->tls = &n->tls;
     snprintf(name, sizeof name, "h%u", n->n);
     link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
+    presence_init(&h->core.presence, n->id, ++w.presence_runs);
     int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
     if (r < 0)
         broken("I12: the link process cannot reach the keeper: %s", strerror(-r));

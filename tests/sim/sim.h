@@ -69,7 +69,7 @@ struct node;
 struct client;
 
 struct world {
-    uint64_t seed, now, step, digest;
+    uint64_t seed, now, step, digest, presence_runs;
     struct prng prng;
     unsigned n_nodes, n_clients;
     struct node *node[NODES_MAX];

@@ -1,0 +1,228 @@
+/* test_presence.c -- who is where, told from table to table. */
+#include "link/presence.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { ALPHA = 1, BETA, GAMMA, LOBBY = 77 };
+
+/* Three hosts; told[x][y]: what x told y. */
+static struct presence *host[4];
+static struct presence_cursor told[4][4];
+static int changed, news; /* entries that changed in the last tell(); of them, told as news */
+
+static int set_up(void **state)
+{
+    (void)state;
+    for (int i = ALPHA; i <= GAMMA; i++) {
+        host[i] = calloc(1, sizeof *host[i]);
+        assert_non_null(host[i]);
+        presence_init(host[i], (uint64_t)i, 100);
+    }
+    memset(told, 0, sizeof told);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int i = ALPHA; i <= GAMMA; i++)
+        free(host[i]);
+    return 0;
+}
+
+/* tell -- everything `from` has to say to `to`.  Returns the number of frames. */
+static unsigned tell(int from, int to, uint64_t now)
+{
+    uint8_t f[FRAME_MAX];
+    unsigned n = 0;
+    changed = news = 0;
+    for (int len; (len = presence_next(host[from], &told[from][to], (uint64_t)to, f)) != 0; n++) {
+        assert_int_equal(frame_check(f, FRAME_MAX), len);
+        int r = presence_heard(host[to], (uint64_t)from, f, now);
+        assert_true(r >= -1);
+        changed += r >= 0;
+        news += r >= 0 && !(frame_flags(f) & FRAME_CONT);
+    }
+    return n;
+}
+
+static void see(int at, const char *user)
+{
+    presence_see(host[at], text_of(user), LOBBY, text_of("lobby"), false);
+}
+
+/* sessions -- of that user there, as `at` knows it. */
+static unsigned sessions(int at, int of, const char *user)
+{
+    for (uint32_t i = 0; i < host[at]->n; i++) {
+        const struct presence_entry *e = &host[at]->entry[i];
+        if (e->host == (uint64_t)of && text_eq(text_of(user), (struct text){e->user, e->user_len}))
+            return e->sessions;
+    }
+    return 0;
+}
+
+static void who_comes_and_leaves_is_told_once(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    see(ALPHA, "ann");
+    assert_true(presence_settle(host[ALPHA]));
+    assert_int_equal(tell(ALPHA, BETA, 1), 1);
+    assert_int_equal(changed, 1);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 2);
+    see(ALPHA, "ann");
+    see(ALPHA, "ann");
+    assert_false(presence_settle(host[ALPHA]));
+    assert_int_equal(tell(ALPHA, BETA, 1), 0);
+    assert_true(presence_settle(host[ALPHA])); /* nobody was seen */
+    assert_int_equal(tell(ALPHA, BETA, 1), 1);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 0);
+}
+
+static void what_was_so_before_is_no_news(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    presence_settle(host[ALPHA]);
+    tell(ALPHA, BETA, 1);
+    assert_int_equal(changed, 1);
+    assert_int_equal(news, 0);
+    see(ALPHA, "ann");
+    see(ALPHA, "bob");
+    presence_settle(host[ALPHA]);
+    tell(ALPHA, BETA, 1);
+    assert_int_equal(news, 1);
+    see(ALPHA, "bob");
+    presence_settle(host[ALPHA]);
+    tell(ALPHA, BETA, 1);
+    assert_int_equal(news, 1);
+}
+
+static void it_goes_on_to_others_but_not_back(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    presence_settle(host[ALPHA]);
+    tell(ALPHA, BETA, 1);
+    assert_int_equal(tell(BETA, ALPHA, 1), 0);
+    assert_int_equal(tell(BETA, GAMMA, 1), 1);
+    assert_int_equal(sessions(GAMMA, ALPHA, "ann"), 1);
+    assert_int_equal(tell(ALPHA, GAMMA, 1), 1); /* the other way round the triangle: nothing new */
+    assert_int_equal(changed, 0);
+}
+
+static void what_is_older_does_not_count(void **state)
+{
+    uint8_t old[FRAME_MAX], new[FRAME_MAX];
+    (void)state;
+    struct presence_row in = {1, false, text_of("ann"), text_of("lobby")}, out = {0, false, text_of("ann"), text_of("lobby")};
+    assert_true(write_presence(old, &in, ALPHA, 100, LOBBY, 1) > 0);
+    assert_true(write_presence(new, &out, ALPHA, 100, LOBBY, 2) > 0);
+    assert_int_equal(presence_heard(host[BETA], GAMMA, new, 1), -1);
+    assert_int_equal(presence_heard(host[BETA], ALPHA, old, 1), -1);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 0);
+    frame_set_epoch(old, 101);
+    assert_true(presence_heard(host[BETA], ALPHA, old, 1) >= 0);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 1);
+}
+
+static void nobody_speaks_for_us(void **state)
+{
+    uint8_t f[FRAME_MAX];
+    (void)state;
+    struct presence_row row = {1, false, text_of("ann"), text_of("lobby")};
+    assert_true(write_presence(f, &row, ALPHA, 999, LOBBY, 9) > 0);
+    assert_int_equal(presence_heard(host[ALPHA], BETA, f, 1), -1);
+    assert_int_equal(host[ALPHA]->n, 0);
+}
+
+static void who_falls_silent_is_gone_and_comes_back(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    presence_settle(host[ALPHA]);
+    assert_true(presence_beat(host[ALPHA], 1));
+    assert_false(presence_beat(host[ALPHA], PRESENCE_BEAT_MS));
+    tell(ALPHA, BETA, 1);
+    assert_int_equal(presence_expire(host[BETA], PRESENCE_LEASE_MS), 0);
+    assert_int_equal(presence_expire(host[BETA], PRESENCE_LEASE_MS + 1), ALPHA);
+    assert_int_equal(presence_expire(host[BETA], PRESENCE_LEASE_MS + 1), 0);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 0);
+    memset(told, 0, sizeof told); /* the link is new */
+    assert_true(presence_beat(host[ALPHA], 60000));
+    tell(ALPHA, BETA, 60000);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 1);
+}
+
+static void a_beat_keeps_alive_over_two_links_and_ends_in_a_loop(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    presence_settle(host[ALPHA]);
+    for (uint64_t now = 1; now < 10 * PRESENCE_LEASE_MS; now += PRESENCE_BEAT_MS) {
+        presence_beat(host[ALPHA], now);
+        tell(ALPHA, BETA, now);
+        tell(BETA, GAMMA, now);
+        assert_int_equal(tell(GAMMA, ALPHA, now), 0);
+        assert_int_equal(tell(GAMMA, BETA, now), 0);
+        assert_int_equal(presence_expire(host[GAMMA], now), 0);
+    }
+    assert_int_equal(sessions(GAMMA, ALPHA, "ann"), 1);
+}
+
+static void who_was_there_before_a_restart_is_gone_after_it(void **state)
+{
+    (void)state;
+    see(ALPHA, "ann");
+    see(ALPHA, "bob");
+    presence_settle(host[ALPHA]);
+    presence_beat(host[ALPHA], 1);
+    tell(ALPHA, BETA, 1);
+    presence_init(host[ALPHA], ALPHA, 101);
+    memset(told, 0, sizeof told);
+    see(ALPHA, "bob");
+    presence_settle(host[ALPHA]);
+    presence_beat(host[ALPHA], 2);
+    tell(ALPHA, BETA, 2);
+    assert_int_equal(presence_expire(host[BETA], 2), ALPHA);
+    assert_int_equal(sessions(BETA, ALPHA, "ann"), 0);
+    assert_int_equal(sessions(BETA, ALPHA, "bob"), 1);
+}
+
+static void a_full_table_takes_no_more_and_does_not_break(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < PRESENCE_MAX + 10; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%u", i);
+        see(ALPHA, user);
+    }
+    presence_settle(host[ALPHA]);
+    assert_int_equal(host[ALPHA]->n, PRESENCE_MAX);
+    assert_int_equal(tell(ALPHA, BETA, 1), PRESENCE_MAX);
+    assert_int_equal(sessions(BETA, ALPHA, "u8191"), 1);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(who_comes_and_leaves_is_told_once),
+        TEST(what_was_so_before_is_no_news),
+        TEST(it_goes_on_to_others_but_not_back),
+        TEST(what_is_older_does_not_count),
+        TEST(nobody_speaks_for_us),
+        TEST(who_falls_silent_is_gone_and_comes_back),
+        TEST(a_beat_keeps_alive_over_two_links_and_ends_in_a_loop),
+        TEST(who_was_there_before_a_restart_is_gone_after_it),
+        TEST(a_full_table_takes_no_more_and_does_not_break),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
