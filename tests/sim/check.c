@@ -234,6 +234,7 @@ static void taken_by(struct node *n, const uint8_t *f, const struct segment_head
                node_name(n->id), node_name(origin->id));
     for (size_t i = 0; i < s->bytes; i += frame_stride(frames + i))
         taken_frame(n, &truth[stream], frames + i);
+    have = seen(n->checks, stream); /* the table may have moved */
     have->seq = frame_seq(f);
     have->hash = get_u64(s->hash);
     note_recent(n->checks, frame_room(f), stream);

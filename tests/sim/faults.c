@@ -98,7 +98,7 @@ void faults_plan(unsigned n_nodes)
         e->evil = true;
         w.stats.evil_runs = 1;
         e->evil_modes = chance(256);
-        if (one_in(4))
+        if (one_in(2))
             e->evil_modes |= EVIL_FORK;
         e->skew_ms = e->evil_modes & EVIL_CLOCK ? 3600 * 1000 : e->skew_ms;
         for (unsigned i = 1 + (unsigned)chance(3); i > 0; i--)
