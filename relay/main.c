@@ -140,6 +140,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "relay: %s\n", why);
         return 2;
     }
+    bool serves = strcmp(o.command, "run") == 0 || strcmp(o.command, "start") == 0;
+    if ((serves || strcmp(o.command, "doctor") == 0) && (r = admin_become(&inst, &conf)) != 0)
+        return r;
     if (strcmp(o.command, "run") == 0)
         return supervise_main(&inst, &conf, config, -1);
     if (strcmp(o.command, "start") == 0)

@@ -6,6 +6,7 @@
 #include "ipc/mq.h"
 #include "ipc/shm.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -112,6 +113,46 @@ int instance_make(const struct instance *i, char *why, size_t why_size)
 {
     int r = make_ours(i->runtime, i->system ? 0755 : 0700, why, why_size);
     return r < 0 ? r : make_ours(i->state, 0700, why, why_size);
+}
+
+/* give_all -- what is in the directory, then itself: cut off anywhere, it is root's still and all is done again. */
+static int give_all(int fd, uid_t uid, gid_t gid)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    if (!d) {
+        close_fd(&copy);
+        return -ENOMEM;
+    }
+    int r = 0;
+    for (const struct dirent *e; r == 0 && (e = readdir(d)) != NULL;)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            fchownat(fd, e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+            r = -errno;
+    closedir(d);
+    return r == 0 && fchown(fd, uid, gid) < 0 ? -errno : r;
+}
+
+static int give(const char *path, mode_t mode, uid_t uid, gid_t gid, char *why, size_t why_size)
+{
+    struct stat st;
+    int r = make_path(path, mode);
+    int fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
+        r = give_all(fd, uid, gid);
+    close_fd(&fd);
+    if (r < 0)
+        snprintf(why, why_size, "cannot prepare the directory %s: %s", path, strerror(-r));
+    return r; /* whether it is his now, he finds out himself: instance_make() */
+}
+
+int instance_give(const struct instance *i, uid_t uid, gid_t gid, char *why, size_t why_size)
+{
+    struct generation left;
+    if (generation_read(i, &left) == 0 && left.owner == 0)
+        generation_drop(&left);
+    int r = give(i->runtime, i->system ? 0755 : 0700, uid, gid, why, why_size);
+    return r < 0 ? r : give(i->state, 0700, uid, gid, why, why_size);
 }
 
 static int open_runtime(const struct instance *i)

@@ -36,6 +36,12 @@ int instance_user(struct instance *i, const char *name) MUST_USE;
  * Returns  0, or -errno and one sentence that names the directory and what to do */
 int instance_make(const struct instance *i, char *why, size_t why_size) MUST_USE;
 
+/* instance_give -- by root, before a relay becomes another user: make both directories as above, his.  What a
+ * relay that ran as root left in them becomes his, too, and its objects are removed; so no relay may run.
+ * Nothing is touched in a directory that is not root's own.
+ * Returns  0, or -errno and a sentence as above */
+int instance_give(const struct instance *i, uid_t uid, gid_t gid, char *why, size_t why_size) MUST_USE;
+
 /* What a running relay tells its clients, and the next start about what there is to remove: the file
  * `generation` in the runtime directory, "key value" lines, replaced atomically. */
 struct generation {

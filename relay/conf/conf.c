@@ -21,6 +21,7 @@ struct setting {
 #define NUMBER_OF(field, min, max) NUMBER, offsetof(struct conf, field), 0, min, max
 static const struct setting settings[] = {
     {"name", TEXT_OF(name)},
+    {"user", TEXT_OF(user)},
     {"group", TEXT_OF(group)},
     {"workers", NUMBER_OF(workers, 1, 8)},
     {"sessions", NUMBER_OF(sessions, 16, 100000)},
