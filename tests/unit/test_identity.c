@@ -17,6 +17,7 @@
 
 #include "base/sys.h"
 #include "scratch.h"
+#include "skip.h"
 
 static struct scratch s;
 static char why[200];
@@ -87,8 +88,8 @@ static void test_key_that_others_can_read_is_refused(void **state)
 static void test_foreign_key_file_is_refused(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
+    if (skip_unless(geteuid() == 0, __func__, "needs root"))
+        return;
     identity_free(load());
     assert_int_equal(fchownat(s.dir, "identity.key", 65534, (gid_t)-1, 0), 0);
     refused(-EPERM, "this user");

@@ -124,16 +124,31 @@ static void test_bad_segments(void **state)
     assert_bad(a, segment('B', 20, 5, 5, 1, 2), REASON_MALFORMED); /* a gap */
     assert_bad(a, segment('B', 21, 2, 2, 0, 2),
                REASON_MALFORMED); /* not the first of a new stream */
-    assert_bad(a, segment('B', 20, 3, 4, 1, 2), REASON_MALFORMED); /* over the edge */
     assert_bad(a, segment('B', 20, 0, 4, 0, 2), REASON_MALFORMED);
     assert_bad(a, segment('B', 20, 4, 3, 1, 2), REASON_MALFORMED); /* ends before it begins */
-    assert_bad(a, segment('B', 20, 4, 4, 7, 2), REASON_DENIED);    /* behind another one */
     assert_bad(a, segment('B', 21, 1, 1, 7, 2), REASON_DENIED); /* something before the first */
     assert_bad(a, segment('C', 30, 1, 1, 0, 1), REASON_DENIED); /* whoever C is */
     assert_int_equal(link_know(&a->core, 'C'), 0);
     assert_int_equal(judge(a, segment('C', 30, 1, 1, 0, 1)), LINK_NEW);
     link_forget(&a->core, 'C');
     assert_bad(a, segment('C', 30, 1, 1, 0, 1), REASON_DENIED);
+}
+
+/* test_fork -- two things said under one number: the stream is frozen, the link goes on. */
+static void test_fork(void **state)
+{
+    (void)state;
+    meet();
+    talk();
+    link_took(&a->core, segment('B', 20, 1, 3, 0, 1), 100);
+    assert_int_equal(judge(a, segment('B', 20, 3, 4, 1, 2)), LINK_FORKED); /* cut at another place */
+    const uint8_t *other = segment('B', 20, 4, 4, 7, 2); /* behind another third */
+    assert_int_equal(judge(a, other), LINK_FORKED);
+    assert_int_equal(up.reason, REASON_DENIED); /* in case its seal is bad */
+    link_freeze(&a->core, other);
+    assert_int_equal(judge(a, segment('B', 20, 4, 4, 1, 2)), LINK_OLD);
+    assert_int_equal(judge(a, segment('B', 20, 5, 9, 2, 3)), LINK_OLD);
+    assert_int_equal(judge(a, segment('B', 21, 1, 1, 0, 1)), LINK_NEW); /* its next run is another stream */
 }
 
 static void test_later(void **state)
@@ -217,6 +232,7 @@ int main(void)
         TEST(test_news_are_joined),
         TEST(test_verdicts),
         TEST(test_bad_segments),
+        TEST(test_fork),
         TEST(test_later),
         TEST(test_greetings_that_are_none),
         TEST(test_frames_of_others),
