@@ -159,6 +159,14 @@ mutants: $(B)/bin/sim
 
 fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
 
+# Each fuzzer for a while, from a copy of its corpus; what it finds new stays in build/.
+FUZZ_SECONDS ?= 10
+fuzz-run: fuzz
+	$(Q)for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzzers)); do mkdir -p $(B)/fuzz/corpus/$$f; \
+	  $(B)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	    $(B)/fuzz/corpus/$$f tests/fuzz/corpus/$$f 2>$(B)/fuzz/$$f.log || { cat $(B)/fuzz/$$f.log; exit 1; }; \
+	  awk -v f=$$f '/number_of_executed_units/ {print "  fuzz    " f ": " $$2 " runs"}' $(B)/fuzz/$$f.log; done
+
 install: all
 	install -D -m 755 $(B)/bin/relay $(DESTDIR)$(PREFIX)/sbin/relay
 	install -D -m 755 $(B)/bin/chat  $(DESTDIR)$(PREFIX)/bin/chat
@@ -171,5 +179,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim mutants check-build check test check-pure check-layers check-headers bench fuzz install format clean
+.PHONY: all FORCE sim mutants check-build check test check-pure check-layers check-headers bench fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -76,6 +76,11 @@ static bool on_segment(struct play *p, const uint8_t *f, struct link_update *up)
     case LINK_LATER:
         (void)link_durable(&p->core, p->end);
         return true;
+    case LINK_FORKED:
+        check(e != NULL && up->feed_len == 0);
+        link_freeze(&p->core, f);
+        check(link_judge(&p->core, p->peer, f, p->now, up) == LINK_OLD);
+        return true;
     case LINK_BAD:
         check(up->reason != REASON_OK && up->feed_len == 0);
         return false;
