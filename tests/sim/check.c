@@ -309,7 +309,7 @@ void check_restored(struct node *n)
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said; i++) {
             struct message *m = &w.client[c].msg[i];
-            if (m->acked && m->holders == 0 && !m->lost) {
+            if (m->acked && m->holders == 0 && !m->lost && !w.client[c].node->evil) {
                 m->lost = true; /* nobody else had it yet: that is what a lost disk costs */
                 w.stats.lost_by_rollback++;
             }
