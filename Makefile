@@ -110,9 +110,10 @@ check-build: all $(units) $(tool-bins) $(bench-bins) $(B)/unit/sim
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
 
+PROVE_JOBS ?= 2
 # The real programs in private instances; the storms.  The programs must find each other.
 test: check
-	$(Q)BIN=$(abspath $(B))/bin prove -j2 --exec bats $(wildcard tests/scenario/*.bats tests/crash/*.bats)
+	$(Q)BIN=$(abspath $(B))/bin prove -j$(PROVE_JOBS) --exec bats $(wildcard tests/scenario/*.bats tests/crash/*.bats)
 
 check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')

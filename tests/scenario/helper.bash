@@ -54,9 +54,9 @@ remember() {
     objects="${objects:-} $shm $sem"
 }
 
-# until_true SECONDS COMMAND... -- wait for a condition, with a deadline.
+# until_true SECONDS COMMAND... -- wait for a condition, with a deadline; $PATIENCE times as long where all is slow.
 until_true() {
-    local deadline=$((SECONDS + $1))
+    local deadline=$((SECONDS + $1 * ${PATIENCE:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         ((SECONDS < deadline)) || { echo "never true: $*"; return 1; }
