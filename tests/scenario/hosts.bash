@@ -20,8 +20,17 @@ hosts() {
     done
 }
 
+# ready HOST -- by a record of its own, not by the one of a relay that was killed.
+ready() {
+    local pid
+    pid=$(sed -n 's/^pid //p' "$dir/run/$1/generation")
+    has "ready 1" "$dir/run/$1/generation" && has relay "/proc/$pid/cmdline" # empty for one who is only unburied
+}
+
+# up HOST -- chat may have started it in the same moment: then `relay start` does not wait.
 up() {
     on "$1" relay start
+    until_true 10 ready "$1"
     remember "$1"
 }
 
