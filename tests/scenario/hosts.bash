@@ -24,7 +24,7 @@ hosts() {
 ready() {
     local pid
     pid=$(sed -n 's/^pid //p' "$dir/run/$1/generation")
-    has "ready 1" "$dir/run/$1/generation" && has relay "/proc/$pid/cmdline" # empty for one who is only unburied
+    has "ready 1" "$dir/run/$1/generation" && ! gone "$pid"
 }
 
 # up HOST -- chat may have started it in the same moment: then `relay start` does not wait.
@@ -59,10 +59,18 @@ link() {
 pids_of() { on "$1" relay status | awk '$1 ~ /^(worker|keeper|link)/ && $2 ~ /^[0-9]/ {print $2}'; }
 process_of() { on "$1" relay status | awk -v p="$2" '$1 == p {print $2}'; }
 
-# kill_all HOST -- as when the power fails: all processes at once.
+# gone PID... -- none of them runs; one who is only unburied has no command line any more.
+gone() {
+    local pid
+    for pid; do ! has relay "/proc/$pid/cmdline" || return 1; done
+}
+
+# kill_all HOST -- as when the power fails: all processes at once.  A chat may start its relay again at once.
 kill_all() {
-    kill -9 "$(sed -n 's/^pid //p' "$dir/run/$1/generation")" $(pids_of "$1")
-    until_true 5 bash -c "! relay -i $1 status 2>/dev/null"
+    local pids
+    pids="$(sed -n 's/^pid //p' "$dir/run/$1/generation") $(pids_of "$1")"
+    kill -9 $pids
+    until_true 5 gone $pids
 }
 
 # say HOST ROOM FROM TO -- numbered lines.
