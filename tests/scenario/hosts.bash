@@ -20,8 +20,17 @@ hosts() {
     done
 }
 
+# ready HOST -- by a record of its own, not by the one of a relay that was killed.
+ready() {
+    local pid
+    pid=$(sed -n 's/^pid //p' "$dir/run/$1/generation")
+    has "ready 1" "$dir/run/$1/generation" && ! gone "$pid"
+}
+
+# up HOST -- chat may have started it in the same moment: then `relay start` does not wait.
 up() {
     on "$1" relay start
+    until_true 10 ready "$1"
     remember "$1"
 }
 
@@ -50,10 +59,18 @@ link() {
 pids_of() { on "$1" relay status | awk '$1 ~ /^(worker|keeper|link)/ && $2 ~ /^[0-9]/ {print $2}'; }
 process_of() { on "$1" relay status | awk -v p="$2" '$1 == p {print $2; exit}'; }
 
-# kill_all HOST -- as when the power fails: all processes at once.
+# gone PID... -- none of them runs; one who is only unburied has no command line any more.
+gone() {
+    local pid
+    for pid; do ! has relay "/proc/$pid/cmdline" || return 1; done
+}
+
+# kill_all HOST -- as when the power fails: all processes at once.  A chat may start its relay again at once.
 kill_all() {
-    kill -9 "$(sed -n 's/^pid //p' "$dir/run/$1/generation")" $(pids_of "$1")
-    until_true 5 bash -c "! relay -i $1 status 2>/dev/null"
+    local pids
+    pids="$(sed -n 's/^pid //p' "$dir/run/$1/generation") $(pids_of "$1")"
+    kill -9 $pids
+    until_true 5 gone $pids
 }
 
 # say HOST ROOM FROM TO -- numbered lines.
