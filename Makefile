@@ -158,15 +158,20 @@ sim: $(B)/bin/sim
 mutants: $(B)/bin/sim
 	$(B)/bin/sim -m -n $(SEEDS)
 
+# Clang's, whatever FLAVOUR says.
+ifneq ($(FLAVOUR),fuzz)
+fuzz fuzz-run:; $(Q)$(MAKE) --no-print-directory FLAVOUR=fuzz $@
+else
 fuzz: $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(fuzzers))
 
-# Each fuzzer for a while, from a copy of its corpus; what it finds new stays in build/.
+# Each fuzzer for a while, from a copy of its corpus; what it finds, new or fatal, stays in build/.
 FUZZ_SECONDS ?= 10
 fuzz-run: fuzz
 	$(Q)for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(fuzzers)); do mkdir -p $(B)/fuzz/corpus/$$f; \
-	  $(B)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	  $(B)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=$(B)/fuzz/ \
 	    $(B)/fuzz/corpus/$$f tests/fuzz/corpus/$$f 2>$(B)/fuzz/$$f.log || { cat $(B)/fuzz/$$f.log; exit 1; }; \
 	  awk -v f=$$f '/number_of_executed_units/ {print "  fuzz    " f ": " $$2 " runs"}' $(B)/fuzz/$$f.log; done
+endif
 
 install: all
 	install -D -m 755 $(B)/bin/relay $(DESTDIR)$(PREFIX)/sbin/relay

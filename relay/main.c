@@ -122,6 +122,12 @@ static const char *default_config(const struct options *o, char *path, size_t si
     return path;
 }
 
+/* only_looks -- at what runs, or sends it a signal; the others make or change files, which must be the relay's own. */
+static bool only_looks(const char *command)
+{
+    return strcmp(command, "stop") == 0 || strcmp(command, "status") == 0 || strcmp(command, "reload") == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
@@ -140,8 +146,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "relay: %s\n", why);
         return 2;
     }
-    bool serves = strcmp(o.command, "run") == 0 || strcmp(o.command, "start") == 0;
-    if ((serves || strcmp(o.command, "doctor") == 0) && (r = admin_become(&inst, &conf)) != 0)
+    if (!only_looks(o.command) && (r = admin_become(&inst, &conf)) != 0)
         return r;
     if (strcmp(o.command, "run") == 0)
         return supervise_main(&inst, &conf, config, -1);

@@ -35,6 +35,17 @@ uids() { { relay_pid; relay --system status | awk '$1 ~ /^(worker|keeper)/ {prin
     relay --system stop
 }
 
+@test "what root does to it while it runs leaves nothing that is root's" {
+    system "user = daemon" "listen = 127.0.0.1:0"
+    by_root() { relay --system -c "$dir/relay.conf" "$@"; }
+    by_root id | grep -q " 127.0.0.1:"
+    by_root invite
+    by_root join "other - $(by_root id | awk '{print $3}' | rev)" || true # a key that is none
+    by_root reload
+    [ "$(owner "$dir"/run/default/* "$dir"/state/default/* | sort -u)" = daemon ]
+    relay --system stop
+}
+
 @test "what it has of root it gives up for good, but for the group that may chat" {
     system "user = daemon" "group = games"
     for pid in $(relay_pid) $(relay --system status | awk '$1 ~ /^(worker|keeper)/ {print $2}'); do
