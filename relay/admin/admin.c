@@ -76,9 +76,9 @@ int admin_start(const struct instance *inst, const struct conf *conf,
     struct pollfd p = {ready[0], POLLIN, 0};
     bool ok = pid > 0 && poll(&p, 1, START_MS) == 1 && read(ready[0], &byte, 1) == 1;
     close(ready[0]);
-    /* Somebody else may have started it in the same moment. */
-    if (!ok && generation_alive(inst) && generation_read(inst, &g) == 0)
-        ok = true;
+    /* Somebody else may have started it in the same moment: then it is his that must be ready. */
+    for (uint64_t deadline = now_ms() + START_MS; !ok && generation_alive(inst) && now_ms() < deadline; poll(NULL, 0, 5))
+        ok = generation_read(inst, &g) == 0 && g.ready;
     if (!ok) {
         last_error(inst, why, sizeof why);
         fprintf(stderr, "relay: it did not start: %s\n", why);

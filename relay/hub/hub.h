@@ -2,8 +2,7 @@
  *
  * A line is a peer of the file `peers`, a link one TLS connection, with a line's peer or with a stranger who has yet to
  * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  people.c: who is
- * where.  What is
- * right to say and to believe is link/core.h's business. */
+ * where.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
@@ -104,6 +103,11 @@ void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t l
 bool hub_go_on(struct hub *h);
 bool hub_waits(const struct hub *h);
 
+/* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
+void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void hub_name(struct hub *h, const struct peer *p);
+void hub_show(struct hub *h, const struct line *ln);
+
 /* hub_take_lock -- a section begins, or the process ends. */
 void hub_take_lock(struct hub *h);
 
@@ -118,12 +122,5 @@ void hub_guest(struct hub *h, uint32_t entry, bool news);
 
 /* hub_guests_of -- in how many rooms somebody of that host is: users, if each is in one. */
 unsigned hub_guests_of(const struct hub *h, uint64_t host);
-
-/* ---- traffic.c, too ---- */
-
-/* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
-void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void hub_name(struct hub *h, const struct peer *p);
-void hub_show(struct hub *h, const struct line *ln);
 
 #endif

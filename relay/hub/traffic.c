@@ -80,10 +80,8 @@ void hub_show(struct hub *h, const struct line *ln)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
     atomic_store(&row->host, ln->peer.host);
     atomic_store(&row->up, up);
-    if (!up)
-        return;
-    atomic_store(&row->rtt_ms, p->rtt_ms);
-    atomic_store(&row->durable, p->durable_there);
+    if (up)
+        atomic_store(&row->rtt_ms, p->rtt_ms);
 }
 
 /* ---- the end of a connection ---- */
@@ -158,7 +156,6 @@ static void speak_all(struct hub *h)
         link_speak(&h->link[i]);
 }
 
-/* on_segment -- from the keeper, for one of the peers. */
 void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = arg;
@@ -344,7 +341,6 @@ void link_hear(struct link *l)
 
 /* ---- turns ---- */
 
-/* go_on -- connections that waited for the disk, or for their turn.  Returns true when one wants another turn. */
 bool hub_go_on(struct hub *h)
 {
     uint64_t durable = journal_durable(&h->st->seg->journal);
@@ -364,7 +360,6 @@ bool hub_go_on(struct hub *h)
     return again;
 }
 
-/* waits -- is there anything that hangs on the durable position? */
 bool hub_waits(const struct hub *h)
 {
     for (size_t i = 0; i < CONNS_MAX; i++)

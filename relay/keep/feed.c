@@ -22,6 +22,7 @@ enum {
     ROWS = 16,              /* of the store in one go for one feed */
     WAITING_MAX = 1 << 20,  /* bytes for the link before more is read from the store */
     STREAMS_MIN = 256,
+    STREAMS_MAX = 1 << 18,  /* of a peer's that are remembered: what it says it has beyond is sent once more */
 };
 
 struct feed {
@@ -226,6 +227,8 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
 static int peer_has(struct feed *f, const struct have_row *row)
 {
     struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
+    if (!e && f->theirs.max == STREAMS_MAX)
+        return 0;
     if (!e) {
         struct have more;
         void *memory = malloc(have_size(f->theirs.max * 2));

@@ -108,17 +108,12 @@ static void on_greeting(struct link_peer *p, const uint8_t *f, struct link_updat
 }
 
 /* on_have -- to the keeper, who knows what to send: under the feed's number. */
-static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     size_t len = frame_body_len(f);
     if (p->phase < LINK_VECTOR || len % sizeof(struct have_row) != 0) {
         end_link(up, REASON_MALFORMED, "What a peer says that it has cannot be read.");
         return;
-    }
-    struct rd r = rd_from(frame_body(f), len);
-    for (struct have_row row; rd_left(&r) > 0;) {
-        read_have_row(&r, &row);
-        p->durable_there += row.origin == l->self && p->phase == LINK_OPEN;
     }
     memcpy(up->feed, f, frame_stride(f));
     frame_set_client(up->feed, p->feed);
@@ -155,7 +150,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         on_greeting(p, f, up);
         return;
     case FRAME_HAVE:
-        on_have(l, p, f, up);
+        on_have(p, f, up);
         return;
     case FRAME_PING:
         p->pong_due = read_ping(f, &p->pong) == 0;

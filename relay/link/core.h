@@ -15,7 +15,8 @@
  *
  * A segment is taken iff its origin is known and it is not ours of this run, it continues its stream without a gap
  * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
- * silence; of an origin that contradicts itself nothing more is taken; anything else ends the link.  What is taken becomes an acknowledgement only when it is durable (R3).
+ * silence; of an origin that contradicts itself nothing more is taken (R7); anything else ends the link.  What is taken
+ * becomes an acknowledgement only when it is durable (R3).
  * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2). */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
@@ -46,7 +47,6 @@ struct link_peer {
     uint64_t wall_ms;           /* its clock at the greeting */
     uint64_t news;              /* told of the news before this */
     uint64_t pong;              /* its PING's clock, to be given back */
-    uint64_t durable_there;     /* segments of ours that it told us it has on disk */
     uint32_t told;              /* our entries before this are in the vector */
     uint32_t rtt_ms;
     uint8_t phase;

@@ -15,17 +15,24 @@
 #include <unistd.h>
 
 enum { TICK_MS = 250, STREAMS_MIN = 1024 };
+#define LEAF_MS (UINT64_C(31) * 24 * 3600 * 1000) /* one day more than the keeper lets a certificate grow old */
 
 struct link_proc {
     struct proc proc;
     struct hub hub;
+    uint64_t started_ms;
     bool open; /* the keeper is connected, all streams are known */
 };
 
+/* on_tick -- the keeper looks after the certificate when it is asked, at the start: so start over once a month. */
 static void on_tick(void *arg)
 {
     struct link_proc *p = arg;
     hub_tick(&p->hub);
+    if (now_ms() - p->started_ms >= LEAF_MS) {
+        log_info("a new certificate is due; starting over");
+        p->proc.stop = true;
+    }
 }
 
 /* ---- settings ---- */
@@ -109,6 +116,7 @@ int link_main(const struct proc_args *args)
     static struct link_proc link; /* some hundred KiB: not for the stack */
     struct link_proc *p = &link;
     proc_start(&p->proc, args, on_tick, p);
+    p->started_ms = now_ms();
     init(p);
     load(p);
     proc_ready(&p->proc);

@@ -398,10 +398,30 @@ static int listen_for_links(struct supervisor *s)
     return r;
 }
 
+static void forget(const struct instance *inst, const char *name)
+{
+    char path[INSTANCE_PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", inst->runtime, name);
+    (void)unlink(path);
+}
+
+/* forget_before -- what a crash left: objects, and a record that says "ready" while we hold the lock already. */
+static void forget_before(struct supervisor *s)
+{
+    struct generation old;
+    forget(s->inst, "listen");
+    if (generation_read(s->inst, &old) < 0)
+        return;
+    old.ready = false;
+    if (generation_write(s->inst, &old) < 0)
+        log_warn("cannot write the generation record");
+    generation_drop(&old);
+    s->gen.number = old.number;
+}
+
 static int prepare(struct supervisor *s)
 {
     char why[INSTANCE_PATH_MAX + 128];
-    struct generation old;
     if (instance_make(s->inst, why, sizeof why) < 0) {
         log_error("%s", why);
         return -1;
@@ -415,10 +435,7 @@ static int prepare(struct supervisor *s)
             log_error("cannot lock %s/lock: %s", s->inst->runtime, strerror(-s->lock));
         return -1;
     }
-    if (generation_read(s->inst, &old) == 0) {
-        generation_drop(&old); /* what a crash left */
-        s->gen.number = old.number;
-    }
+    forget_before(s);
     int dir = fifo_rendezvous(s->inst->fifo, s->inst->system);
     if (dir < 0) {
         log_error("cannot make the directory %s: %s", s->inst->fifo, strerror(-dir));
@@ -473,11 +490,8 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     int r = 0;
     for (unsigned tries = 0; !s.stop && tries < 3; tries = r == 0 ? 0 : tries + 1)
         r = run_generation(&s);
-    char path[INSTANCE_PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/generation", inst->runtime);
-    (void)unlink(path);
-    snprintf(path, sizeof path, "%s/listen", inst->runtime);
-    (void)unlink(path);
+    forget(inst, "generation");
+    forget(inst, "listen");
     log_info("stopped");
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }

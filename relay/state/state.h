@@ -24,7 +24,7 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 3,
+    STATE_LAYOUT = 4,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -34,7 +34,6 @@ enum {
 struct link_row {
     _Atomic uint64_t host; /* 0: no such row */
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
-    _Atomic uint64_t durable;  /* acknowledgements of our own segments by it */
     _Atomic uint32_t up, rtt_ms;
     _Atomic int64_t skew_ms; /* its clock less ours */
 };
