@@ -38,7 +38,8 @@ struct member {
     uint64_t by[MEMBERS_SAID][MEMBER_WORDS]; /* who says so: bit = slot */
 };
 
-/* In shared memory; written by the holder of the lock only.  Slot 0: this host. */
+/* In shared memory; written by the holder of the lock only: the keeper at the start, then nobody but the link process, which
+ * therefore reads it without.  Slot 0: this host. */
 struct members {
     uint64_t version; /* counts the changes: read without the lock to see that there was one */
     uint32_t n;
