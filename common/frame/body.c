@@ -494,6 +494,50 @@ int read_member(const uint8_t *f, struct member_entry *e)
     return verdict(&r);
 }
 
+int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)
+{
+    struct wr w = frame_begin(buf, FRAME_LINKS);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_seq(buf, version);
+    for (size_t i = 0; i < n; i++)
+        wr_u64(&w, link[i]);
+    return frame_end(buf, &w);
+}
+
+int read_links(const uint8_t *f, struct links_row *row)
+{
+    struct rd r = body_of(f);
+    row->link = rd_hosts(&r, &row->n);
+    return verdict(&r);
+}
+
+int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_TUNNEL);
+    frame_set_origin(buf, origin);
+    wr_u64(&w, p->to);
+    wr_u64(&w, p->id);
+    wr_u8(&w, p->op);
+    wr_u8(&w, p->hops);
+    wr_bytes(&w, p->bytes, p->len);
+    return frame_end(buf, &w);
+}
+
+int read_tunnel(const uint8_t *f, struct tunnel_part *p)
+{
+    struct rd r = body_of(f);
+    p->to = rd_u64(&r);
+    p->id = rd_u64(&r);
+    p->op = rd_u8(&r);
+    p->hops = rd_u8(&r);
+    p->len = r.bad ? 0 : rd_left(&r);
+    p->bytes = rd_bytes(&r, p->len);
+    r.bad |= p->op < TUNNEL_OPEN || p->op > TUNNEL_CLOSE || (p->op == TUNNEL_CREDIT && p->len != 4) ||
+             (p->op != TUNNEL_CREDIT && p->op != TUNNEL_BYTES && p->len != 0);
+    return verdict(&r);
+}
+
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms)
 {
     struct wr w = frame_begin(buf, type);

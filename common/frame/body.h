@@ -250,6 +250,33 @@ enum { MEMBER_ADDRESS_MAX = 128 };
 int write_member(uint8_t *buf, const struct member_entry *e) MUST_USE;
 int read_member(const uint8_t *f, struct member_entry *e) MUST_USE;
 
+/* LINKS: with which hosts `origin` (header) is linked (link/topology.h).  epoch = its run, seq = the version of this row. */
+enum { LINKS_ROW_MAX = 64 };
+struct links_row {
+    const uint8_t *link; /* n numbers of 8 bytes */
+    size_t n;
+};
+int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n) MUST_USE;
+int read_links(const uint8_t *f, struct links_row *row) MUST_USE;
+
+/* TUNNEL: bytes of a TLS connection between two hosts without a link, passed on by those between (hub/tunnel.c).
+ * Header: origin = the host that says it. */
+enum tunnel_op {
+    TUNNEL_OPEN = 1,
+    TUNNEL_BYTES,
+    TUNNEL_CREDIT, /* `bytes` is one u32: so many more may come */
+    TUNNEL_CLOSE,
+};
+struct tunnel_part {
+    uint64_t to, id; /* id: chosen by who opened it */
+    uint8_t op, hops; /* hops: how many it may still make */
+    const uint8_t *bytes;
+    size_t len;
+};
+enum { TUNNEL_BYTES_MAX = 4032 - 18 };
+int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin) MUST_USE;
+int read_tunnel(const uint8_t *f, struct tunnel_part *p) MUST_USE;
+
 /* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;
 int read_ping(const uint8_t *f, uint64_t *sent_ms) MUST_USE;

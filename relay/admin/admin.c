@@ -155,7 +155,7 @@ static void show_links(const struct segment *seg)
         if (!any)
             printf("\n%-20s %-5s %10s %8s %10s\n", "link", "state", "since", "rtt ms", "clock");
         any = true;
-        bool up = atomic_load(&l->up);
+        uint32_t up = atomic_load(&l->up);
         char seconds[24] = "-", skew[24] = "-", rtt[24] = "-";
         if (since != 0)
             snprintf(seconds, sizeof seconds, "%llu s", (unsigned long long)(now > since ? (now - since) / 1000 : 0));
@@ -164,7 +164,8 @@ static void show_links(const struct segment *seg)
             snprintf(rtt, sizeof rtt, ms == 0 ? "<1" : "%u", ms);
             snprintf(skew, sizeof skew, "%+.1f s", (double)atomic_load(&l->skew_ms) / 1000);
         }
-        printf("%-20.*s %-5s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name, up ? "up" : "down",
+        printf("%-20.*s %-5s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name,
+               up == LINK_IS_UP ? "up" : up == LINK_IS_INDIRECT ? "via" : "down",
                seconds, rtt, skew);
     }
 }

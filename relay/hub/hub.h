@@ -2,7 +2,7 @@
  *
  * A line is a peer, a link one TLS connection, with a line's peer or with a stranger who has yet to show who he is.
  * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.
- * people.c: who is where.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
+ * people.c: who is where.  enrol.c: strangers.  tunnel.c: peers whom no socket reaches, through others.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
@@ -30,6 +30,7 @@ struct link {
     int peer;                 /* number in the core; -1: not yet linked */
     bool over;                /* closed at the end of the turn */
     bool stranger;            /* let in for his invitation, nothing else */
+    bool through;             /* not over a socket, but through other hosts (tunnel.h) */
     bool unread;              /* stopped before all was read */
 };
 
@@ -38,7 +39,8 @@ struct line {
     struct peer peer;
     struct lookup lookup;
     struct link *link, *dialing;
-    uint64_t retry_at, down_since;
+    struct link *through; /* being dialled through others */
+    uint64_t retry_at, through_at, down_since;
     unsigned tries;
     bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
@@ -65,6 +67,9 @@ struct hub {
     bool reload; /* the file of peers has changed: read it again */
     bool (*invites)(struct hub *h); /* may strangers come?  NULL: never */
     void (*enrol)(struct link *l);  /* one came and said something */
+    struct tunnels *tunnels;        /* NULL: nobody is dialled through others */
+    void (*tunnel_open)(struct hub *h, struct line *ln);
+    void (*tunnel_heard)(struct link *l, const uint8_t *frame);
 };
 
 /* ---- roll.c ---- */
@@ -87,6 +92,13 @@ void hub_set_peers(struct hub *h, const struct peers *ps);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;
+
+/* hub_open_link -- a connection over this socket, which it owns, for so long until it is linked; ln: the peer that we dial,
+ * NULL: somebody dials us.  NULL when it cannot be. */
+struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms);
+
+/* hub_reaches -- is there a way to this host, if not a link? */
+bool hub_reaches(const struct hub *h, uint64_t host);
 
 /* hub_tick -- dial, give up, find who is silent; some times a second. */
 void hub_tick(struct hub *h);

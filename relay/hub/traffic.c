@@ -74,7 +74,7 @@ void hub_show(struct hub *h, const struct line *ln)
 {
     struct link_row *row = &h->st->seg->link[ln - h->line];
     const struct link_peer *p = ln->link ? &h->core.peer[ln->link->peer] : NULL;
-    bool up = p && p->phase == LINK_OPEN;
+    uint32_t up = !p || p->phase != LINK_OPEN ? LINK_IS_DOWN : p->through ? LINK_IS_INDIRECT : LINK_IS_UP;
     bool fresh = atomic_load(&row->host) != ln->peer.host;
     if (fresh || atomic_load(&row->up) != up)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
@@ -104,6 +104,8 @@ void link_end(struct link *l, const char *why)
             log_info("cannot link with %s (%s): %s", ln->peer.name, ln->peer.address, why);
         snprintf(ln->why, sizeof ln->why, "%s", why);
     }
+    if (ln && ln->through == l)
+        ln->through = NULL;
     if (l->peer < 0)
         return;
     link_down(&h->core, (unsigned)l->peer, &up);
@@ -271,7 +273,10 @@ static void welcome(struct hub *h, const struct link *l)
 {
     char where[ADDRESS_MAX];
     struct line *ln = l->line;
-    address_remote(l->c.src.fd, where, sizeof where);
+    if (l->through)
+        snprintf(where, sizeof where, "no address of its own: through others");
+    else
+        address_remote(l->c.src.fd, where, sizeof where);
     log_info("linked with %s at %s", ln->peer.name, where);
     if (ln->lost)
         hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
@@ -294,6 +299,11 @@ static void on_frame(struct link *l, const uint8_t *frame)
         return;
     }
     uint8_t before = h->core.peer[l->peer].phase;
+    if (frame_type(frame) == FRAME_TUNNEL && before == LINK_OPEN && h->tunnels && !l->through) {
+        link_stirs(&h->core, (unsigned)l->peer, now_ms());
+        h->tunnel_heard(l, frame);
+        return;
+    }
     link_heard(&h->core, (unsigned)l->peer, frame, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     if (up.reason != REASON_OK) {

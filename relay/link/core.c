@@ -37,6 +37,7 @@ void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text n
     l->ours = ours;
     memcpy(l->name, name.p, min_size(name.len, HOST_NAME_MAX_LEN));
     presence_init(&l->presence, self, epoch);
+    topology_init(&l->topology, self);
 }
 
 bool link_knows(const struct link_core *l, uint64_t host)
@@ -77,6 +78,17 @@ int link_up(struct link_core *l, uint64_t host, uint64_t now_ms)
     return -ENOSPC;
 }
 
+/* say_links -- with whom we are linked now. */
+static void say_links(struct link_core *l)
+{
+    uint64_t link[LINK_PEERS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++)
+        if (l->peer[i].phase == LINK_OPEN && !l->peer[i].through)
+            link[n++] = l->peer[i].host;
+    topology_set(&l->topology, l->presence.epoch, link, n);
+}
+
 void link_down(struct link_core *l, unsigned peer, struct link_update *up)
 {
     struct link_peer *p = &l->peer[peer];
@@ -84,6 +96,7 @@ void link_down(struct link_core *l, unsigned peer, struct link_update *up)
     if (p->phase >= LINK_VECTOR)
         order(up, FEED_CLOSE, p->feed, NULL);
     p->phase = LINK_FREE;
+    say_links(l);
 }
 
 /* ---- what a peer says ---- */
@@ -124,7 +137,7 @@ static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *u
     }
 }
 
-/* on_presence -- of a host that is known: a peer may pass on what others say of their users, not make up hosts. */
+/* on_presence -- of a host that is known: a peer may pass on what others say of their users and links, not make up hosts. */
 static void on_presence(struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms,
                         struct link_update *up)
 {
@@ -134,6 +147,11 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
     }
     if (!link_knows(l, frame_origin(f)))
         return;
+    if (frame_type(f) == FRAME_LINKS) {
+        if (topology_heard(&l->topology, p->host, f) < 0)
+            end_link(up, REASON_MALFORMED, "What a peer says of links cannot be read.");
+        return;
+    }
     up->presence = presence_heard(&l->presence, p->host, f, now_ms);
     if (up->presence == -EBADMSG)
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
@@ -151,6 +169,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         return;
     case FRAME_HAVE:
         on_have(p, f, up);
+        say_links(l);
         return;
     case FRAME_PING:
         p->pong_due = read_ping(f, &p->pong) == 0;
@@ -161,6 +180,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         return;
     case FRAME_PRESENCE:
     case FRAME_BEAT:
+    case FRAME_LINKS:
         on_presence(l, p, f, now_ms, up);
         return;
     default:
@@ -334,7 +354,9 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
         return say_vector(l, p, f);
     if (p->news < l->news_next)
         return say_news(l, p, f);
-    int n = presence_next(&l->presence, &p->presence, p->host, f);
+    int n = p->through ? 0 : presence_next(&l->presence, &p->presence, p->host, f);
+    if (n == 0 && !p->through)
+        n = topology_next(&l->topology, &p->links_told, p->host, f);
     if (n != 0)
         return n;
     if (p->pong_due) {

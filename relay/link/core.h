@@ -9,7 +9,7 @@
  *     HAVE ...                the whole vector: how much of each stream I have on disk
  *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
  *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
- *     PRESENCE, BEAT          who is where (presence.h)
+ *     PRESENCE, BEAT, LINKS   who is where (presence.h), who is linked with whom (topology.h)
  *     PING, PONG              when nothing else was said for a while
  *     FAREWELL                why I end this
  *
@@ -23,6 +23,7 @@
 
 #include "link/have.h"
 #include "link/presence.h"
+#include "link/topology.h"
 
 #ifndef LINK_RING
 #define LINK_RING 8192 /* a power of two; the simulator has it small, to see it full */
@@ -51,7 +52,9 @@ struct link_peer {
     uint32_t rtt_ms;
     uint8_t phase;
     bool greeted, vector_told, pong_due;
+    bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
+    uint64_t links_told;
 };
 
 struct link_core {
@@ -61,6 +64,7 @@ struct link_core {
     size_t n_hosts;
     struct have ours;
     struct presence presence;
+    struct topology topology;
     struct link_peer peer[LINK_PEERS_MAX];
     uint64_t last_feed;
     struct {

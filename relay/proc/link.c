@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "hub/enrol.h"
+#include "hub/tunnel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ static void on_tick(void *arg)
 {
     struct link_proc *p = arg;
     hub_tick(&p->hub);
+    tunnels_tick(&p->hub);
     p->hub.reload |= p->unsaid;
     if (now_ms() - p->started_ms >= LEAF_MS) {
         log_info("a new certificate is due; starting over");
@@ -127,6 +129,11 @@ static void init(struct link_proc *p)
     h->state_dir = open(p->proc.args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     h->invites = enrol_open;
     h->enrol = enrol_hear;
+    h->tunnels = tunnels_new(h);
+    h->tunnel_open = tunnel_open;
+    h->tunnel_heard = tunnel_heard;
+    if (!h->tunnels)
+        start_over("out of memory");
     h->prng.s = os_random_u64();
     link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
     presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
@@ -159,5 +166,6 @@ int link_main(const struct proc_args *args)
         p->proc.reload = p->hub.reload = false;
     }
     hub_close(&p->hub);
+    tunnels_free(p->hub.tunnels);
     return p->proc.stop ? 0 : EXIT_FAILURE;
 }

@@ -31,11 +31,13 @@ enum {
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
 };
 
+enum { LINK_IS_DOWN, LINK_IS_UP, LINK_IS_INDIRECT /* through other hosts */ };
+
 /* What the link process says of one peer. */
 struct link_row {
     _Atomic uint64_t host; /* 0: no such row */
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
-    _Atomic uint32_t up, rtt_ms;
+    _Atomic uint32_t up, rtt_ms; /* up: as above */
     _Atomic int64_t skew_ms; /* its clock less ours */
     _Atomic uint64_t heard_ms; /* wall_ms() when it was heard last; 0: never */
 };

@@ -101,7 +101,12 @@ static void note_frame(char who, const uint8_t *f)
         for (size_t i = 0; i < g.n_hosts; i++)
             note("%c", (char)get_u64(g.host + 8 * i));
     }
-    if (read_ping(f, &sent) == 0 && frame_type(f) != FRAME_GREETING)
+    struct links_row links;
+    if (frame_type(f) == FRAME_LINKS && read_links(f, &links) == 0) {
+        note(" ");
+        for (size_t i = 0; i < links.n; i++)
+            note("%c", (char)get_u64(links.link + 8 * i));
+    } else if (read_ping(f, &sent) == 0 && frame_type(f) != FRAME_GREETING)
         note(" %llu", (unsigned long long)(sent - START_MS));
     note("\n");
 }

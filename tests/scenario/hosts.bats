@@ -9,11 +9,11 @@ invite() { on "$1" relay "${@:2}" invite 2>/dev/null; }
 # enter HOST INVITER -- by invitation, dialling where the inviter really is.
 enter() { on "$1" relay join "$(invite "$2")" 2>/dev/null; }
 
-# meet HOST PEER -- linked, by the address where the peer really listens.
+# meet HOST PEER -- linked, by the address where the peer really listens; nobody ever hears where HOST is.
 at() { sed -n 's/.*listening on //p' "$dir/state/$1/relay.log" | tail -1; }
 meet() {
     join "$1" "$2" "$(at "$2")"
-    join "$2" "$1" "$(at "$1")"
+    join "$2" "$1" -
     until_true 10 linked "$1" "$2"
     until_true 10 linked "$2" "$1"
 }
@@ -46,7 +46,7 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
 @test "a revoked host is cut off everywhere, its messages stay, and nobody can take it back" {
     hosts alpha beta gamma
     meet alpha beta
-    meet beta gamma
+    meet gamma beta
     for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
     on gamma chat send lobby "before"
     converge lobby 1 alpha beta gamma
@@ -73,7 +73,7 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
 @test "revoked while the net is split: wins on merging, and what was said meanwhile is everywhere" {
     hosts alpha beta gamma
     meet alpha beta
-    meet beta gamma
+    meet gamma beta
     for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
     for h in alpha beta gamma; do sed -i "s/^listen.*/listen = $(at "$h")/" "$dir/$h/.config/relay/relay.conf"; done # also next time
     kill_all alpha
@@ -119,7 +119,7 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
 @test "who belongs to it survives restarts and a lost file of peers" {
     hosts alpha beta gamma
     meet alpha beta
-    meet beta gamma
+    meet gamma beta
     for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
     on gamma relay stop
     rm "$dir/state/gamma/peers"
@@ -128,4 +128,23 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     kill_all alpha
     up alpha
     see alpha "alpha beta gamma"
+}
+
+@test "hosts without a link of their own are linked through another, and directly once they can be" {
+    hosts alpha beta gamma
+    meet alpha beta
+    meet gamma beta
+    until_true 20 knows alpha gamma indirect
+    until_true 10 knows gamma alpha indirect
+    on alpha relay status | grep -q '^gamma *via'
+    say alpha lobby 1 5000 # nothing of this goes twice
+    converge lobby 5000 alpha beta gamma
+    kill_all beta
+    until_true 10 knows alpha gamma apart
+    up beta
+    join alpha beta "$(at beta)" # it listens elsewhere now
+    join gamma beta "$(at beta)"
+    until_true 20 knows alpha gamma indirect
+    meet alpha gamma
+    until_true 10 knows gamma alpha linked
 }

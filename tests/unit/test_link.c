@@ -21,7 +21,8 @@ static void test_greetings_and_vectors(void **state)
                  "B GREETING AB\n"
                  "A: open 1\n"
                  "B HAVE\n"
-                 "A: has 1\nA: go 1\n");
+                 "A: has 1\nA: go 1\n"
+                 "B LINKS A\nA LINKS B\n");
     assert_int_equal(a->core.peer[a->peer].phase, LINK_OPEN);
     assert_int_equal(a->core.peer[a->peer].wall_ms, WALL_MS);
     assert_int_equal(a->core.peer[a->peer].epoch, 20);
