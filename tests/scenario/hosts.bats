@@ -40,7 +40,7 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     knows alpha alpha self
     knows alpha gamma linked
     run on alpha relay hosts --json
-    [ "$(jq -r 'select(.host == "gamma").state' <<<"$output")" = linked ]
+    [[ $output == *'"host":"gamma","state":"linked"'* ]]
 }
 
 @test "a revoked host is cut off everywhere, its messages stay, and nobody can take it back" {
