@@ -211,6 +211,8 @@ enum feed_op {
     FEED_GO,        /* ... begin, up to `credit` bytes */
     FEED_CREDIT,    /* `credit` bytes more */
     FEED_CLOSE,
+    FEED_OTHERS,    /* `hosts`: whose streams others bring to the peer; before the first of these: all but our own */
+    FEED_THROUGH,   /* we speak to it through others, who bring it everything that is for everybody */
     FEED_LEAF,      /* see that the TLS certificate is in force for weeks; the same comes back when it is */
 };
 struct feed_order {

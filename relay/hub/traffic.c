@@ -355,11 +355,20 @@ void link_hear(struct link *l)
 
 /* ---- turns ---- */
 
+/* plan_on -- tell the keeper what changed in who brings what to whom. */
+static void plan_on(struct hub *h)
+{
+    uint8_t frame[FRAME_MAX];
+    for (int n; (n = link_plan(&h->core, now_ms(), frame)) > 0;)
+        keeper_line_say(&h->keeper, frame, (size_t)n);
+}
+
 bool hub_go_on(struct hub *h)
 {
     uint64_t durable = journal_durable(&h->st->seg->journal);
     bool moved = durable != h->durable, again = false;
     h->durable = durable;
+    plan_on(h);
     if (moved && link_durable(&h->core, durable))
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {

@@ -22,6 +22,8 @@ enum {
     ROWS = 16,              /* of the store in one go for one feed */
     WAITING_MAX = 1 << 20,  /* bytes for the link before more is read from the store */
     STREAMS_MIN = 256,
+    HELD_MAX = 256,         /* segments that a peer may hear from others first; what is more is sent at once */
+    HELD_MS = 2000,         /* for so long */
     STREAMS_MAX = 1 << 18,  /* of a peer's that are remembered: what it says it has beyond is sent once more */
 };
 
@@ -33,11 +35,21 @@ struct feed {
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
     struct have theirs;
+    uint64_t others[HOSTS_IN_ORDER_MAX]; /* hosts whose streams others bring it */
+    size_t n_others;
+    bool planned; /* before that is known: all but ours */
+    bool through; /* we speak through others, who bring it everything, too */
+    struct held {
+        struct have_row row;
+        uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
+    } held[HELD_MAX];         /* a ring, in the order of the journal */
+    uint64_t held_first, held_next;
     bool going, more; /* more: there may be something behind the cursor */
 };
 
 struct feeds {
     struct history *h;
+    uint64_t self;
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
@@ -117,7 +129,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg), void *arg)
+int feeds_open(struct feeds **out, struct history *h, uint64_t self, struct loop *loop, int runtime, void (*leaf)(void *arg),
+               void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -127,6 +140,7 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
         return -ENOMEM;
     }
     fs->h = h;
+    fs->self = self;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -205,6 +219,32 @@ static int send_heads(struct feeds *fs)
     int r = history_streams(fs->h, heads_row, &d);
     heads_out(&d, 0);
     return r < 0 ? r : d.error;
+}
+
+/* others_bring -- is the peer to hear from others what this host says? */
+static bool others_bring(const struct feed *f, uint64_t origin)
+{
+    if (f->through)
+        return true;
+    if (!f->planned)
+        return origin != f->all->self;
+    for (size_t i = 0; i < f->n_others; i++)
+        if (f->others[i] == origin)
+            return true;
+    return false;
+}
+
+/* set_others -- and those who were to bring what is held may be others now: perhaps we. */
+static void set_others(struct feed *f, const struct feed_order *o)
+{
+    f->planned = true;
+    f->n_others = min_size(o->n_hosts, HOSTS_IN_ORDER_MAX);
+    for (size_t i = 0; i < f->n_others; i++)
+        f->others[i] = get_u64(o->host + 8 * i);
+    for (uint64_t i = f->held_first; i < f->held_next; i++) {
+        struct held *h = &f->held[i % HELD_MAX];
+        h->due_ms = others_bring(f, h->row.origin) ? (h->due_ms ? h->due_ms : now_ms() + HELD_MS) : 0;
+    }
 }
 
 static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_order *o)
@@ -300,6 +340,14 @@ static int obey(struct feeds *fs, const uint8_t *frame)
         if (f)
             f->credit += o.credit;
         return 0;
+    case FEED_OTHERS:
+        if (f)
+            set_others(f, &o);
+        return 0;
+    case FEED_THROUGH:
+        if (f)
+            f->through = true;
+        return 0;
     case FEED_CLOSE:
         if (f)
             close_feed(f);
@@ -389,14 +437,91 @@ static int put_segment(struct feed *f, const struct history_segment *s)
     return peer_has(f, &row);
 }
 
+/* ---- what others bring ---- */
+
+static bool waits_in(const struct feed *f, uint64_t room)
+{
+    for (uint64_t i = f->held_first; i < f->held_next; i++)
+        if (f->held[i % HELD_MAX].pos != 0 && f->held[i % HELD_MAX].row.room == room)
+            return true;
+    return false;
+}
+
+/* hold -- keep it back: because others bring it, so that a message crosses a link once, also where there are loops; or
+ * because it lies behind such a one in its room, and must not come before it.  Nobody is relied on: what has not come in
+ * time is sent after all. */
+static bool hold(struct feed *f, const struct history_segment *s)
+{
+    bool others = others_bring(f, s->origin);
+    if (!others && (f->held_first == f->held_next || !waits_in(f, s->room) || MUTANT(HELD_OVERTAKEN)))
+        return false;
+    f->held[f->held_next++ % HELD_MAX] =
+        (struct held){{s->origin, s->epoch, s->room, s->last_seq}, s->pos, others ? now_ms() + HELD_MS : 0};
+    return true;
+}
+
+static bool held_row(void *arg, const struct history_row *row)
+{
+    struct feed *f = arg;
+    int r = put_segment(f, &row->s);
+    if (r < 0)
+        log_error("a stored segment cannot be sent: %s", strerror(-r));
+    return false;
+}
+
+static bool can_send(const struct feed *f)
+{
+    return f->credit > 0 && buffer_len(&f->all->out) < WAITING_MAX;
+}
+
+static bool lacks(const struct feed *f, const struct have_row *row)
+{
+    const struct have_entry *e = have_find(&f->theirs, row->origin, row->epoch, row->room);
+    return !e || e->row.seq < row->seq;
+}
+
+/* release -- those that came from elsewhere are done with; those whose turn it is, or that did not come in time, are sent. */
+static void release(struct feed *f)
+{
+    uint64_t room[HELD_MAX], now = now_ms(); /* in which something still waits */
+    size_t n = 0;
+    for (uint64_t i = f->held_first; i < f->held_next && can_send(f); i++) {
+        struct held *h = &f->held[i % HELD_MAX];
+        bool waits = false;
+        for (size_t k = 0; k < n && !waits; k++)
+            waits = room[k] == h->row.room;
+        if (h->pos == 0 || waits)
+            continue;
+        if (lacks(f, &h->row)) {
+            if (now < h->due_ms || (h->due_ms != 0 && MUTANT(HELD_FOR_EVER))) {
+                room[n++] = h->row.room;
+                continue;
+            }
+            if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
+                log_error("the store cannot be read for a link");
+        }
+        h->pos = 0;
+    }
+    for (; f->held_first < f->held_next && f->held[f->held_first % HELD_MAX].pos == 0; f->held_first++)
+        f->more = true; /* there is room in the ring */
+}
+
+bool feeds_hold(const struct feeds *fs)
+{
+    for (size_t i = 0; i < FEEDS_MAX; i++)
+        if (fs->feed[i].held_first < fs->feed[i].held_next)
+            return true;
+    return false;
+}
+
 static bool feed_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
     f->more = true;
-    if (f->credit <= 0 || buffer_len(&f->all->out) >= WAITING_MAX)
+    if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
-    int r = wants(f, &row->s) ? put_segment(f, &row->s) : 0;
+    int r = wants(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return true;
@@ -405,13 +530,13 @@ static bool feed_row(void *arg, const struct history_row *row)
 /* feed_some -- returns true when this feed could go on at once. */
 static bool feed_some(struct feed *f)
 {
-    if (!f->going || !f->more || f->credit <= 0 || buffer_len(&f->all->out) >= WAITING_MAX)
+    if (!f->going || !f->more || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->more = false;
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
-    return f->more && f->credit > 0;
+    return f->more && f->credit > 0 && f->held_next - f->held_first < HELD_MAX;
 }
 
 static int flush(struct feeds *fs)
@@ -436,6 +561,7 @@ bool feeds_pump(struct feeds *fs)
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {
         struct feed *f = &fs->feed[i];
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
+        release(f);
         again |= feed_some(f);
     }
     fs->stored = stored;

@@ -3,7 +3,8 @@
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
  * FEED and HAVE frames (body.h).  It gets HEADS, and for every open feed SEGMENT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
- * before anything more is sent. */
+ * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
+ * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds. */
 #ifndef KEEP_FEED_H
 #define KEEP_FEED_H
 
@@ -13,11 +14,15 @@
 struct feeds;
 
 /* feeds_open -- make the socket in the directory `runtime`.
+ * self     this host
  * leaf     called when the link asks for a certificate: must issue one if need be
  * Returns  0 or -errno */
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg),
+int feeds_open(struct feeds **out, struct history *h, uint64_t self, struct loop *loop, int runtime, void (*leaf)(void *arg),
                void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
+
+/* feeds_hold -- is anything held back, for peers to hear from others?  Then call feeds_pump() some times a second. */
+bool feeds_hold(const struct feeds *fs);
 
 /* feeds_pump -- take orders, then send what is new, up to what the socket and the peers' credit take.
  * Returns  true when there is more to do at once */

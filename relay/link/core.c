@@ -55,6 +55,7 @@ int link_know(struct link_core *l, uint64_t host)
     if (l->n_hosts == LINK_HOSTS_MAX - 1) /* and ourselves */
         return -ENOSPC;
     l->host[l->n_hosts++] = host;
+    l->planned = UINT64_MAX;
     return 0;
 }
 
@@ -63,6 +64,7 @@ void link_forget(struct link_core *l, uint64_t host)
     for (size_t i = 0; i < l->n_hosts; i++)
         if (l->host[i] == host && !MUTANT(NEVER_FORGETS))
             l->host[i--] = l->host[--l->n_hosts];
+    l->planned = UINT64_MAX;
 }
 
 int link_up(struct link_core *l, uint64_t host, uint64_t now_ms)
@@ -121,7 +123,7 @@ static void on_greeting(struct link_peer *p, const uint8_t *f, struct link_updat
 }
 
 /* on_have -- to the keeper, who knows what to send: under the feed's number. */
-static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     size_t len = frame_body_len(f);
     if (p->phase < LINK_VECTOR || len % sizeof(struct have_row) != 0) {
@@ -133,11 +135,14 @@ static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *u
     up->feed_len = frame_stride(f);
     if (p->phase == LINK_VECTOR && !(frame_flags(f) & FRAME_MORE)) {
         p->phase = LINK_OPEN;
+        say_links(l);
+        if (p->through)
+            order(up, FEED_THROUGH, p->feed, NULL);
         order(up, FEED_GO, p->feed, NULL);
     }
 }
 
-/* on_presence -- of a host that is known: a peer may pass on what others say of their users and links, not make up hosts. */
+/* on_presence -- of a host that is known: a peer may pass on what others say of their users, not make up hosts. */
 static void on_presence(struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms,
                         struct link_update *up)
 {
@@ -147,14 +152,59 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
     }
     if (!link_knows(l, frame_origin(f)))
         return;
-    if (frame_type(f) == FRAME_LINKS) {
-        if (topology_heard(&l->topology, p->host, f) < 0)
-            end_link(up, REASON_MALFORMED, "What a peer says of links cannot be read.");
-        return;
-    }
     up->presence = presence_heard(&l->presence, p->host, f, now_ms);
     if (up->presence == -EBADMSG)
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
+}
+
+/* on_links -- of a host that is known. */
+static void on_links(struct link_core *l, const struct link_peer *from, const uint8_t *f, struct link_update *up)
+{
+    if (from->phase < LINK_VECTOR ||
+        (link_knows(l, frame_origin(f)) && topology_heard(&l->topology, from->host, f) < 0))
+        end_link(up, REASON_MALFORMED, "What a peer says of links cannot be read, or came before it greeted.");
+}
+
+/* plan -- once more, who brings what to which peer; those whose part of it changed are to be told to the keeper. */
+static void plan(struct link_core *l)
+{
+    uint64_t peer[LINK_PEERS_MAX], others[LINK_PEERS_MAX][TOPOLOGY_WORDS];
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++)
+        peer[i] = l->peer[i].phase == LINK_OPEN && !l->peer[i].through ? l->peer[i].host : 0;
+    topology_others(&l->topology, peer, LINK_PEERS_MAX, l->host, l->n_hosts, others);
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        struct link_peer *p = &l->peer[i];
+        p->plan_due |= peer[i] != 0 && (!p->planned || memcmp(p->others, others[i], sizeof p->others) != 0);
+        memcpy(p->others, others[i], sizeof p->others);
+    }
+    l->planned = l->topology.clock;
+}
+
+/* may_wait -- a peer that came up just now: who else is linked with it is on the way to us. */
+static bool may_wait(const struct link_core *l, const struct link_peer *p, uint64_t now_ms)
+{
+    const struct topology_row *row = topology_row(&l->topology, p->host);
+    return !p->planned && now_ms - p->up_ms < LINK_PLAN_MS && !(row && topology_says(row, l->self));
+}
+
+int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f)
+{
+    uint8_t hosts[LINK_HOSTS_MAX * 8];
+    if (l->planned != l->topology.clock)
+        plan(l);
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        struct link_peer *p = &l->peer[i];
+        struct feed_order o = {.op = FEED_OTHERS, .host = hosts};
+        if (!p->plan_due || may_wait(l, p, now_ms))
+            continue;
+        for (size_t h = 0; h < min_size(l->n_hosts, TOPOLOGY_HOSTS_MAX); h++)
+            if (p->others[h / 64] >> (h % 64) & 1)
+                put_u64(hosts + 8 * o.n_hosts++, l->host[h]);
+        p->planned = true;
+        p->plan_due = false;
+        return write_feed_order(f, &o, p->feed);
+    }
+    return 0;
 }
 
 void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
@@ -168,8 +218,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         on_greeting(p, f, up);
         return;
     case FRAME_HAVE:
-        on_have(p, f, up);
-        say_links(l);
+        on_have(l, p, f, up);
         return;
     case FRAME_PING:
         p->pong_due = read_ping(f, &p->pong) == 0;
@@ -180,8 +229,10 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         return;
     case FRAME_PRESENCE:
     case FRAME_BEAT:
-    case FRAME_LINKS:
         on_presence(l, p, f, now_ms, up);
+        return;
+    case FRAME_LINKS:
+        on_links(l, p, f, up);
         return;
     default:
         end_link(up, REASON_MALFORMED, "A peer sent what no link carries.");

@@ -36,6 +36,7 @@ enum {
     LINK_NEWS_MAX = LINK_RING,
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
+    LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
 };
 
@@ -55,6 +56,8 @@ struct link_peer {
     bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
     uint64_t links_told;
+    uint64_t others[TOPOLOGY_WORDS]; /* of the hosts we know, those whose streams others bring it */
+    bool planned, plan_due;          /* the keeper was told so; has to be told */
 };
 
 struct link_core {
@@ -65,6 +68,7 @@ struct link_core {
     struct have ours;
     struct presence presence;
     struct topology topology;
+    uint64_t planned; /* the topology's clock when it was made out who brings what to whom */
     struct link_peer peer[LINK_PEERS_MAX];
     uint64_t last_feed;
     struct {
@@ -134,6 +138,10 @@ bool link_durable(struct link_core *l, uint64_t pos);
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+
+/* link_plan -- the next order for the keeper about who brings what to whom; call until it returns 0, after each of the above.
+ * Returns  its stride, 0 when there is none */
+int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *frame);
 
 /* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, so that its silence means nothing. */
 void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms);

@@ -50,7 +50,6 @@ static bool commit(struct keeper *k)
     int r = commit_some(k->commit, on_query, k);
     if (r == -ENOSPC) {
         k->failing = true;
-        proc_tick(&k->proc, TICK_MS);
         say_store(k, REASON_DISK_FULL);
         commit_queries(k->commit, on_query, k);
         return false;
@@ -61,7 +60,6 @@ static bool commit(struct keeper *k)
         exit(EXIT_FAILURE);
     }
     k->failing = false;
-    proc_tick(&k->proc, 0);
     say_store(k, REASON_OK);
     return r > 0;
 }
@@ -114,7 +112,7 @@ static void open_all(struct keeper *k)
     if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
         answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
         cannot("out of memory");
-    if (feeds_open(&k->feeds, k->h, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+    if (feeds_open(&k->feeds, k->h, p->st.seg->shape.origin, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)
@@ -133,6 +131,7 @@ int keeper_main(const struct proc_args *args)
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);
+        proc_tick(&k->proc, k->failing || feeds_hold(k->feeds) ? TICK_MS : 0);
         if (more)
             loop_wait(&k->proc.loop, 0);
         else

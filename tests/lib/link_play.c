@@ -114,7 +114,7 @@ static void note_frame(char who, const uint8_t *f)
 /* note_orders -- what the last step wants of the keeper, and how it ends. */
 void note_orders(char who)
 {
-    static const char *const ops[] = {"", "heads", "open", "go", "credit", "close", "leaf"};
+    static const char *const ops[] = {"", "heads", "open", "go", "credit", "close", "others", "through", "leaf"};
     struct feed_order o;
     for (size_t at = 0; at < up.feed_len; at += frame_stride(up.feed + at)) {
         const uint8_t *f = up.feed + at;

@@ -183,7 +183,7 @@ static void keeper_start(struct node *n)
 {
     here = n;
     int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->id, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
 }
 
@@ -254,7 +254,7 @@ void node_keeper_turn(struct node *n)
     more |= feeds_pump(n->feeds);
     if (more)
         turn_wake(&n->keeper_turn, 50);
-    else if (n->failing)
+    else if (n->failing || feeds_hold(n->feeds))
         turn_wake(&n->keeper_turn, 500 * MS);
 }
 
