@@ -388,6 +388,76 @@ static void test_round_trip_of_segment_and_envelope(void **state)
     }
 }
 
+static void test_round_trip_of_members_and_links(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX], key[KEY_LEN] = "a key of 32 bytes, more or less";
+    struct member_entry in = {MEMBER_GUEST, 7, key, text_of("host-1"), text_of("[::1]:7325")}, e;
+    assert_true(write_member(buf, &in) > 0);
+    assert_int_equal(read_member(buf, &e), 0);
+    assert_true(e.op == MEMBER_GUEST && e.host == 7 && frame_room(buf) == MEMBERS_ROOM);
+    assert_memory_equal(e.key, key, KEY_LEN);
+    assert_true(text_eq(e.name, in.name) && text_eq(e.address, in.address));
+    frame_set_room(buf, 8);
+    assert_int_equal(read_member(buf, &e), -EBADMSG);
+
+    uint64_t link[] = {3, 4, 5};
+    struct links_row row;
+    assert_true(write_links(buf, 1, 2, 9, link, 3) > 0);
+    assert_int_equal(read_links(buf, &row), 0);
+    assert_true(row.n == 3 && get_u64(row.link + 16) == 5);
+    assert_true(frame_origin(buf) == 1 && frame_epoch(buf) == 2 && frame_seq(buf) == 9);
+
+    struct tunnel_part part = {6, 77, TUNNEL_BYTES, 3, (const uint8_t *)"some", 4}, p;
+    assert_true(write_tunnel(buf, &part, 5) > 0);
+    assert_int_equal(read_tunnel(buf, &p), 0);
+    assert_true(p.to == 6 && p.id == 77 && p.op == TUNNEL_BYTES && p.hops == 3 && p.len == 4 && frame_origin(buf) == 5);
+    assert_memory_equal(p.bytes, "some", 4);
+}
+
+static int member(uint8_t op, uint64_t host, struct text name, struct text address)
+{
+    uint8_t buf[FRAME_MAX], key[KEY_LEN] = "";
+    struct member_entry e = {op, host, key, name, address};
+    int n = write_member(buf, &e);
+    return n < 0 ? n : read_member(buf, &e);
+}
+
+static int tunnel(uint8_t op, size_t len)
+{
+    static const uint8_t bytes[TUNNEL_BYTES_MAX + 1];
+    uint8_t buf[FRAME_MAX];
+    struct tunnel_part p = {1, 2, op, 3, bytes, len};
+    int n = write_tunnel(buf, &p, 4);
+    return n < 0 ? n : read_tunnel(buf, &p);
+}
+
+static void test_bad_members_and_tunnels_are_refused(void **state)
+{
+    (void)state;
+    struct text name = text_of("host-1"), none = text_of("-");
+    assert_int_equal(member(MEMBER_REVOKE, 7, name, none), 0);
+    assert_int_equal(member(0, 7, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_REVOKE + 1, 7, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 0, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, text_of("Host 1"), none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, text_of(""), none), -EMSGSIZE);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("")), -EMSGSIZE);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("a b:1")), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("\033[c")), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, name, as(MEMBER_ADDRESS_MAX + 1)), -EMSGSIZE);
+
+    assert_int_equal(tunnel(TUNNEL_OPEN, 0), 0);
+    assert_int_equal(tunnel(TUNNEL_OPEN, 1), -EBADMSG);
+    assert_int_equal(tunnel(TUNNEL_BYTES, TUNNEL_BYTES_MAX), 0);
+    assert_int_equal(tunnel(TUNNEL_BYTES, TUNNEL_BYTES_MAX + 1), -EMSGSIZE);
+    assert_int_equal(tunnel(TUNNEL_CREDIT, 4), 0);
+    assert_int_equal(tunnel(TUNNEL_CREDIT, 3), -EBADMSG);
+    assert_int_equal(tunnel(TUNNEL_CLOSE, 0), 0);
+    assert_int_equal(tunnel(TUNNEL_CLOSE + 1, 0), -EBADMSG);
+    assert_int_equal(tunnel(0, 0), -EBADMSG);
+}
+
 static int said(struct text user, struct text text)
 {
     uint8_t buf[FRAME_MAX];
@@ -488,6 +558,8 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_what_is_said),
         cmocka_unit_test(test_round_trip_of_a_query),
         cmocka_unit_test(test_round_trip_of_segment_and_envelope),
+        cmocka_unit_test(test_round_trip_of_members_and_links),
+        cmocka_unit_test(test_bad_members_and_tunnels_are_refused),
         cmocka_unit_test(test_bad_text_is_refused),
         cmocka_unit_test(test_bad_names_are_refused),
         cmocka_unit_test(test_only_random_names_of_fifos),
