@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "link/have.h"
 #include "link/wire.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct feed {
 
 struct feeds {
     struct history *h;
+    const struct segment *seg; /* for who may have what */
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
@@ -117,7 +119,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg), void *arg)
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -127,6 +130,7 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
         return -ENOMEM;
     }
     fs->h = h;
+    fs->seg = seg;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -255,6 +259,12 @@ static int on_have(struct feed *f, const uint8_t *frame)
     return error;
 }
 
+/* may_have -- is the room one whose words the peer may have? */
+static bool may_have(const struct feed *f, uint64_t room)
+{
+    return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
@@ -262,7 +272,7 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
-    if (e && e->row.seq >= last_seq)
+    if ((e && e->row.seq >= last_seq) || !may_have(f, room))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
@@ -338,7 +348,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if (e && e->row.seq >= s->last_seq)
+    if ((e && e->row.seq >= s->last_seq) || !may_have(f, s->room))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == s->origin)

@@ -3,20 +3,22 @@
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
  * FEED and HAVE frames (body.h).  It gets HEADS, and for every open feed SEGMENT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
- * before anything more is sent. */
+ * before anything more is sent.  What is said between two goes to their hosts only (state/scope.h). */
 #ifndef KEEP_FEED_H
 #define KEEP_FEED_H
 
 #include "loop/loop.h"
+#include "state/state.h"
 #include "store/history.h"
 
 struct feeds;
 
 /* feeds_open -- make the socket in the directory `runtime`.
+ * seg      whose tables know the rooms and hosts
  * leaf     called when the link asks for a certificate: must issue one if need be
  * Returns  0 or -errno */
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg),
-               void *arg) MUST_USE;
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
 /* feeds_pump -- take orders, then send what is new, up to what the socket and the peers' credit take.
