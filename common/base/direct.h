@@ -39,10 +39,8 @@ bool direct_has_host(const struct direct *d, struct text host);
 /* direct_other -- with whom `who`, one of the two, talks: himself, if nobody else is there. */
 struct person direct_other(const struct direct *d, struct person who);
 
-/* direct_name -- the name of the conversation of a and b; direct_inbox -- of the inbox of one.
- *
- * to       DIRECT_NAME_MAX + 1 bytes, terminated
- * Returns  its length */
+/* direct_name -- the name of the conversation of a and b, into DIRECT_NAME_MAX + 1 bytes; direct_inbox -- of the inbox of one,
+ * into PERSON_MAX + 2.  Terminated; both return the length. */
 size_t direct_name(struct person a, struct person b, char *to);
 size_t direct_inbox(struct person who, char *to);
 

@@ -96,7 +96,7 @@ static struct text user_of(const struct answer *w)
 static void ask_who(struct answer *w)
 {
     const struct segment *seg = w->all->st->seg;
-    char name[DIRECT_NAME_MAX + 1];
+    char name[PERSON_MAX + 2];
     if (state_take(w->all->st) < 0)
         return;
     const struct session *s = &seg->roster.session[roster_client(&seg->roster, w->client)];
@@ -388,13 +388,54 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* guests_in -- of a room, copied in a section.  Returns how many. */
-static size_t guests_in(const struct roster *r, uint64_t room, struct guest *to)
+/* Whom WHO is about: those in a room, or those of two who would hear of it now. */
+struct circle {
+    uint32_t slot[2]; /* of the room; of the inboxes of a conversation */
+    struct direct d;  /* n 0: a room */
+};
+
+static struct circle circle_of(const struct answer *w)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    uint32_t slot = roster_room(r, w->room);
+    struct circle c = {.slot = {slot}};
+    char inbox[PERSON_MAX + 2];
+    if (!direct_read((struct text){r->room[slot].name, r->room[slot].name_len}, &c.d))
+        c.d.n = 0;
+    for (unsigned i = 0; i < c.d.n; i++)
+        c.slot[i] = roster_room(r, room_id((struct text){inbox, direct_inbox(c.d.who[i], inbox)}));
+    return c;
+}
+
+static bool within(const struct circle *c, const struct session *s)
+{
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+}
+
+/* guest_within -- a guest of a conversation is one of the two who is in any room. */
+static bool guest_within(const struct roster *r, const struct circle *c, uint64_t room, const struct guest *g)
+{
+    const struct host *h = &r->host[roster_host(r, g->host)];
+    struct person who = {{g->user, g->user_len}, {h->name, h->name_len}};
+    return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
+}
+
+static bool same_guest(const struct guest *a, const struct guest *b)
+{
+    return a->host == b->host && text_eq((struct text){a->user, a->user_len}, (struct text){b->user, b->user_len});
+}
+
+/* guests_in -- of a room, each once, copied in a section.  Returns how many. */
+static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t room, struct guest *to)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < r->n_guests; i++)
-        if (r->guest[i].room == room && r->guest[i].sessions > 0)
-            to[n++] = r->guest[i];
+    for (uint32_t i = 0; i < r->n_guests; i++) {
+        const struct guest *g = &r->guest[i];
+        if (!guest_within(r, c, room, g) || (c->d.n && ((n > 0 && same_guest(&to[0], g)) || (n > 1 && same_guest(&to[1], g)))))
+            continue;
+        to[n++] = *g;
+    }
     return n;
 }
 
@@ -416,6 +457,7 @@ static int who(struct answer *w)
     const struct roster *r = &seg->roster;
     struct present *p = malloc(((size_t)r->sessions_max + 1) * sizeof *p);
     struct guest *g = malloc(sizeof r->guest);
+    struct circle c = circle_of(w);
     uint8_t buf[FRAME_MAX];
     size_t n = 0;
     w->whole = true;
@@ -424,15 +466,14 @@ static int who(struct answer *w)
         free(g);
         return -ENOMEM;
     }
-    uint32_t room = roster_room(r, w->room);
-    for (uint32_t i = 1; room != 0 && i < r->unused_session; i++) {
+    for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (s->state == SESSION_FREE || !roster_is_member(s, room))
+        if (!within(&c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);
     }
-    size_t n_guests = guests_in(r, w->room, g);
+    size_t n_guests = guests_in(r, &c, w->room, g);
     state_give(w->all->st);
     qsort(p, n, sizeof *p, by_uid);
     for (size_t i = 0, k; i < n; i = k) {

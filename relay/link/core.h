@@ -71,7 +71,7 @@ struct link_core {
     uint64_t pending_first, pending_next;
     uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
     uint64_t news_next;
-    bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: every one of all */
+    bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
     void *arg;
 };
 

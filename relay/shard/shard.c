@@ -307,7 +307,7 @@ static bool send_ranges(struct client *c, const struct ranges *r)
 static void look(const struct segment *seg, struct member_list *m, uint32_t room)
 {
     const struct room *r = &seg->roster.room[room];
-    char inbox[DIRECT_NAME_MAX + 1];
+    char inbox[PERSON_MAX + 2];
     struct direct d;
     m->looked = true;
     if (!direct_read((struct text){r->name, r->name_len}, &d) || d.n != 2)
