@@ -816,10 +816,12 @@ int port_query(struct port *p, const char *name, struct query *q, bool (*each)(v
                struct end *end)
 {
     uint64_t deadline = now_ms() + p->o.timeout_ms;
-    const struct room *about = name ? know_room(p, name) : NULL;
+    struct room *about = name ? know_room(p, name) : NULL;
     uint64_t room = about ? about->id : 0;
     struct buffer all = {0};
     int r = name && !about ? -ENOMEM : 0;
+    if (about && q->kind == QUERY_WHO && direct_is(text_of(about->name)))
+        about->spoken = true; /* is he there?  That may be asked before anything is said */
     while (r == 0) {
         all.end = 0;
         r = p->away ? 0 : ask(p, room, q);
