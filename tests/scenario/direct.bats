@@ -177,3 +177,43 @@ streams_of() {
     keys one "/query $me@alpha" Enter
     until_true 5 shows one "buy now"
 }
+
+as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/nonexistent "${@:2}"; }
+
+@test "users of one host: each sees his own conversations, and nobody those of others" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to be three users"
+    mkdir -p -m 755 "$dir/run" "$dir/state"
+    chmod 755 "$dir"
+    cp "$bin/chat" "$dir/chat"
+    printf 'user = daemon\nname = alpha\n' >"$dir/relay.conf"
+    relay --system -c "$dir/relay.conf" start
+    remember
+    as games "$dir/chat" send lobby "for all"
+    as games "$dir/chat" send @man "for man"
+    as man "$dir/chat" send @games@alpha "for games"
+    as games "$dir/chat" send @games "a note"
+    run as man "$dir/chat" log @games
+    [[ $output == *"games@alpha: for man"*"man@alpha: for games"* && $output != *note* ]]
+    as man "$dir/chat" rooms | sort >"$dir/rooms"
+    [ "$(cat "$dir/rooms")" = $'@games@alpha  2 messages\nlobby  0 here, 1 message' ]
+    as games "$dir/chat" rooms | sort >"$dir/rooms"
+    [ "$(cat "$dir/rooms")" = $'@games@alpha  1 message\n@man@alpha  2 messages\nlobby  0 here, 1 message' ]
+    for user in root sys; do
+        run as "$user" "$dir/chat" rooms
+        [ "$output" = "lobby  0 here, 1 message" ]
+        run as "$user" "$dir/chat" log @games
+        [ "$status" -eq 1 ]
+        [ "$output" = "" ]
+    done
+    tmux -S "$dir/tmux" new-session -d -s one -x 100 -y 30 "setpriv --reuid man --regid man --clear-groups env HOME=/nonexistent $dir/chat"
+    until_true 10 shows one '#lobby>'
+    shows one "@games@alpha and you talked, last at"
+    as games "$dir/chat" who @man
+    as games "$dir/chat" send @man "live"
+    as games "$dir/chat" send @sys "not for man"
+    until_true 10 shows one "@games@alpha games@alpha: live"
+    as games "$dir/chat" send lobby "the end"
+    until_true 10 shows one ": the end"
+    ! shows one "not for man"
+    relay --system stop
+}
