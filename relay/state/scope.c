@@ -81,6 +81,6 @@ bool scope_takes(const struct segment *seg, uint64_t from, const uint8_t *frames
     if (!direct_is(name) || MUTANT(SCOPE_UNCHECKED))
         return true;
     struct text origin = host_name(seg, frame_origin(frames));
-    return direct_read(name, &d) && d.n == 2 && direct_has_host(&d, text_of(seg->shape.host)) &&
-           direct_has_host(&d, host_name(seg, from)) && said_by(origin, &d, frames, len);
+    return direct_read(name, &d) && direct_has_host(&d, text_of(seg->shape.host)) && direct_has_host(&d, host_name(seg, from)) &&
+           said_by(origin, &d, frames, len);
 }

@@ -71,8 +71,11 @@ streams_of() {
     link alpha beta
     terminal one beta
     until_true 10 shows one '#lobby>'
-    on alpha chat send "@$me@beta" "line 1"
-    until_true 10 shows one ": line 1"
+    on beta relay stop
+    on alpha chat send "@$me@beta" "line 1" # a conversation that nobody at beta has heard of
+    up beta
+    join alpha beta
+    until_true 20 shows one "@$me@alpha $me@alpha: line 1"
     kill_all beta # chat starts it again
     on alpha chat send "@$me@beta" "line 2"
     join alpha beta
