@@ -87,7 +87,7 @@ static bool person(const char *typed, size_t len, char *called)
     char why[256], with_at[CALLED_MAX + 1];
     int n = snprintf(with_at, sizeof with_at, "%s%.*s", *typed == '@' ? "" : "@", (int)min_size(len, CALLED_MAX), typed);
     if (n > CALLED_MAX || !room_from_user(with_at, called)) {
-        tell(room_rule);
+        tell("a user is written alice, or alice@host");
         return false;
     }
     struct text host = port_host(talking.port, port_origin(talking.port));
