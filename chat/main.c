@@ -31,12 +31,14 @@ static const char help[] =
     "      --help, --version\n"
     "\n"
     "A room may be written with or without '#'; in a shell, an unquoted # starts a comment.\n"
+    "@alice, or @alice@host, in place of a room: what is said between you and that user alone.\n"
     "Exit: 0 done and durable, 1 nothing found, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
     "      6 the relay cannot store it, 124 timed out.\n"
     "\n"
     "examples:\n"
     "  make 2>&1 | chat send build       what a command printed, as one message\n"
     "  chat tail -f --json build         follow a room from a script\n"
+    "  chat send @bob \"come and look\"    to one user alone\n"
     "  chat log lobby --since -1h        what was said in the last hour\n";
 
 enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT };

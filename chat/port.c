@@ -32,7 +32,8 @@ enum {
 };
 
 struct room {
-    char name[ROOM_NAME_MAX + 1];
+    char name[DIRECT_NAME_MAX + 1]; /* everywhere */
+    char called[CALLED_MAX + 1];    /* here */
     uint64_t id;
     uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
     uint32_t history; /* wanted on the first join */
@@ -68,6 +69,7 @@ struct port {
     uint8_t handed[FRAME_MAX];
     struct room *room;
     size_t n_rooms;
+    size_t inbox; /* room + 1; 0: not asked for */
     struct host *host;
     size_t n_hosts;
     struct seen seen;
@@ -87,12 +89,35 @@ static struct room *find_room(const struct port *p, uint64_t id)
     return NULL;
 }
 
-/* know_room -- by name first: an id is a hash, and costs more than all the rest of saying something. */
-static struct room *know_room(struct port *p, const char *name)
+static struct person me(const struct port *p)
 {
-    for (size_t i = 0; i < p->n_rooms; i++)
-        if (strcmp(p->room[i].name, name) == 0)
-            return &p->room[i];
+    return (struct person){port_user(p), port_host(p, p->origin)};
+}
+
+void port_call(const struct port *p, struct text name, char *called)
+{
+    struct direct d;
+    char other[PERSON_MAX + 2];
+    if (direct_read(name, &d) && d.n == 2)
+        name = (struct text){other, direct_inbox(direct_other(&d, me(p)), other)};
+    snprintf(called, CALLED_MAX + 1, "%.*s", (int)name.len, name.p);
+}
+
+/* full_name -- of what is called so, "@bob", "@bob@beta" or "lobby", the name it has everywhere. */
+static void full_name(const struct port *p, const char *called, char *name)
+{
+    char with_host[CALLED_MAX + 1];
+    struct direct d;
+    struct text host = port_host(p, p->origin);
+    snprintf(with_host, sizeof with_host, strchr(called + 1, '@') ? "%s" : "%s@%.*s", called, (int)host.len, host.p);
+    if (*called == '@' && direct_read(text_of(with_host), &d) && d.n == 1)
+        direct_name(me(p), d.who[0], name);
+    else
+        snprintf(name, DIRECT_NAME_MAX + 1, "%s", called);
+}
+
+static struct room *add_room(struct port *p, const char *name)
+{
     uint64_t id = room_id(text_of(name));
     struct room *r = find_room(p, id);
     if (r)
@@ -104,7 +129,30 @@ static struct room *know_room(struct port *p, const char *name)
     r = &all[p->n_rooms++];
     *r = (struct room){.id = id};
     snprintf(r->name, sizeof r->name, "%s", name);
+    port_call(p, text_of(name), r->called);
     return r;
+}
+
+/* know_room -- by what it is called first: an id is a hash, and costs more than all the rest of saying something. */
+static struct room *know_room(struct port *p, const char *called)
+{
+    char name[DIRECT_NAME_MAX + 1];
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (i + 1 != p->inbox && strcmp(p->room[i].called, called) == 0)
+            return &p->room[i];
+    full_name(p, called, name);
+    return add_room(p, name);
+}
+
+/* learn -- a CREATE: what a room is called of which something is about to come. */
+static void learn(struct port *p, const uint8_t *f)
+{
+    char name[DIRECT_NAME_MAX + 1];
+    struct room_change c;
+    if (read_room_change(f, &c) < 0)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)c.room.len, c.room.p);
+    (void)add_room(p, name); /* out of memory: it has no name, but is shown */
 }
 
 static void know_host(struct port *p, uint64_t id, struct text name)
@@ -377,10 +425,18 @@ static void again(struct port *p)
 
 /* ---- receiving ---- */
 
+/* listening -- where we hear a room: in it, or in the inbox. */
+static struct room *listening(const struct port *p, uint64_t room)
+{
+    struct room *r = find_room(p, room);
+    bool between_two = !r || (direct_is(text_of(r->name)) && !r->wanted);
+    return between_two && p->inbox ? &p->room[p->inbox - 1] : r;
+}
+
 /* consider -- a frame of the session's FIFO; true when it is for the user. */
 static bool consider(struct port *p, const uint8_t *f)
 {
-    struct room *r = find_room(p, frame_room(f));
+    struct room *r = listening(p, frame_room(f));
     bool own = frame_client(f) == p->client;
     struct text name;
     switch (frame_type(f)) {
@@ -403,6 +459,9 @@ static bool consider(struct port *p, const uint8_t *f)
         return r && r->wanted && (!own || !(frame_flags(f) & FRAME_SELF));
     case FRAME_LEAVE:
         return r && r->wanted;
+    case FRAME_CREATE:
+        learn(p, f);
+        return false;
     case FRAME_SAY:
         if (!r || !r->wanted || !r->joined || frame_pos(f) < r->cursor)
             return false;
@@ -438,6 +497,8 @@ static int next_fetched(struct port *p, const uint8_t **f)
             fetched(p);
             return -EAGAIN;
         }
+        if (frame_type(*f) == FRAME_CREATE)
+            learn(p, *f);
         if (frame_type(*f) == FRAME_SAY && seen_first(&p->seen, *f))
             return 1;
     }
@@ -655,6 +716,19 @@ int port_leave(struct port *p, const char *name)
     return e < 0 ? e : port_flush(p);
 }
 
+int port_inbox(struct port *p)
+{
+    char name[PERSON_MAX + 2];
+    direct_inbox(me(p), name);
+    struct room *r = add_room(p, name);
+    if (!r)
+        return -ENOMEM;
+    p->inbox = (size_t)(r - p->room) + 1;
+    r->wanted = true;
+    int e = change_room(p, FRAME_JOIN, r, p->o.quiet);
+    return e < 0 ? e : port_flush(p);
+}
+
 static int wait_for_window(struct port *p)
 {
     uint64_t deadline = now_ms() + p->o.timeout_ms;
@@ -727,11 +801,14 @@ static int read_answer(struct port *p, struct buffer *all, struct end *end)
     }
 }
 
-static int tell(const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
+static int tell(struct port *p, const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
 {
-    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at))
+    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at)) {
+        if (frame_type(all->p + at) == FRAME_SAY)
+            (void)seen_first(&p->seen, all->p + at);
         if (!each(arg, all->p + at))
             return -ECANCELED;
+    }
     return 0;
 }
 
@@ -739,9 +816,12 @@ int port_query(struct port *p, const char *name, struct query *q, bool (*each)(v
                struct end *end)
 {
     uint64_t deadline = now_ms() + p->o.timeout_ms;
-    uint64_t room = name ? room_id(text_of(name)) : 0;
+    struct room *about = name ? know_room(p, name) : NULL;
+    uint64_t room = about ? about->id : 0;
     struct buffer all = {0};
-    int r = 0;
+    int r = name && !about ? -ENOMEM : 0;
+    if (about && q->kind == QUERY_WHO && direct_is(text_of(about->name)))
+        about->spoken = true; /* is he there?  That may be asked before anything is said */
     while (r == 0) {
         all.end = 0;
         r = p->away ? 0 : ask(p, room, q);
@@ -754,7 +834,7 @@ int port_query(struct port *p, const char *name, struct query *q, bool (*each)(v
         }
     }
     if (r == 1)
-        r = tell(&all, each, arg);
+        r = tell(p, &all, each, arg);
     free(all.p);
     return r;
 }
@@ -772,6 +852,14 @@ struct text port_host(const struct port *p, uint64_t origin)
     return text_of("");
 }
 
+bool port_knows_host(const struct port *p, struct text name)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (text_eq(text_of(p->host[i].name), name))
+            return true;
+    return false;
+}
+
 uint64_t port_origin(const struct port *p)
 {
     return p->origin;
@@ -785,7 +873,7 @@ uint64_t port_client(const struct port *p)
 struct text port_room_name(const struct port *p, uint64_t room)
 {
     const struct room *r = find_room(p, room);
-    return text_of(r ? r->name : "");
+    return text_of(r ? r->called : "");
 }
 
 void port_name_room(struct port *p, const char *name)

@@ -39,7 +39,11 @@ int talk(const struct verb_options *o);
 struct port;
 int open_port(struct port **p, const struct verb_options *o, bool quiet);
 int exit_code_of(int error); /* -errno of the port, said on standard error */
-int room_argument(const char *typed, char *room); /* 0 or EXIT_USAGE, said on standard error */
+int room_argument(const char *typed, char *called); /* CALLED_MAX + 1; 0 or EXIT_USAGE, said on standard error */
+int room_exists(const struct port *p, const char *called); /* its user or host does; 0 or EXIT_NO, said on standard error */
+const char *room_why_not(const struct port *p, const char *called, char *why, size_t size); /* the same; NULL: it does */
+bool room_from_user(const char *typed, char *called); /* without a word */
+extern const char room_rule[]; /* how one writes them */
 int refused_code(const uint8_t *frame); /* a REFUSED: said on standard error, as an exit code */
 int wait_for_frames(struct port *p, int other_fd, int max_ms); /* 1: other_fd is readable */
 

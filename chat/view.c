@@ -217,9 +217,10 @@ static void put_time(struct view *v, struct line *l, const uint8_t *f)
     v->day = day;
     if (strftime(text, sizeof text, "%H:%M ", &tm) > 0)
         puts_line(l, text);
-    if (v->o.rooms) {
-        puts_line(l, "#");
-        put_name(l, port_room_name(v->port, frame_room(f)));
+    struct text room = port_room_name(v->port, frame_room(f));
+    if (v->o.rooms || (v->o.direct && direct_is(room))) {
+        puts_line(l, direct_is(room) ? "" : "#");
+        put_name(l, room);
         puts_line(l, " ");
     }
 }
@@ -301,20 +302,27 @@ static const char *room_row(struct view *v, const uint8_t *f)
 {
     struct line l = {v->line, 0, LINE_MAX_BYTES};
     struct room_row r;
-    char numbers[96];
+    char numbers[96], called[CALLED_MAX + 1];
     if (read_room_row(f, &r) < 0)
         return "";
+    bool between_two = direct_is(r.name);
+    port_call(v->port, r.name, called);
     if (v->o.json) {
         json_t *o = object("room");
-        json_object_set_new(o, "room", string(r.name));
-        json_object_set_new(o, "members", json_integer(r.members));
+        json_object_set_new(o, "room", json_string(called));
+        if (!between_two)
+            json_object_set_new(o, "members", json_integer(r.members));
         json_object_set_new(o, "messages", json_integer((json_int_t)r.messages));
         if (frame_hlc(f))
             add_time(o, frame_hlc(f));
         return dump(v, o);
     }
-    put_name(&l, r.name);
-    snprintf(numbers, sizeof numbers, "  %u here, %llu message%s\n", r.members, (unsigned long long)r.messages,
+    put_name(&l, text_of(called));
+    if (!between_two) {
+        snprintf(numbers, sizeof numbers, "  %u here,", r.members);
+        puts_line(&l, numbers);
+    }
+    snprintf(numbers, sizeof numbers, "%s %llu message%s\n", between_two ? " " : "", (unsigned long long)r.messages,
              r.messages == 1 ? "" : "s");
     puts_line(&l, numbers);
     return v->line;

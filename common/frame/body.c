@@ -1,6 +1,8 @@
 /* body.c -- write and read what is inside a frame, type by type. */
 #include "frame/body.h"
 
+#include "base/direct.h"
+
 #include <errno.h>
 
 void write_envelope(uint8_t *to, const struct envelope *e)
@@ -40,6 +42,14 @@ static struct text rd_host(struct rd *r)
 }
 
 static struct text rd_room(struct rd *r)
+{
+    struct text t = rd_text(r, DIRECT_NAME_MAX);
+    r->bad |= !direct_room_ok(t);
+    return t;
+}
+
+/* rd_public -- a room that everybody may know of. */
+static struct text rd_public(struct rd *r)
 {
     struct text t = rd_text(r, ROOM_NAME_MAX);
     r->bad |= !text_room_ok(t);
@@ -133,7 +143,7 @@ int write_room_change(uint8_t *buf, enum frame_type type, const struct room_chan
         wr_u8(&w, 0);
     else
         wr_within(&w, c->user, USER_NAME_MAX);
-    wr_within(&w, c->room, ROOM_NAME_MAX);
+    wr_within(&w, c->room, DIRECT_NAME_MAX);
     return frame_end(buf, &w);
 }
 
@@ -284,7 +294,7 @@ int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64
     frame_set_hlc(buf, hlc);
     wr_u32(&w, r->members);
     wr_u64(&w, r->messages);
-    wr_within(&w, r->name, ROOM_NAME_MAX);
+    wr_within(&w, r->name, DIRECT_NAME_MAX);
     return frame_end(buf, &w);
 }
 
@@ -456,7 +466,7 @@ int read_presence(const uint8_t *f, struct presence_row *p)
     quiet = rd_u8(&r);
     p->quiet = quiet == 1;
     p->user = rd_user(&r);
-    p->room = rd_room(&r);
+    p->room = rd_public(&r);
     r.bad |= quiet > 1;
     return verdict(&r);
 }

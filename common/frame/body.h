@@ -60,7 +60,7 @@ int read_welcome(const uint8_t *f, struct welcome *w) MUST_USE;
  * name.  Header: room, client, client_seq. */
 struct room_change {
     struct text user; /* must be the session's own; "" in a CREATE and only there */
-    struct text room; /* name, without '#' */
+    struct text room; /* name, without '#', or one of base/direct.h */
 };
 int write_room_change(uint8_t *buf, enum frame_type type, const struct room_change *c,
                       uint64_t room, uint64_t client, uint32_t client_seq) MUST_USE;
@@ -116,6 +116,7 @@ enum reason {
     REASON_NO_ROOM,       /* no such room */
     REASON_STOPPING,      /* the relay is going away */
     REASON_BUSY,          /* too often: wait, then try again */
+    REASON_NO_HOST,       /* no such host */
 };
 struct reasoned {
     uint8_t reason;
@@ -224,7 +225,7 @@ struct feed_order {
 int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MUST_USE;
 int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
 
-/* PRESENCE: how often a user is in a room on his own host (link/presence.h).  Header: origin = that host; epoch = its
+/* PRESENCE: how often a user is in a room, an ordinary one, on his own host (link/presence.h).  Header: origin = that host; epoch = its
  * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up. */
 struct presence_row {
     uint32_t sessions; /* 0: not any more */

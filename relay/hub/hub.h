@@ -135,6 +135,9 @@ void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LI
 void hub_name(struct hub *h, const struct peer *p);
 void hub_show(struct hub *h, const struct line *ln);
 
+/* hub_may_hear -- for link_core.may_hear: may that host know of this room? */
+bool hub_may_hear(void *hub, uint64_t room, uint64_t host);
+
 /* hub_take_lock -- a section begins, or the process ends. */
 void hub_take_lock(struct hub *h);
 

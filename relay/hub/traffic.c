@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "base/sys.h"
 #include "rules/remote.h"
+#include "state/scope.h"
 #include "trust/seal.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@ enum {
     RETRY_MS = 125,    /* before a peer that was lost is dialled, at most */
 };
 
+#define NOT_SEALED "A segment came whose seal or content is wrong."
+
 static struct hub *hub_of(const struct link *l)
 {
     return l->c.arg;
@@ -28,6 +31,12 @@ void hub_take_lock(struct hub *h)
         log_error("the shared memory was left in a state that makes no sense");
         exit(EXIT_RESET);
     }
+}
+
+bool hub_may_hear(void *hub, uint64_t room, uint64_t host)
+{
+    const struct hub *h = hub;
+    return scope_host(h->st->seg, room, host);
 }
 
 /* ---- what people are told ---- */
@@ -215,9 +224,10 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
 {
     struct hub *h = hub_of(l);
     const uint8_t *key = key_of(h, frame_origin(segment));
-    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len)) {
+    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len) ||
+        !scope_takes(h->st->seg, l->line->peer.host, frames, len)) {
         log_warn("a segment from %s is not what its origin can have sealed", l->line->peer.name);
-        link_farewell(l, REASON_DENIED, "A segment came whose seal or content is wrong.");
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
         return 0;
     }
     int r = append(h, segment, frames, len);
@@ -245,10 +255,22 @@ static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames
     speak_all(h);
 }
 
+/* pries -- of a room that this peer may not know of it gets no verdict, or it could ask whether there is one: it hears what
+ * one hears who makes up a segment. */
+static bool pries(const struct link *l, const uint8_t *segment)
+{
+    const struct segment *seg = hub_of(l)->st->seg;
+    return roster_room(&seg->roster, frame_room(segment)) != 0 && !MUTANT(PRYING_ANSWERED) && !hub_may_hear(hub_of(l), frame_room(segment), l->line->peer.host);
+}
+
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
     struct link_update up;
+    if (pries(l, segment)) {
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+        return 0;
+    }
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     switch (v) {

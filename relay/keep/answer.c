@@ -2,8 +2,10 @@
 #include "keep/answer.h"
 
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +26,12 @@ struct answer {
     struct query q;
     uint64_t room, client;
     uint32_t client_seq;
+    char user[USER_NAME_MAX]; /* who asks; nobody, when he is gone already */
+    uint8_t user_len;
+    bool inbox; /* the room is his inbox: all his conversations */
     struct buffer out;
-    uint64_t batch; /* QUERY_CATCHUP: commits before this are in */
+    uint64_t batch; /* QUERY_CATCHUP: commits before this are in ... */
+    uint64_t done;  /* ... and those up to this were before this piece */
     uint32_t count;
     uint8_t more;
     bool whole;
@@ -77,6 +83,37 @@ void answers_close(struct answers *a)
     while (a->first)
         drop(a->first);
     free(a);
+}
+
+/* ---- who asks ---- */
+
+static struct text user_of(const struct answer *w)
+{
+    return (struct text){w->user, w->user_len};
+}
+
+/* ask_who -- the user of the session, for what he may know of. */
+static void ask_who(struct answer *w)
+{
+    const struct segment *seg = w->all->st->seg;
+    char name[PERSON_MAX + 2];
+    if (state_take(w->all->st) < 0)
+        return;
+    const struct session *s = &seg->roster.session[roster_client(&seg->roster, w->client)];
+    if (s->uid == w->q.uid) {
+        w->user_len = s->user_len;
+        memcpy(w->user, s->user, s->user_len);
+    }
+    state_give(w->all->st);
+    struct person asker = {user_of(w), text_of(seg->shape.host)};
+    w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
+}
+
+/* may_see -- of a room he may not know of, he gets what he gets of one that does not exist: nothing. */
+static bool may_see(const struct answer *w, uint64_t room)
+{
+    const struct segment *seg = w->all->st->seg;
+    return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
 }
 
 /* ---- memory ---- */
@@ -180,11 +217,29 @@ static bool catchup_row(void *arg, const struct history_row *row)
     return w->error == 0;
 }
 
+/* in_conversation -- a room that is one of two, the asker being one of them. */
+static bool in_conversation(const struct answer *w, uint64_t room)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
+}
+
+/* inbox_row -- as catchup_row(), out of the rows of all rooms, which a scan finds by pos, not by batch. */
+static bool inbox_row(void *arg, const struct history_row *row)
+{
+    struct answer *w = arg;
+    if (row->batch >= w->q.before)
+        return false;
+    return row->batch <= w->done || !in_conversation(w, row->s.room) || catchup_row(w, row);
+}
+
 static int catchup(struct answer *w)
 {
     uint64_t from = w->batch ? w->batch + 1 : w->q.after > REACH ? w->q.after - REACH : 0;
     w->whole = true;
-    int r = history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
+    w->done = w->batch;
+    int r = w->inbox ? history_scan(w->all->h, 0, from, UINT32_MAX, inbox_row, w)
+                     : history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
     sort(w, by_pos);
     collected_out(w, 0, w->n);
     return r;
@@ -287,6 +342,15 @@ static void row_out(struct answer *w, const uint8_t *buf, int n)
         append(w, buf);
 }
 
+/* listed -- ordinary rooms, and those conversations of the asker in which something was said. */
+static bool listed(const struct answer *w, const struct room *r)
+{
+    struct direct d;
+    if (!direct_read((struct text){r->name, r->name_len}, &d))
+        return true;
+    return d.n == 2 && r->last_hlc != 0 && may_see(w, r->id);
+}
+
 static int rooms(struct answer *w)
 {
     const struct roster *r = &w->all->st->seg->roster;
@@ -303,7 +367,7 @@ static int rooms(struct answer *w)
         copy[r->guest[g].sessions > 0 ? roster_room(r, r->guest[g].room) : 0].members++;
     state_give(w->all->st);
     for (uint32_t i = 1; i <= n; i++) {
-        if (copy[i].id == MEMBERS_ROOM) /* a scope, not a room */
+        if (copy[i].id == MEMBERS_ROOM || !listed(w, &copy[i])) /* the former is a scope, not a room */
             continue;
         struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
@@ -324,13 +388,54 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* guests_in -- of a room, copied in a section.  Returns how many. */
-static size_t guests_in(const struct roster *r, uint64_t room, struct guest *to)
+/* Whom WHO is about: those in a room, or those of two who would hear of it now. */
+struct circle {
+    uint32_t slot[2]; /* of the room; of the inboxes of a conversation */
+    struct direct d;  /* n 0: a room */
+};
+
+static struct circle circle_of(const struct answer *w)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    uint32_t slot = roster_room(r, w->room);
+    struct circle c = {.slot = {slot}};
+    char inbox[PERSON_MAX + 2];
+    if (!direct_read((struct text){r->room[slot].name, r->room[slot].name_len}, &c.d))
+        c.d.n = 0;
+    for (unsigned i = 0; i < c.d.n; i++)
+        c.slot[i] = roster_room(r, room_id((struct text){inbox, direct_inbox(c.d.who[i], inbox)}));
+    return c;
+}
+
+static bool within(const struct circle *c, const struct session *s)
+{
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+}
+
+/* guest_within -- a guest of a conversation is one of the two who is in any room. */
+static bool guest_within(const struct roster *r, const struct circle *c, uint64_t room, const struct guest *g)
+{
+    const struct host *h = &r->host[roster_host(r, g->host)];
+    struct person who = {{g->user, g->user_len}, {h->name, h->name_len}};
+    return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
+}
+
+static bool same_guest(const struct guest *a, const struct guest *b)
+{
+    return a->host == b->host && text_eq((struct text){a->user, a->user_len}, (struct text){b->user, b->user_len});
+}
+
+/* guests_in -- of a room, each once, copied in a section.  Returns how many. */
+static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t room, struct guest *to)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < r->n_guests; i++)
-        if (r->guest[i].room == room && r->guest[i].sessions > 0)
-            to[n++] = r->guest[i];
+    for (uint32_t i = 0; i < r->n_guests; i++) {
+        const struct guest *g = &r->guest[i];
+        if (!guest_within(r, c, room, g) || (c->d.n && ((n > 0 && same_guest(&to[0], g)) || (n > 1 && same_guest(&to[1], g)))))
+            continue;
+        to[n++] = *g;
+    }
     return n;
 }
 
@@ -352,6 +457,7 @@ static int who(struct answer *w)
     const struct roster *r = &seg->roster;
     struct present *p = malloc(((size_t)r->sessions_max + 1) * sizeof *p);
     struct guest *g = malloc(sizeof r->guest);
+    struct circle c = circle_of(w);
     uint8_t buf[FRAME_MAX];
     size_t n = 0;
     w->whole = true;
@@ -360,15 +466,14 @@ static int who(struct answer *w)
         free(g);
         return -ENOMEM;
     }
-    uint32_t room = roster_room(r, w->room);
-    for (uint32_t i = 1; room != 0 && i < r->unused_session; i++) {
+    for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (s->state == SESSION_FREE || !roster_is_member(s, room))
+        if (!within(&c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);
     }
-    size_t n_guests = guests_in(r, w->room, g);
+    size_t n_guests = guests_in(r, &c, w->room, g);
     state_give(w->all->st);
     qsort(p, n, sizeof *p, by_uid);
     for (size_t i = 0, k; i < n; i = k) {
@@ -408,7 +513,8 @@ static void end_it(struct answer *w, int r)
 static void produce(struct answer *w)
 {
     w->error = 0;
-    int r = kinds[w->q.kind](w);
+    w->whole = w->q.kind != QUERY_ROOMS && !may_see(w, w->room);
+    int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;
     if (r < 0)
@@ -471,6 +577,7 @@ void answers_begin(struct answers *a, const uint8_t *frame)
                          .client = frame_client(frame), .client_seq = frame_client_seq(frame)};
     a->first = w;
     a->n++;
+    ask_who(w);
     if (loop_add(a->loop, &w->src, EPOLLOUT | EPOLLET) < 0 || !go_on(w))
         drop(w);
 }

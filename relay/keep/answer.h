@@ -13,7 +13,8 @@ int answers_open(struct answers **a, struct state *st, struct history *h, struct
 void answers_close(struct answers *a);
 
 /* answers_begin -- a QUERY frame from the journal: check its FIFO (it must belong to the user of the session) and
- * begin.  What is wrong ends the answer, nothing else. */
+ * begin.  What is wrong ends the answer, nothing else.  Of rooms that the user may not know of (state/scope.h) he gets nothing;
+ * QUERY_CATCHUP of his inbox gives what was said in all his conversations. */
 void answers_begin(struct answers *a, const uint8_t *frame);
 
 #endif

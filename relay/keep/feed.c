@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "link/have.h"
 #include "link/wire.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ struct feed {
 
 struct feeds {
     struct history *h;
-    uint64_t self;
+    const struct segment *seg; /* for who may have what */
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
@@ -129,8 +130,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, uint64_t self, struct loop *loop, int runtime, void (*leaf)(void *arg),
-               void *arg)
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -140,7 +141,7 @@ int feeds_open(struct feeds **out, struct history *h, uint64_t self, struct loop
         return -ENOMEM;
     }
     fs->h = h;
-    fs->self = self;
+    fs->seg = seg;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -221,13 +222,15 @@ static int send_heads(struct feeds *fs)
     return r < 0 ? r : d.error;
 }
 
-/* others_bring -- is the peer to hear from others what this host says? */
-static bool others_bring(const struct feed *f, uint64_t origin)
+/* others_bring -- is the peer to hear from others what this host says?  Not what is not for all hosts. */
+static bool others_bring(const struct feed *f, uint64_t origin, uint64_t room)
 {
+    if (!scope_public(f->all->seg, room))
+        return false;
     if (f->through)
         return true;
     if (!f->planned)
-        return origin != f->all->self;
+        return origin != f->all->seg->shape.origin;
     for (size_t i = 0; i < f->n_others; i++)
         if (f->others[i] == origin)
             return true;
@@ -243,7 +246,7 @@ static void set_others(struct feed *f, const struct feed_order *o)
         f->others[i] = get_u64(o->host + 8 * i);
     for (uint64_t i = f->held_first; i < f->held_next; i++) {
         struct held *h = &f->held[i % HELD_MAX];
-        h->due_ms = others_bring(f, h->row.origin) ? (h->due_ms ? h->due_ms : now_ms() + HELD_MS) : 0;
+        h->due_ms = others_bring(f, h->row.origin, h->row.room) ? (h->due_ms ? h->due_ms : now_ms() + HELD_MS) : 0;
     }
 }
 
@@ -295,6 +298,12 @@ static int on_have(struct feed *f, const uint8_t *frame)
     return error;
 }
 
+/* may_have -- is the room one whose words the peer may have? */
+static bool may_have(const struct feed *f, uint64_t room)
+{
+    return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
@@ -302,7 +311,7 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
-    if (e && e->row.seq >= last_seq)
+    if ((e && e->row.seq >= last_seq) || !may_have(f, room))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
@@ -386,7 +395,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if (e && e->row.seq >= s->last_seq)
+    if ((e && e->row.seq >= s->last_seq) || !may_have(f, s->room))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == s->origin)
@@ -452,7 +461,7 @@ static bool waits_in(const struct feed *f, uint64_t room)
  * time is sent after all. */
 static bool hold(struct feed *f, const struct history_segment *s)
 {
-    bool others = others_bring(f, s->origin);
+    bool others = others_bring(f, s->origin, s->room);
     if (!others && (f->held_first == f->held_next || !waits_in(f, s->room) || MUTANT(HELD_OVERTAKEN)))
         return false;
     f->held[f->held_next++ % HELD_MAX] =

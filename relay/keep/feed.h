@@ -4,21 +4,23 @@
  * FEED and HAVE frames (body.h).  It gets HEADS, and for every open feed SEGMENT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
- * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds. */
+ * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds.  What is
+ * said between two goes to their hosts only (state/scope.h). */
 #ifndef KEEP_FEED_H
 #define KEEP_FEED_H
 
 #include "loop/loop.h"
+#include "state/state.h"
 #include "store/history.h"
 
 struct feeds;
 
 /* feeds_open -- make the socket in the directory `runtime`.
- * self     this host
+ * seg      whose tables know the rooms and hosts
  * leaf     called when the link asks for a certificate: must issue one if need be
  * Returns  0 or -errno */
-int feeds_open(struct feeds **out, struct history *h, uint64_t self, struct loop *loop, int runtime, void (*leaf)(void *arg),
-               void *arg) MUST_USE;
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
 /* feeds_hold -- is anything held back, for peers to hear from others?  Then call feeds_pump() some times a second. */

@@ -364,13 +364,19 @@ static void row_out(struct wr *w, const struct have_entry *e)
     write_have_row(w, &row);
 }
 
+static bool may_hear(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
+{
+    return !l->may_hear || MUTANT(TOLD_TO_ALL) || l->may_hear(l->arg, e->row.room, p->host);
+}
+
 static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     struct wr w = frame_begin(f, FRAME_HAVE);
     for (unsigned rows = 0; p->told < l->ours.n && rows < HAVE_ROWS_MAX; p->told++) {
-        if (l->ours.entry[p->told].durable == 0 && !l->ours.entry[p->told].frozen)
+        const struct have_entry *e = &l->ours.entry[p->told];
+        if ((e->durable == 0 && !e->frozen) || !may_hear(l, p, e))
             continue;
-        row_out(&w, &l->ours.entry[p->told]);
+        row_out(&w, e);
         rows++;
     }
     p->vector_told = p->told == l->ours.n;
@@ -378,6 +384,7 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
     return frame_end(f, &w);
 }
 
+/* say_news -- returns 0 when there is none for this peer. */
 static int say_news(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     if (l->news_next - p->news > LINK_NEWS_MAX && !MUTANT(NEWS_DROPPED)) { /* too much to tell one by one: all of it anew */
@@ -386,13 +393,17 @@ static int say_news(struct link_core *l, struct link_peer *p, uint8_t *f)
         return say_vector(l, p, f);
     }
     struct wr w = frame_begin(f, FRAME_HAVE);
-    for (unsigned rows = 0; p->news < l->news_next && rows < HAVE_ROWS_MAX; rows++) {
+    unsigned rows = 0;
+    while (p->news < l->news_next && rows < HAVE_ROWS_MAX) {
         uint32_t entry = l->news[p->news++ % LINK_NEWS_MAX];
         while (p->news < l->news_next && l->news[p->news % LINK_NEWS_MAX] == entry)
             p->news++;
+        if (!may_hear(l, p, &l->ours.entry[entry]))
+            continue;
         row_out(&w, &l->ours.entry[entry]);
+        rows++;
     }
-    return frame_end(f, &w);
+    return rows > 0 ? frame_end(f, &w) : 0;
 }
 
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
@@ -403,9 +414,9 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
         return say_greeting(l, p, wall_ms, f);
     if (!p->vector_told)
         return say_vector(l, p, f);
-    if (p->news < l->news_next)
-        return say_news(l, p, f);
-    int n = p->through ? 0 : presence_next(&l->presence, &p->presence, p->host, f);
+    int n = p->news < l->news_next ? say_news(l, p, f) : 0;
+    if (n == 0 && !p->through)
+        n = presence_next(&l->presence, &p->presence, p->host, f);
     if (n == 0 && !p->through)
         n = topology_next(&l->topology, &p->links_told, p->host, f);
     if (n != 0)

@@ -17,7 +17,8 @@
  * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
  * silence; of an origin that contradicts itself nothing more is taken (R7); anything else ends the link.  What is taken
  * becomes an acknowledgement only when it is durable (R3).
- * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2). */
+ * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2).
+ * A row of a HAVE says that a room exists and how much is said in it: it is told to those only who may know (may_hear). */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
 
@@ -78,6 +79,8 @@ struct link_core {
     uint64_t pending_first, pending_next;
     uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
     uint64_t news_next;
+    bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
+    void *arg;
 };
 
 /* What one step asks of the caller. */

@@ -112,7 +112,7 @@ static void open_all(struct keeper *k)
     if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
         answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
         cannot("out of memory");
-    if (feeds_open(&k->feeds, k->h, p->st.seg->shape.origin, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+    if (feeds_open(&k->feeds, k->h, p->st.seg, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)

@@ -28,7 +28,8 @@ void rules_section(struct rules *r, uint64_t wall);
 
 enum rules_effect { RULES_NOTHING, RULES_JOINED, RULES_LEFT };
 
-/* rules_apply -- in a section: put what the frame causes into the journal and the tables.
+/* rules_apply -- in a section: put what the frame causes into the journal and the tables.  A room that the user may not
+ * know of (state/scope.h) is for him one that does not exist.
  *
  * room     filled with the slot of the room it is about, 0 when none
  * Returns  enum rules_effect; -EAGAIN when journal or undo area are full for now: nothing of this frame was

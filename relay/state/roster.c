@@ -47,7 +47,7 @@ uint32_t roster_room_open(const struct roster_edit *e, uint64_t id, struct text 
 {
     struct roster *r = e->r;
     uint32_t i = roster_room(r, id);
-    if (i != 0 || r->n_rooms == ROOMS_MAX - 1 || name.len > ROOM_NAME_MAX)
+    if (i != 0 || r->n_rooms == ROOMS_MAX - 1 || name.len > DIRECT_NAME_MAX)
         return i;
     i = r->n_rooms + 1;
     struct room *room = roster_room_edit(e, i);

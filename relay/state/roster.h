@@ -7,13 +7,13 @@
 #ifndef STATE_ROSTER_H
 #define STATE_ROSTER_H
 
-#include "base/bytes.h"
+#include "base/direct.h"
 #include "frame/frame.h"
 #include "state/undo.h"
 
 enum {
-    ROOMS_MAX = 1024, /* slots 1 .. ROOMS_MAX-1 */
-    ROOM_BUCKETS = 2048,
+    ROOMS_MAX = 4096, /* slots 1 .. ROOMS_MAX-1; conversations of two and inboxes take one each, too */
+    ROOM_BUCKETS = 8192,
     HOSTS_MAX = 128,
     GUESTS_MAX = 8192,
     SESSION_BUCKETS = 16384,
@@ -27,7 +27,7 @@ struct room {
     uint32_t members;  /* users of this host in it */
     uint32_t next;     /* in its bucket */
     uint32_t name_len;
-    char name[ROOM_NAME_MAX];
+    char name[DIRECT_NAME_MAX];
 };
 
 struct host {

@@ -1,6 +1,6 @@
 /* check.c -- what must hold, looked at whenever something happened: I1 durability, I2 exactly
  * once, I3 prefix, I4 no forgery, I5 causes first, I6 causes before effects in the order of
- * display, I7 convergence, I9 honest acknowledgements, I13 the clock. */
+ * display, I7 convergence, I8 confinement (pairs.c), I9 honest acknowledgements, I13 the clock. */
 #include "sim.h"
 
 #include "store/history.h"
@@ -42,7 +42,7 @@ struct checks {
         uint64_t room;
         uint32_t stream[CAUSES];
         unsigned n;
-    } recent[ROOMS];
+    } recent[ROOMS_TOP];
 };
 
 static struct map streams;
@@ -121,7 +121,7 @@ static uint64_t hash_of(const uint8_t *f)
 static unsigned recent_room(struct checks *c, uint64_t room)
 {
     unsigned i = 0;
-    while (i < ROOMS - 1 && c->recent[i].room != room && c->recent[i].room != 0)
+    while (i < ROOMS_TOP - 1 && c->recent[i].room != room && c->recent[i].room != 0)
         i++;
     c->recent[i].room = room;
     return i;
@@ -277,6 +277,7 @@ void check_stored(struct node *n, const struct history_segment *s)
     uint32_t stream = truth_of(s->origin, s->epoch, s->room);
     struct truth *t = &truth[stream];
     bool own = s->origin == n->id && n->up && s->epoch == n->st.seg->shape.epoch;
+    pair_check(s->room, n, "stores words");
     if (s->first_seq != disk_has(n->disk, s->origin, s->epoch, s->room) + 1)
         broken("I3: %s stores %s's %llu.. after %llu", node_name(n->id), node_name(s->origin),
                (unsigned long long)s->first_seq,

@@ -29,7 +29,7 @@ struct stream {
 
 struct kept_room {
     uint64_t id, messages, last_hlc;
-    char name[ROOM_NAME_MAX + 1];
+    char name[DIRECT_NAME_MAX + 1];
 };
 
 struct kept_client {
@@ -44,10 +44,10 @@ struct history {
     struct stream *stream;
     uint32_t n_streams, max_streams;
     struct map map; /* to a number of `stream` */
-    struct kept_room room[ROOMS + 1];
+    struct kept_room room[ROOMS_TOP];
     struct kept_client client[CLIENTS_TOP];
     uint32_t n_rooms, n_clients, n_new_rooms, n_new_clients;
-    struct kept_room new_room[ROOMS + 1];
+    struct kept_room new_room[ROOMS_TOP];
     struct kept_client new_client[CLIENTS_TOP];
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
     bool full;
@@ -217,7 +217,7 @@ int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_
     r->messages += new_messages;
     r->last_hlc = max_u64(r->last_hlc, last_hlc);
     if (name.len > 0)
-        memcpy(r->name, name.p, min_size(name.len, ROOM_NAME_MAX));
+        memcpy(r->name, name.p, min_size(name.len, DIRECT_NAME_MAX));
     return 0;
 }
 

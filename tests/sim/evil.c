@@ -91,6 +91,8 @@ static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
     ASSERT(r > 0);
     if (one_in(3))
         frame_set_origin(head, t->node->id); /* in our own name, with another's words */
+    if (one_in(3))
+        frame_set_room(said, pair_room((uint32_t)chance(w.n_clients))); /* is there such a conversation? */
     seal_again(t->node, head, said, (size_t)n, NULL);
     w.stats.forgeries++;
     emit(t, head, said, (size_t)n);

@@ -99,6 +99,8 @@ static void hub_start(struct node *n)
     h->tls = &n->tls;
     snprintf(name, sizeof name, "h%u", n->n);
     link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
+    h->core.may_hear = hub_may_hear;
+    h->core.arg = h;
     presence_init(&h->core.presence, n->id, ++w.presence_runs);
     int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
     if (r < 0)
@@ -183,7 +185,7 @@ static void keeper_start(struct node *n)
 {
     here = n;
     int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->id, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
 }
 

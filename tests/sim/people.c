@@ -23,6 +23,7 @@ void people_reset(void)
                                       .id = ((uint64_t)(i + 1) << 32) | 77};
         at(chance(2 * w.pace_us), EV_CLIENT, i, 0);
     }
+    pairs_reset();
 }
 
 void people_free(void)
@@ -54,8 +55,8 @@ static struct message *new_message(struct client *c)
         c->msg = realloc(c->msg, c->max * sizeof *c->msg);
         ASSERT(c->msg);
     }
-    /* one room a lot, one now and then */
-    c->msg[c->said] = (struct message){.room = (uint8_t)(one_in(8) ? 2 : chance(2))};
+    /* one room a lot, one now and then; some of it to one other alone */
+    c->msg[c->said] = (struct message){.room = (uint8_t)(one_in(6) ? PAIR : one_in(8) ? 2 : chance(2))};
     return &c->msg[c->said];
 }
 
@@ -92,11 +93,20 @@ static int in_section(struct client *c, uint8_t *frame)
     return r;
 }
 
+static void open_room(struct client *c, const char *room)
+{
+    uint8_t frame[FRAME_MAX];
+    char user[16];
+    struct room_change rc = {user_of(c, user), text_of(room)};
+    int len = write_room_change(frame, FRAME_OPEN, &rc, room_id(rc.room), c->id, 0);
+    ASSERT(len > 0);
+    (void)in_section(c, frame);
+}
+
 static void attach(struct client *c)
 {
     struct node *n = c->node;
     char user[16];
-    uint8_t frame[FRAME_MAX];
     int r = state_take(&n->st);
     ASSERT(r == 0);
     c->session = roster_attach(&n->st.edit, c->id, 1000 + number(c), user_of(c, user), 0, true);
@@ -104,12 +114,8 @@ static void attach(struct client *c)
     ASSERT(c->session != 0 && c->session != UINT32_MAX);
     c->life = n->life;
     c->again_at = 0;
-    for (unsigned i = 0; i < ROOMS; i++) {
-        struct room_change rc = {user_of(c, user), text_of(rooms[i])};
-        int len = write_room_change(frame, FRAME_OPEN, &rc, room_id(rc.room), c->id, 0);
-        ASSERT(len > 0);
-        (void)in_section(c, frame);
-    }
+    for (unsigned i = 0; i < ROOMS; i++)
+        open_room(c, rooms[i]);
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -123,7 +129,10 @@ static void send_one(struct client *c, uint32_t seq)
     size_t len = seq % 16 == 7 ? 2000 : (size_t)n;
     memset(text + n, '.', sizeof text - (size_t)n);
     struct say say = {user_of(c, user), {text, len}};
-    n = write_say(frame, &say, room_id(text_of(rooms[m->room])), c->id, seq, 0);
+    const char *room = m->room == PAIR ? pair_name(c->pair) : rooms[m->room];
+    if (m->room == PAIR) /* not at the start: the other host may not be known by then */
+        open_room(c, room);
+    n = write_say(frame, &say, room_id(text_of(room)), c->id, seq, 0);
     ASSERT(n > 0);
     int r = in_section(c, frame);
     if (r == REASON_DISK_FULL)

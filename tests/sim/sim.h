@@ -7,6 +7,7 @@
  * hosts (instead of TLS): order kept until they break disk.c    the store (instead of SQLite):
  * commits, snapshots node.c    one host: start, stop, its link process and its keeper people.c
  * who writes, and sends again until it is acknowledged faults.c  topologies and what goes wrong
+ *   pairs.c   who talks with whom alone
  *   evil.c    what a lying host does to what its relay wants to send
  *   check.c   the invariants; words.c those about what is said, view.c the last of them,
  * convergence main.c    runs, mutants, figures
@@ -30,6 +31,8 @@ enum {
     ROOMS = 3,
     CLIENTS_PER_NODE = 2,
     CLIENTS_TOP = NODES_MAX * CLIENTS_PER_NODE,
+    PAIR = ROOMS, /* not a room of all: a conversation of two */
+    ROOMS_TOP = ROOMS + CLIENTS_TOP,
     TURN_FDS = 256,
     RING_SIZE = 256 * 1024,
 };
@@ -264,6 +267,7 @@ struct client {
     uint32_t said, acked; /* the newest of each */
     struct message *msg;  /* [1 .. said] */
     uint32_t max;
+    uint32_t pair; /* its conversation with somebody else */
     uint64_t again_at;
 };
 void people_reset(void);
@@ -272,6 +276,16 @@ void people_turn(uint32_t c);
 void people_durable(struct node *n); /* its journal is on disk up to somewhere new */
 struct message *message_of(uint64_t client, uint32_t seq);
 bool people_content(void); /* everything that was said is acknowledged */
+
+/* ---- pairs.c ---- */
+
+void pairs_reset(void); /* everybody gets somebody to talk with alone */
+const char *pair_name(uint32_t pair);
+uint64_t pair_room(uint32_t pair);
+bool pair_is(uint64_t room);
+bool pair_may(uint64_t room, const struct node *n); /* may that host have it?  Of other rooms: yes */
+void pair_check(uint64_t room, const struct node *n, const char *what);
+bool pairs_each(bool (*same)(const struct node *one, const struct node *other, uint64_t room)); /* of honest hosts */
 
 /* ---- faults.c ---- */
 

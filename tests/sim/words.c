@@ -30,8 +30,8 @@ struct told {
 static void must_be_told(void *arg, const struct have_row *r)
 {
     struct told *t = arg;
-    if (r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch)
-        return; /* its segments say so */
+    if ((r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch) || !pair_may(r->room, t->to))
+        return; /* its segments say so; it must not know */
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
     if (said && *said >= r->seq)
@@ -84,6 +84,7 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         read_have_row(&r, &h);
         uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
         note_told(here, l->peer[peer].host, &h);
+        pair_check(h.room, node_by_id(l->peer[peer].host), "is told of a conversation");
         trace("        %s/%04llx/%04llx : %llu", node_name(h.origin),
               (unsigned long long)(h.epoch & 0xffff), (unsigned long long)(h.room & 0xffff),
               (unsigned long long)h.seq);
@@ -109,6 +110,10 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
 {
     static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
     struct segment_head s = {0};
+    if (!node_by_id(l->peer[peer].host)->evil)
+        pair_check(frame_room(f), here, "is sent words");
+    if (roster_room(&here->st.seg->roster, frame_room(f)) != 0)
+        pair_check(frame_room(f), node_by_id(l->peer[peer].host), "gets a verdict about words");
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
     w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;
     if (w.tracing && read_segment(f, &s) == 0)

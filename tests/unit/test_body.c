@@ -1,4 +1,5 @@
 /* test_body.c -- what is written is read back; what nobody could have written is refused. */
+#include "base/direct.h"
 #include "frame/body.h"
 
 #include <errno.h>
@@ -15,6 +16,14 @@ static char chars[4096]; /* 'a', as many as one may want */
 static struct text as(size_t len)
 {
     return (struct text){chars, len};
+}
+
+/* room -- a name of one character, or the longest there is: that of two whose names are the longest. */
+static struct text room(bool big)
+{
+    static char name[DIRECT_NAME_MAX + 1];
+    struct person who = {as(USER_NAME_MAX), as(HOST_NAME_MAX_LEN)};
+    return big ? (struct text){name, direct_name(who, who, name)} : as(1);
 }
 
 /* One of each type, with its variable parts as short (big = false) or as long as they may be.
@@ -39,7 +48,7 @@ static int make_welcome(uint8_t *buf, bool big)
 
 static int make_change(uint8_t *buf, enum frame_type type, bool big)
 {
-    struct room_change c = {as(big ? USER_NAME_MAX : 1), as(big ? ROOM_NAME_MAX : 1)};
+    struct room_change c = {as(big ? USER_NAME_MAX : 1), room(big)};
     return write_room_change(buf, type, &c, 8, 77, 9);
 }
 
@@ -116,7 +125,7 @@ static int make_end(uint8_t *buf, bool big)
 
 static int make_room(uint8_t *buf, bool big)
 {
-    struct room_row r = {3, 4, as(big ? ROOM_NAME_MAX : 1)};
+    struct room_row r = {3, 4, room(big)};
     return write_room_row(buf, &r, 8, 99);
 }
 

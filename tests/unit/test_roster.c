@@ -165,8 +165,8 @@ static void a_room_is_opened_once(void **state)
     assert_int_equal(roster_room(small.r, 6), 2);
     assert_int_equal(roster_room(small.r, 7), 0);
     assert_memory_equal(small.r->room[i].name, "room", small.r->room[i].name_len);
-    static const char long_name[ROOM_NAME_MAX + 2] = {'a'};
-    assert_int_equal(roster_room_open(edit(), 9, (struct text){long_name, ROOM_NAME_MAX + 1}),
+    static const char long_name[DIRECT_NAME_MAX + 2] = {'a'};
+    assert_int_equal(roster_room_open(edit(), 9, (struct text){long_name, DIRECT_NAME_MAX + 1}),
                      0);
     small_end();
 }
