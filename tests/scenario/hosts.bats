@@ -139,6 +139,13 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     on alpha relay status | grep -q '^gamma *via'
     say alpha lobby 1 5000 # nothing of this goes twice
     converge lobby 5000 alpha beta gamma
+    # what is for gamma alone goes through beta, who cannot read it
+    me=$(getent passwd "$(id -u)" | cut -d: -f1)
+    me=${me:-uid$(id -u)}
+    on alpha chat send "@$me@gamma" "xyzzy for gamma"
+    arrived() { on gamma chat log "@$me@alpha" | grep -q 'xyzzy for gamma'; }
+    until_true 10 arrived
+    ! grep -rq xyzzy "$dir/state/beta"
     kill_all beta
     until_true 10 knows alpha gamma apart
     up beta
