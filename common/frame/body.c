@@ -190,6 +190,11 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
     return frame_end(buf, &w);
 }
 
+static bool is_query_kind(uint8_t kind)
+{
+    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || (kind >= QUERY_TRACE && kind <= QUERY_SAID);
+}
+
 int read_query(const uint8_t *f, struct query *q)
 {
     struct rd r = body_of(f);
@@ -205,7 +210,7 @@ int read_query(const uint8_t *f, struct query *q)
     q->key.epoch = rd_u64(&r);
     q->key.seq = rd_u64(&r);
     rd_fifo(&r, q->fifo);
-    r.bad |= q->kind < QUERY_CATCHUP || q->kind > QUERY_ROOMS;
+    r.bad |= !is_query_kind(q->kind);
     return verdict(&r);
 }
 
@@ -315,6 +320,26 @@ int read_who_row(const uint8_t *f, struct who_row *r)
     r->user = rd_user(&from);
     r->host = rd_host(&from);
     return verdict(&from);
+}
+
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_TRACE);
+    frame_set_origin(buf, origin);
+    wr_u8(&w, t->state);
+    wr_u64(&w, t->since_ms);
+    wr_within(&w, t->host, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_trace_row(const uint8_t *f, struct trace_row *t)
+{
+    struct rd r = body_of(f);
+    t->state = rd_u8(&r);
+    t->since_ms = rd_u64(&r);
+    t->host = rd_host(&r);
+    r.bad |= t->state < TRACE_HAS || t->state > TRACE_NO_LINK;
+    return verdict(&r);
 }
 
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,

@@ -82,6 +82,9 @@ enum query_kind {
     QUERY_SINCE,       /* messages with hlc in [since, until) behind the key, in that order, `limit` */
     QUERY_WHO,         /* who is in the room: WHO rows */
     QUERY_ROOMS,       /* ROOM rows */
+    QUERY_TRACE = 20,  /* which hosts have the entry (key: origin, epoch, seq; header: room): TRACE rows, and again one whose
+                        * state changed, until `limit` other hosts have it, UINT32_MAX: all there are; 0: as it is now */
+    QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
 };
 struct query {
     uint8_t kind;
@@ -155,6 +158,20 @@ struct who_row {
 };
 int write_who_row(uint8_t *buf, const struct who_row *r, uint64_t room, uint64_t origin) MUST_USE;
 int read_who_row(const uint8_t *f, struct who_row *r) MUST_USE;
+
+/* TRACE, a row of QUERY_TRACE: whether a host has the entry on disk, by what it said itself.  Header: origin = that host. */
+enum trace_state {
+    TRACE_HAS = 1,
+    TRACE_NOT_YET, /* it is linked, and has not said so */
+    TRACE_NO_LINK, /* nobody knows */
+};
+struct trace_row {
+    uint8_t state;
+    uint64_t since_ms; /* TRACE_NO_LINK: ms since 1970 when it was lost, 0: there was none */
+    struct text host;
+};
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin) MUST_USE;
+int read_trace_row(const uint8_t *f, struct trace_row *t) MUST_USE;
 
 /* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed

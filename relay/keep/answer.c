@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,10 +12,10 @@
 #include <unistd.h>
 
 enum {
-    ANSWERS_MAX = 256,
     NEWEST_MAX = 10000,
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
+    SAID_SEGMENTS = 4096,    /* looked through for what a client said a moment ago */
 };
 
 struct answer {
@@ -26,6 +27,7 @@ struct answer {
     uint32_t client_seq;
     struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in */
+    struct trace trace; /* QUERY_TRACE */
     uint32_t count;
     uint8_t more;
     bool whole;
@@ -35,24 +37,26 @@ struct answer {
     size_t n, n_size;
     size_t sorted; /* how many there were when they were sorted last */
     size_t messages;
+    unsigned segments;
     int error;
 };
 
 struct answers {
     struct state *st;
     struct history *h;
+    const struct feeds *feeds;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
-    unsigned n;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, struct loop *loop, int rendezvous)
+int answers_open(struct answers **out, struct state *st, struct history *h, const struct feeds *fs, struct loop *loop,
+                 int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, loop, rendezvous, NULL, 0};
+    *a = (struct answers){st, h, fs, loop, rendezvous, NULL};
     *out = a;
     return 0;
 }
@@ -63,7 +67,6 @@ static void drop(struct answer *w)
     while (*p != w)
         p = &(*p)->next;
     *p = w->next;
-    w->all->n--;
     loop_remove(w->all->loop, &w->src);
     close(w->src.fd);
     buffer_free(&w->out);
@@ -279,6 +282,50 @@ static int since(struct answer *w)
     return r;
 }
 
+/* ---- QUERY_SAID ---- */
+
+static bool want_own(const struct answer *w, const uint8_t *f)
+{
+    return frame_type(f) == FRAME_SAY && frame_client(f) == w->client && frame_client_seq(f) >= w->q.after &&
+           frame_client_seq(f) < w->q.before;
+}
+
+static bool said_row(void *arg, const struct history_row *row)
+{
+    struct answer *w = arg;
+    if (w->n >= w->q.limit || row->s.hlc_max < w->q.since || ++w->segments > SAID_SEGMENTS)
+        return false;
+    each_frame(w, row, want_own);
+    return w->error == 0;
+}
+
+static int said(struct answer *w)
+{
+    w->whole = true;
+    w->q.limit = (uint32_t)min_u64(min_u64(w->q.limit, NEWEST_MAX), w->q.before - min_u64(w->q.after, w->q.before));
+    int r = w->q.limit ? history_newest(w->all->h, w->room, said_row, w) : 0;
+    sort(w, by_pos);
+    collected_out(w, w->n - min_size(w->n, w->q.limit), w->n);
+    return r;
+}
+
+/* ---- QUERY_TRACE ---- */
+
+static void trace_row(void *arg, const uint8_t *frame)
+{
+    append(arg, frame);
+}
+
+static int traced(struct answer *w)
+{
+    struct answers *a = w->all;
+    w->trace.entry = (struct have_row){w->q.key.origin, w->q.key.epoch, w->room, w->q.key.seq};
+    w->trace.wanted = w->q.limit;
+    int r = trace_look(&w->trace, a->st->seg, a->h, a->feeds, trace_row, w);
+    w->whole = r != 0 || w->q.limit == 0;
+    return r < 0 ? r : 0;
+}
+
 /* ---- the tables ---- */
 
 static void row_out(struct answer *w, const uint8_t *buf, int n)
@@ -385,6 +432,7 @@ static int who(struct answer *w)
 
 static int (*const kinds[])(struct answer *) = {
     [QUERY_CATCHUP] = catchup, [QUERY_NEWEST] = newest, [QUERY_SINCE] = since, [QUERY_WHO] = who, [QUERY_ROOMS] = rooms,
+    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,
 };
 
 static void end_it(struct answer *w, int r)
@@ -423,6 +471,8 @@ static bool go_on(struct answer *w)
             if (w->whole)
                 return false;
             produce(w);
+            if (buffer_len(&w->out) == 0)
+                return true; /* it waits for other hosts */
         }
         ssize_t n = write(w->src.fd, buffer_data(&w->out), buffer_len(&w->out));
         if (n < 0)
@@ -450,14 +500,50 @@ static int open_fifo(struct answers *a, const struct query *q)
     return fd;
 }
 
+static bool waits(const struct query *q)
+{
+    return q->kind == QUERY_TRACE && q->limit > 0;
+}
+
+/* too_many -- why this one is not answered now, or NULL. */
+static const char *too_many(const struct answers *a, const struct query *q)
+{
+    unsigned same_kind = 0, same_user = 0;
+    for (const struct answer *w = a->first; w; w = w->next)
+        if (waits(&w->q) == waits(q)) {
+            same_kind++;
+            same_user += w->q.uid == q->uid;
+        }
+    if (same_user >= ANSWERS_PER_USER && q->uid != geteuid())
+        return "You have asked the relay too much at once; ask again when some of it is answered.";
+    if (same_kind >= (waits(q) ? WAITS_MAX : ANSWERS_MAX))
+        return "The relay is asked too much at once; ask again in a moment.";
+    return NULL;
+}
+
+static void turn_away(int fd, const uint8_t *query, const char *why)
+{
+    uint8_t buf[FRAME_MAX];
+    struct end e = {.reason = REASON_BUSY, .text = text_of(why)};
+    int n = write_end(buf, &e, frame_client(query), frame_client_seq(query));
+    if (n > 0 && write(fd, buf, (size_t)n) < 0)
+        log_debug("one who asked too much did not wait to hear so");
+    close(fd);
+}
+
 void answers_begin(struct answers *a, const uint8_t *frame)
 {
     struct query q;
     if (read_query(frame, &q) < 0 || q.kind >= ARRAY_LEN(kinds) || !kinds[q.kind])
         return;
-    int fd = a->n < ANSWERS_MAX ? open_fifo(a, &q) : -ENOSPC;
+    int fd = open_fifo(a, &q);
     if (fd < 0) {
         log_debug("query not answered: %s", strerror(-fd));
+        return;
+    }
+    const char *why = too_many(a, &q);
+    if (why) {
+        turn_away(fd, frame, why);
         return;
     }
     struct answer *w = calloc(1, sizeof *w);
@@ -468,7 +554,15 @@ void answers_begin(struct answers *a, const uint8_t *frame)
     *w = (struct answer){.src = {fd, on_room, w}, .all = a, .next = a->first, .q = q, .room = frame_room(frame),
                          .client = frame_client(frame), .client_seq = frame_client_seq(frame)};
     a->first = w;
-    a->n++;
     if (loop_add(a->loop, &w->src, EPOLLOUT | EPOLLET) < 0 || !go_on(w))
         drop(w);
+}
+
+void answers_go_on(struct answers *a)
+{
+    for (struct answer *w = a->first, *next; w; w = next) {
+        next = w->next;
+        if (waits(&w->q) && !go_on(w))
+            drop(w);
+    }
 }

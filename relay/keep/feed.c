@@ -32,7 +32,7 @@ struct feed {
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
-    struct have theirs;
+    struct have theirs; /* of an entry: seq, what it has or will have, as we sent it; durable, what it said itself */
     bool going, more; /* more: there may be something behind the cursor */
 };
 
@@ -47,6 +47,7 @@ struct feeds {
     struct buffer out;
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
+    uint64_t news;   /* feeds_news() */
     uint8_t *in_buf;
 };
 
@@ -62,6 +63,7 @@ static void hang_up(struct feeds *fs)
 {
     if (fs->line.fd < 0)
         return;
+    fs->news++;
     loop_remove(fs->loop, &fs->line);
     close_fd(&fs->line.fd);
     buffer_free(&fs->out);
@@ -223,8 +225,8 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     return 0;
 }
 
-/* peer_has -- at least this much. */
-static int peer_has(struct feed *f, const struct have_row *row)
+/* peer_has -- at least this much; said: by its own words.  (What it says that it has enough of, it need not have.) */
+static int peer_has(struct feed *f, const struct have_row *row, bool said)
 {
     struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     if (!e && f->theirs.max == STREAMS_MAX)
@@ -241,6 +243,8 @@ static int peer_has(struct feed *f, const struct have_row *row)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
+    if (said && row->seq != HAVE_ENOUGH)
+        e->durable = max_u64(e->durable, row->seq);
     return 0;
 }
 
@@ -250,7 +254,7 @@ static int on_have(struct feed *f, const uint8_t *frame)
     int error = 0;
     for (struct have_row row; error == 0 && rd_left(&r) > 0;) {
         read_have_row(&r, &row);
-        error = r.bad ? -EBADMSG : peer_has(f, &row);
+        error = r.bad ? -EBADMSG : peer_has(f, &row, true);
     }
     return error;
 }
@@ -282,6 +286,7 @@ static int obey(struct feeds *fs, const uint8_t *frame)
 {
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
+    fs->news++;
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
@@ -386,7 +391,7 @@ static int put_segment(struct feed *f, const struct history_segment *s)
         return r;
     }
     f->credit -= (int64_t)((size_t)n + s->len);
-    return peer_has(f, &row);
+    return peer_has(f, &row, false);
 }
 
 static bool feed_row(void *arg, const struct history_row *row)
@@ -438,10 +443,33 @@ bool feeds_pump(struct feeds *fs)
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
         again |= feed_some(f);
     }
+    fs->news += stored != fs->stored;
     fs->stored = stored;
     if (r == 0)
         r = flush(fs);
     if (r < 0)
         hang_up(fs); /* the link process starts over */
     return r == 0 && again && buffer_len(&fs->out) < WAITING_MAX;
+}
+
+/* ---- what is known of the peers ---- */
+
+enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry)
+{
+    enum trace_state best = TRACE_NO_LINK;
+    for (size_t i = 0; i < FEEDS_MAX; i++) {
+        const struct feed *f = &fs->feed[i];
+        if (f->number == 0 || f->peer != host)
+            continue;
+        const struct have_entry *e = have_find(&f->theirs, entry->origin, entry->epoch, entry->room);
+        if (e && e->durable >= entry->seq)
+            return TRACE_HAS;
+        best = TRACE_NOT_YET;
+    }
+    return best;
+}
+
+uint64_t feeds_news(const struct feeds *fs)
+{
+    return fs->news;
 }

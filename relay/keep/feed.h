@@ -23,4 +23,11 @@ void feeds_close(struct feeds *fs);
  * Returns  true when there is more to do at once */
 bool feeds_pump(struct feeds *fs);
 
+/* feeds_peer_has -- has that host this entry (seq) of its stream on disk?  By its own words alone: what was only sent to
+ * it does not count. */
+enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry);
+
+/* feeds_news -- a number that moves whenever feeds_peer_has() or the store may have another answer than before. */
+uint64_t feeds_news(const struct feeds *fs);
+
 #endif

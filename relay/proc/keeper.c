@@ -24,6 +24,7 @@ struct keeper {
     struct answers *answers;
     struct feeds *feeds;
     int state_dir, runtime_dir;
+    uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
 };
 
@@ -111,11 +112,12 @@ static void open_all(struct keeper *k)
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
-        answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
+    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0)
         cannot("out of memory");
     if (feeds_open(&k->feeds, k->h, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
+    if (answers_open(&k->answers, &p->st, k->h, k->feeds, &p->loop, rendezvous) < 0)
+        cannot("out of memory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)
             cannot("the store cannot be read; see: relay doctor");
@@ -133,6 +135,9 @@ int keeper_main(const struct proc_args *args)
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);
+        if (k->news != feeds_news(k->feeds))
+            answers_go_on(k->answers);
+        k->news = feeds_news(k->feeds);
         if (more)
             loop_wait(&k->proc.loop, 0);
         else
@@ -140,8 +145,8 @@ int keeper_main(const struct proc_args *args)
     }
     while (!k->failing && commit(k)) /* what was taken in last */
         ;
-    feeds_close(k->feeds);
     answers_close(k->answers);
+    feeds_close(k->feeds);
     commit_close(k->commit);
     history_close(k->h);
     identity_free(k->id);
