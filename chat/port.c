@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -416,11 +417,18 @@ static bool consider(struct port *p, const uint8_t *f)
     }
 }
 
+/* is_busy -- the end of an answer that was none: the relay has too many others to give. */
+static bool is_busy(const uint8_t *f)
+{
+    struct end end;
+    return frame_type(f) == FRAME_END && read_end(f, &end) == 0 && end.reason == REASON_BUSY;
+}
+
 /* next_fetched -- from the history that is coming in. */
 static int next_fetched(struct port *p, const uint8_t **f)
 {
     for (;;) {
-        int r = stream_next(&p->answer, f);
+        int r = p->answer.fd < 0 ? 0 : stream_next(&p->answer, f);
         if (r == 0 && stream_hung_up(p->main.fd)) {
             go_away(p); /* nobody will answer any more */
             return 0;
@@ -434,6 +442,11 @@ static int next_fetched(struct port *p, const uint8_t **f)
             return 0;
         }
         p->fetch_deadline = now_ms() + ANSWER_MS;
+        if (is_busy(*f)) {
+            stream_close(&p->answer);
+            p->fetch_deadline = now_ms() + BUSY_MS;
+            return 0;
+        }
         if (frame_type(*f) == FRAME_END) {
             fetched(p);
             return -EAGAIN;
@@ -704,26 +717,52 @@ uint32_t port_acked(const struct port *p)
     return p->acked;
 }
 
-/* read_answer -- into memory until END.  Returns 1 whole; 0 broken off. */
-static int read_answer(struct port *p, struct buffer *all, struct end *end)
+/* A question on its way. */
+struct asking {
+    uint64_t room, deadline;
+    struct query *q;
+    bool grows;        /* its answer may pause: nothing but its end ends it */
+    struct buffer all; /* the answer so far, if it does not grow: told when it is whole; otherwise told as it comes */
+    bool (*each)(void *arg, const uint8_t *frame);
+    void *arg;
+    struct end *end;
+};
+
+/* patience -- how long to wait for more of an answer, in ms. */
+static int patience(const struct port *p, const struct asking *a)
+{
+    uint64_t now = now_ms();
+    if (!a->grows || !p->answer.opened)
+        return ANSWER_MS;
+    return (int)min_u64(a->deadline > now ? a->deadline - now : 0, INT_MAX);
+}
+
+/* answer_ended -- returns as read_answer(). */
+static int answer_ended(struct port *p, const struct asking *a, const uint8_t *f)
+{
+    if (read_end(f, a->end) < 0)
+        return 0;
+    snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)a->end->text.len, a->end->text.p);
+    a->end->text = text_of(p->end_text);
+    return a->end->reason != REASON_BUSY || now_ms() > a->deadline;
+}
+
+/* read_answer -- until END.  Returns 1 whole; 0 broken off, or the relay is busy: ask again. */
+static int read_answer(struct port *p, struct asking *a)
 {
     const uint8_t *f;
     for (;;) {
         int r = stream_next(&p->answer, &f);
-        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, ANSWER_MS)))
+        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, patience(p, a))))
             return 0;
         if (r == 0)
             continue;
-        if (frame_type(f) != FRAME_END) {
-            if (buffer_add(all, f, frame_stride(f)) < 0)
-                return -ENOMEM;
-            continue;
-        }
-        if (read_end(f, end) < 0)
-            return 0;
-        snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)end->text.len, end->text.p);
-        end->text = text_of(p->end_text);
-        return 1;
+        if (frame_type(f) == FRAME_END)
+            return answer_ended(p, a, f);
+        if (!a->grows && buffer_add(&a->all, f, frame_stride(f)) < 0)
+            return -ENOMEM;
+        if (a->grows && !a->each(a->arg, f))
+            return -ECANCELED;
     }
 }
 
@@ -735,28 +774,42 @@ static int tell(const struct buffer *all, bool (*each)(void *arg, const uint8_t 
     return 0;
 }
 
+/* ask_until -- asked again, from the start, when a relay process died on the way.  Returns 1 or -errno. */
+static int ask_until(struct port *p, struct asking *a)
+{
+    int r = 0;
+    while (r == 0) {
+        a->all.end = 0;
+        *a->end = (struct end){0};
+        r = p->away ? 0 : ask(p, a->room, a->q);
+        if (r == 0 && !p->away)
+            r = read_answer(p, a);
+        stream_close(&p->answer);
+        if (r == 0) {
+            fifo_abandon(p->rendezvous, a->q->fifo);
+            r = now_ms() > a->deadline ? -ETIMEDOUT : wait_some(p, a->end->reason == REASON_BUSY ? BUSY_MS : RETRY_MS);
+        }
+    }
+    return r;
+}
+
 int port_query(struct port *p, const char *name, struct query *q, bool (*each)(void *arg, const uint8_t *frame), void *arg,
                struct end *end)
 {
-    uint64_t deadline = now_ms() + p->o.timeout_ms;
-    uint64_t room = name ? room_id(text_of(name)) : 0;
-    struct buffer all = {0};
-    int r = 0;
-    while (r == 0) {
-        all.end = 0;
-        r = p->away ? 0 : ask(p, room, q);
-        if (r == 0 && !p->away)
-            r = read_answer(p, &all, end);
-        stream_close(&p->answer);
-        if (r == 0) { /* a relay process died on the way: once more, from the start */
-            fifo_abandon(p->rendezvous, q->fifo);
-            r = now_ms() > deadline ? -ETIMEDOUT : wait_some(p, RETRY_MS);
-        }
-    }
+    struct asking a = {name ? room_id(text_of(name)) : 0, now_ms() + p->o.timeout_ms, q, false, {0}, each, arg, end};
+    int r = ask_until(p, &a);
     if (r == 1)
-        r = tell(&all, each, arg);
-    free(all.p);
+        r = tell(&a.all, each, arg);
+    free(a.all.p);
     return r;
+}
+
+int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
+                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end)
+{
+    struct asking a = {room, now_ms() + timeout_ms, q, true, {0}, each, arg, end};
+    int r = ask_until(p, &a);
+    return r == 1 ? 0 : r;
 }
 
 struct text port_user(const struct port *p)

@@ -59,6 +59,13 @@ uint32_t port_acked(const struct port *p);
 int port_query(struct port *p, const char *room, struct query *q, bool (*each)(void *arg, const uint8_t *frame),
                void *arg, struct end *end) MUST_USE;
 
+/* port_follow -- the same for an answer that grows: `each` gets every frame as it comes, and all of them anew when a relay
+ * process died on the way.
+ * room     its number
+ * Returns  as port_query(); -ETIMEDOUT when it has not ended in time */
+int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
+                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end) MUST_USE;
+
 /* Who we are, and what hosts and rooms are called: "" when unknown. */
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
