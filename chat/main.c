@@ -18,6 +18,7 @@ static const char help[] =
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
     "       chat trace ID                       which hosts have a message on disk\n"
+    "       chat trace --probe [HOST]           what the way there takes, step by step\n"
     "\n"
     "  -i, --instance NAME     another relay than the default one\n"
     "  -n N                    messages of history (default 50; send: none)\n"
@@ -43,7 +44,7 @@ static const char help[] =
     "  chat tail -f --json build         follow a room from a script\n"
     "  chat log lobby --since -1h        what was said in the last hour\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -53,7 +54,8 @@ static const struct option longs[] = {
     {"timeout", required_argument, NULL, TIMEOUT}, {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},        {"wait", required_argument, NULL, WAIT},
-    {"ids", no_argument, NULL, IDS},            {NULL, 0, NULL, 0},
+    {"ids", no_argument, NULL, IDS},            {"probe", no_argument, NULL, PROBE},
+    {NULL, 0, NULL, 0},
 };
 
 static const struct verb {
@@ -130,6 +132,9 @@ static int option(struct verb_options *o, int c)
         return set_wait(o, optarg);
     case IDS:
         o->ids = true;
+        return -1;
+    case PROBE:
+        o->probe = true;
         return -1;
     case 'n':
     case AFTER:

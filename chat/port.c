@@ -344,6 +344,8 @@ static int ask(struct port *p, uint64_t room, struct query *q)
     p->answer.fd = fifo_make(p->rendezvous, q->fifo);
     if (p->answer.fd < 0)
         return p->answer.fd;
+    if (q->kind == QUERY_PROBE)
+        q->since = now_us();
     int n = write_query(f, q, room, 0, 0);
     int r = n < 0 ? n : keep(p, f);
     return r < 0 ? r : port_flush(p);
@@ -823,6 +825,14 @@ struct text port_host(const struct port *p, uint64_t origin)
         if (p->host[i].id == origin)
             return text_of(p->host[i].name);
     return text_of("");
+}
+
+uint64_t port_host_called(const struct port *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (strcmp(p->host[i].name, name) == 0)
+            return p->host[i].id;
+    return 0;
 }
 
 uint64_t port_origin(const struct port *p)

@@ -69,6 +69,7 @@ int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout
 /* Who we are, and what hosts and rooms are called: "" when unknown. */
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
+uint64_t port_host_called(const struct port *p, const char *name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);
 struct text port_room_name(const struct port *p, uint64_t room);

@@ -119,6 +119,8 @@ int verb_trace(const struct verb_options *o, int argc, char **argv)
     struct picture pic;
     struct have_row id;
     struct end end = {0};
+    if (o->probe)
+        return verb_probe(o, argc, argv);
     if (argc != 1 || id_from_text(argv[0], &id) < 0) {
         fprintf(stderr, "chat: trace takes the id of one message: chat log --ids ROOM shows them\n");
         return EXIT_USAGE;

@@ -289,6 +289,10 @@ static void on_frame(struct link *l, const uint8_t *frame)
         link_end(l, why);
         return;
     }
+    if ((frame_type(frame) == FRAME_KNOCK || frame_type(frame) == FRAME_ECHO) && h->core.peer[l->peer].phase == LINK_OPEN) {
+        link_knock(l, frame);
+        return;
+    }
     uint8_t before = h->core.peer[l->peer].phase;
     link_heard(&h->core, (unsigned)l->peer, frame, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);

@@ -28,6 +28,7 @@ struct answer {
     struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in */
     struct trace trace; /* QUERY_TRACE */
+    struct probe probe; /* QUERY_PROBE */
     uint32_t count;
     uint8_t more;
     bool whole;
@@ -44,13 +45,13 @@ struct answer {
 struct answers {
     struct state *st;
     struct history *h;
-    const struct feeds *feeds;
+    struct feeds *feeds;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, const struct feeds *fs, struct loop *loop,
+int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
                  int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
@@ -91,6 +92,12 @@ static void append(struct answer *w, const uint8_t *f)
         return;
     }
     w->count++;
+}
+
+static void row_out(struct answer *w, const uint8_t *buf, int n)
+{
+    if (n > 0)
+        append(w, buf);
 }
 
 static void collect(struct answer *w, const uint8_t *f)
@@ -326,13 +333,19 @@ static int traced(struct answer *w)
     return r < 0 ? r : 0;
 }
 
-/* ---- the tables ---- */
+/* ---- QUERY_PROBE ---- */
 
-static void row_out(struct answer *w, const uint8_t *buf, int n)
+static int probed(struct answer *w)
 {
-    if (n > 0)
-        append(w, buf);
+    uint8_t buf[FRAME_MAX];
+    struct hops hops;
+    w->whole = probe_look(&w->probe, &w->q, w->all->feeds, &hops);
+    if (w->whole)
+        row_out(w, buf, write_hops(buf, &hops));
+    return 0;
 }
+
+/* ---- the tables ---- */
 
 static int rooms(struct answer *w)
 {
@@ -432,7 +445,7 @@ static int who(struct answer *w)
 
 static int (*const kinds[])(struct answer *) = {
     [QUERY_CATCHUP] = catchup, [QUERY_NEWEST] = newest, [QUERY_SINCE] = since, [QUERY_WHO] = who, [QUERY_ROOMS] = rooms,
-    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,
+    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,     [QUERY_PROBE] = probed,
 };
 
 static void end_it(struct answer *w, int r)
@@ -502,7 +515,7 @@ static int open_fifo(struct answers *a, const struct query *q)
 
 static bool waits(const struct query *q)
 {
-    return q->kind == QUERY_TRACE && q->limit > 0;
+    return (q->kind == QUERY_TRACE && q->limit > 0) || q->kind == QUERY_PROBE;
 }
 
 /* too_many -- why this one is not answered now, or NULL. */

@@ -18,7 +18,7 @@ enum {
 struct answers;
 
 /* answers_open -- returns 0 or -ENOMEM. */
-int answers_open(struct answers **a, struct state *st, struct history *h, const struct feeds *fs, struct loop *loop,
+int answers_open(struct answers **a, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
                  int rendezvous) MUST_USE;
 void answers_close(struct answers *a);
 

@@ -21,6 +21,7 @@ enum {
     FEEDS_MAX = 64,
     ROWS = 16,              /* of the store in one go for one feed */
     WAITING_MAX = 1 << 20,  /* bytes for the link before more is read from the store */
+    KNOCKS = 64,            /* echoes that are remembered */
     STREAMS_MIN = 256,
     STREAMS_MAX = 1 << 18,  /* of a peer's that are remembered: what it says it has beyond is sent once more */
 };
@@ -48,6 +49,8 @@ struct feeds {
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
     uint64_t news;   /* feeds_news() */
+    uint64_t knocks;            /* the last number given */
+    struct echo echo[KNOCKS]; /* by number */
     uint8_t *in_buf;
 };
 
@@ -286,7 +289,12 @@ static int obey(struct feeds *fs, const uint8_t *frame)
 {
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
+    struct echo e;
     fs->news++;
+    if (frame_type(frame) == FRAME_ECHO && read_echo(frame, &e) == 0) {
+        fs->echo[e.number % KNOCKS] = e;
+        return 0;
+    }
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
@@ -472,4 +480,20 @@ enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const str
 uint64_t feeds_news(const struct feeds *fs)
 {
     return fs->news;
+}
+
+uint64_t feeds_knock(struct feeds *fs, uint64_t host)
+{
+    uint8_t frame[FRAME_MAX];
+    if (fs->line.fd < 0)
+        return 0;
+    int n = write_knock(frame, ++fs->knocks, host);
+    ASSERT(n > 0);
+    return buffer_add(&fs->out, frame, (size_t)n) < 0 ? 0 : fs->knocks;
+}
+
+bool feeds_echo(const struct feeds *fs, uint64_t number, struct echo *e)
+{
+    *e = fs->echo[number % KNOCKS];
+    return e->number == number;
 }

@@ -27,7 +27,14 @@ bool feeds_pump(struct feeds *fs);
  * it does not count. */
 enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry);
 
-/* feeds_news -- a number that moves whenever feeds_peer_has() or the store may have another answer than before. */
+/* feeds_knock -- ask the link process to knock at that host.
+ * Returns  the number of this knock, 0 when there is no link process to ask */
+uint64_t feeds_knock(struct feeds *fs, uint64_t host) MUST_USE;
+
+/* feeds_echo -- what came of it.  Returns false: nothing yet */
+bool feeds_echo(const struct feeds *fs, uint64_t number, struct echo *e) MUST_USE;
+
+/* feeds_news -- a number that moves whenever feeds_peer_has(), feeds_echo() or the store may have another answer than before. */
 uint64_t feeds_news(const struct feeds *fs);
 
 #endif

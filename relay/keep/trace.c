@@ -1,6 +1,8 @@
 /* trace.c -- the store, and what the peers said, put together for one entry. */
 #include "keep/trace.h"
 
+#include "base/sys.h"
+
 struct telling {
     struct trace *t;
     void (*row)(void *arg, const uint8_t *frame);
@@ -78,4 +80,18 @@ int trace_look(struct trace *t, const struct segment *seg, struct history *h, co
         have += look_at(&to, seg, &seg->link[i], host, fs, here);
     }
     return here && have >= min_u64(t->wanted, others);
+}
+
+bool probe_look(struct probe *p, const struct query *q, struct feeds *fs, struct hops *hops)
+{
+    struct echo e = {0};
+    if (p->kept_us == 0) {
+        p->kept_us = now_us();
+        p->knock = q->key.origin ? feeds_knock(fs, q->key.origin) : 0;
+    }
+    if (p->knock != 0 && !feeds_echo(fs, p->knock, &e))
+        return false;
+    *hops = (struct hops){{[HOP_SENT] = q->since, [HOP_WORKER] = q->until, [HOP_KEEPER] = p->kept_us,
+                           [HOP_LINK] = e.sent_us, [HOP_ECHO] = e.back_us, [HOP_BACK] = now_us()}};
+    return true;
 }

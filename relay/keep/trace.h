@@ -26,4 +26,12 @@ struct trace {
 int trace_look(struct trace *t, const struct segment *seg, struct history *h, const struct feeds *fs,
                void (*row)(void *arg, const uint8_t *frame), void *arg) MUST_USE;
 
+/* Zeroed: it came just now. */
+struct probe {
+    uint64_t kept_us, knock;
+};
+
+/* probe_look -- send it on the first time, then see whether it is back.  Returns true when hops is filled. */
+bool probe_look(struct probe *p, const struct query *q, struct feeds *fs, struct hops *hops) MUST_USE;
+
 #endif
