@@ -53,7 +53,10 @@ struct port {
     struct finder finder;
     int rendezvous;
     struct mq queue;
-    struct stream main, answer;
+    struct stream main, answer, watch;
+    struct query watch_query;
+    uint64_t watch_room;
+    bool watching;
     size_t fetching; /* room + 1 whose history comes through `answer` */
     struct query fetch_query;
     uint64_t fetch_deadline;
@@ -159,6 +162,7 @@ static void go_away(struct port *p)
         return;
     stream_close(&p->main);
     stream_close(&p->answer);
+    stream_close(&p->watch);
     p->fetching = 0;
     p->away = true;
     p->away_since = now_ms();
@@ -315,6 +319,8 @@ static void only_said(struct port *p)
     p->sent = 0;
 }
 
+static void watch(struct port *p);
+
 static int come_back(struct port *p)
 {
     int r = find(p);
@@ -332,18 +338,20 @@ static int come_back(struct port *p)
     for (size_t i = 0; i < p->n_rooms; i++)
         if (p->room[i].wanted && (r = change_room(p, FRAME_JOIN, &p->room[i], true)) < 0)
             return r;
+    if (p->watching)
+        watch(p);
     return port_flush(p);
 }
 
 /* ---- history ---- */
 
-static int ask(struct port *p, uint64_t room, struct query *q)
+static int ask(struct port *p, struct stream *into, uint64_t room, struct query *q)
 {
     uint8_t f[FRAME_MAX];
-    stream_close(&p->answer);
-    p->answer.fd = fifo_make(p->rendezvous, q->fifo);
-    if (p->answer.fd < 0)
-        return p->answer.fd;
+    stream_close(into);
+    into->fd = fifo_make(p->rendezvous, q->fifo);
+    if (into->fd < 0)
+        return into->fd;
     if (q->kind == QUERY_PROBE)
         q->since = now_us();
     int n = write_query(f, q, room, 0, 0);
@@ -357,7 +365,7 @@ static int fetch(struct port *p, const struct room *r, uint64_t joined_at)
     p->fetch_query = q;
     p->fetching = (size_t)(r - p->room) + 1;
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    return ask(p, r->id, &p->fetch_query);
+    return ask(p, &p->answer, r->id, &p->fetch_query);
 }
 
 static void fetched(struct port *p)
@@ -374,7 +382,7 @@ static void again(struct port *p)
     struct query q = p->fetch_query;
     fifo_abandon(p->rendezvous, q.fifo);
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    if (ask(p, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
+    if (ask(p, &p->answer, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
         go_away(p);
 }
 
@@ -590,7 +598,7 @@ static void explain(const struct port *p, int r, char *why, size_t size)
 int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
 {
     struct port *p = calloc(1, sizeof *p);
-    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0)
+    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0 || stream_init(&p->watch) < 0)
         return -ENOMEM;
     (void)signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_DUMPABLE, 0); /* the session's secret */
@@ -634,10 +642,12 @@ void port_close(struct port *p)
         n = 0; /* the relay will notice by itself */
     close_fd(&p->main.fd);
     close_fd(&p->answer.fd);
+    close_fd(&p->watch.fd);
     close_fd(&p->rendezvous);
     mq_shut(&p->queue);
     free(p->main.buf);
     free(p->answer.buf);
+    free(p->watch.buf);
     free(p->unacked.p);
     free(p->pending.p);
     free(p->room);
@@ -783,7 +793,7 @@ static int ask_until(struct port *p, struct asking *a)
     while (r == 0) {
         a->all.end = 0;
         *a->end = (struct end){0};
-        r = p->away ? 0 : ask(p, a->room, a->q);
+        r = p->away ? 0 : ask(p, &p->answer, a->room, a->q);
         if (r == 0 && !p->away)
             r = read_answer(p, a);
         stream_close(&p->answer);
@@ -814,6 +824,48 @@ int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout
     return r == 1 ? 0 : r;
 }
 
+/* ---- the watch ---- */
+
+static void unwatch(struct port *p)
+{
+    if (p->watch.fd >= 0 && !p->watch.opened)
+        fifo_abandon(p->rendezvous, p->watch_query.fifo);
+    stream_close(&p->watch);
+    p->watching = false;
+}
+
+static void watch(struct port *p)
+{
+    if (ask(p, &p->watch, p->watch_room, &p->watch_query) < 0)
+        unwatch(p);
+}
+
+void port_watch(struct port *p, const struct have_row *id)
+{
+    unwatch(p);
+    p->watch_query = (struct query){
+        .kind = QUERY_TRACE, .limit = UINT32_MAX, .key = {.origin = id->origin, .epoch = id->epoch, .seq = id->seq}};
+    p->watch_room = id->room;
+    p->watching = true;
+    if (!p->away)
+        watch(p);
+}
+
+bool port_watched(struct port *p, const uint8_t **f)
+{
+    int r = p->watching && p->watch.fd >= 0 ? stream_next(&p->watch, f) : 0;
+    if (r < 0) /* the keeper died: once more, from the start */
+        watch(p);
+    if (r == 1 && frame_type(*f) == FRAME_END)
+        unwatch(p);
+    return r == 1;
+}
+
+int port_watch_fd(const struct port *p)
+{
+    return p->watching ? p->watch.fd : -1;
+}
+
 struct text port_user(const struct port *p)
 {
     return text_of(p->user);
@@ -825,6 +877,11 @@ struct text port_host(const struct port *p, uint64_t origin)
         if (p->host[i].id == origin)
             return text_of(p->host[i].name);
     return text_of("");
+}
+
+bool port_has_others(const struct port *p)
+{
+    return p->n_hosts > 1;
 }
 
 uint64_t port_host_called(const struct port *p, const char *name)

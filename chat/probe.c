@@ -41,12 +41,13 @@ static bool on_hops(void *arg, const uint8_t *f)
     return true;
 }
 
-static void print_step(const char *mechanism, const char *way, uint64_t us, bool json)
+static void print_step(const struct step *s, uint64_t us, bool json)
 {
     if (json)
-        printf("{\"v\":1,\"type\":\"hop\",\"mechanism\":\"%s\",\"way\":\"%s\",\"us\":%llu}\n", mechanism, way, (unsigned long long)us);
+        printf("{\"v\":1,\"type\":\"hop\",\"mechanism\":\"%s\",\"way\":\"%s\",\"us\":%llu}\n", s->mechanism, s->way,
+               (unsigned long long)us);
     else
-        printf("%-25s %-28s %8llu us\n", mechanism, way, (unsigned long long)us);
+        printf("%-25s %-28s %8llu us\n", s->mechanism, s->way, (unsigned long long)us);
 }
 
 static int print(const struct way *way, const char *host, bool json)
@@ -59,9 +60,13 @@ static int print(const struct way *way, const char *host, bool json)
             fprintf(stderr, "chat: there is no link to %s now; see: relay status\n", host);
             return EXIT_NO;
         }
-        print_step(s->mechanism, s->way, way->at_us[s->to] - way->at_us[s->from], json);
+        print_step(s, way->at_us[s->to] - way->at_us[s->from], json);
     }
-    print_step("all of it", "", way->at_us[HOPS] - way->at_us[HOP_SENT], json);
+    uint64_t all_us = way->at_us[HOPS] - way->at_us[HOP_SENT];
+    if (json)
+        printf("{\"v\":1,\"type\":\"probe\",\"us\":%llu}\n", (unsigned long long)all_us);
+    else
+        printf("%-54s %8llu us\n", "all of it", (unsigned long long)all_us);
     return EXIT_OK;
 }
 
@@ -90,10 +95,14 @@ int verb_probe(const struct verb_options *o, int argc, char **argv)
     int r = open_port(&p, o, true);
     if (r != 0)
         return r;
-    uint64_t to = *host ? port_host_called(p, host) : 0;
-    bool known = !*host || (to != 0 && to != port_origin(p));
+    uint64_t to = *host ? port_host_called(p, host) : port_origin(p);
+    bool known = to != 0;
+    if (to == port_origin(p)) {
+        host = "";
+        to = 0;
+    }
     if (!known)
-        fprintf(stderr, "chat: no other host of that name is known here; see: relay status\n");
+        fprintf(stderr, "chat: no host of that name is known here; see: relay status\n");
     r = known ? ask(p, to, &way) : EXIT_NO;
     port_close(p);
     if (r == EXIT_TIMEOUT)

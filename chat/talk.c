@@ -3,10 +3,12 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "marks.h"
 #include "screen.h"
 #include "view.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ static struct {
     char room[ROOM_NAME_MAX + 1];
     char joined[16][ROOM_NAME_MAX + 1];
     size_t n_joined;
+    struct marks marks;
     bool quit;
     int code;
 } talking;
@@ -41,8 +44,9 @@ static void tell(const char *sentence)
 
 static void show_prompt(void)
 {
-    char prompt[ROOM_NAME_MAX + 8];
-    snprintf(prompt, sizeof prompt, "#%s> ", talking.room);
+    char prompt[ROOM_NAME_MAX + 24];
+    const char *mark = marks_text(&talking.marks, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+    snprintf(prompt, sizeof prompt, "#%s%s%s> ", talking.room, *mark ? " " : "", mark);
     screen_prompt(prompt);
 }
 
@@ -81,6 +85,7 @@ static void join(const char *typed)
         went_wrong(port_join(talking.port, room, talking.o->n, 0));
     }
     snprintf(talking.room, sizeof talking.room, "%s", room);
+    marks_forget(&talking.marks);
     show_prompt();
 }
 
@@ -101,6 +106,7 @@ static void leave(const char *typed)
         join("lobby");
     else
         snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
+    marks_forget(&talking.marks);
     show_prompt();
 }
 
@@ -231,9 +237,12 @@ static int show(void)
     int r;
     while ((r = port_next(talking.port, &f)) == 1) {
         const char *line = view_frame(talking.view, f);
+        marks_see(&talking.marks, talking.port, f);
         if (*line)
             screen_print(line);
     }
+    if (marks_update(&talking.marks, talking.port))
+        show_prompt();
     return r;
 }
 

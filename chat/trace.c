@@ -2,7 +2,6 @@
 #include "trace.h"
 
 #include "base/sys.h"
-#include "render.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -12,42 +11,33 @@
 #include <time.h>
 
 enum {
-    HOSTS_MAX = 256,
     SINCE_SLACK_MS = 60 * 1000, /* the clock may have been set back while we sent */
     SAID_IDS_MAX = 10000,
 };
 
-struct known {
-    uint64_t host;
-    uint8_t state;
-    uint64_t since_ms;
-    char name[RENDER_SIZE(HOST_NAME_MAX_LEN)];
-};
-
-/* What is known of the hosts so far: this one first, a row of each. */
-struct picture {
-    struct known host[HOSTS_MAX];
-    size_t n;
-};
-
-static bool on_row(void *arg, const uint8_t *f)
+void trace_take(struct trace_picture *pic, const uint8_t *f)
 {
-    struct picture *pic = arg;
     struct trace_row row;
     size_t i = 0;
     if (frame_type(f) != FRAME_TRACE || read_trace_row(f, &row) < 0)
-        return true;
+        return;
     while (i < pic->n && pic->host[i].host != frame_origin(f))
         i++;
-    if (i == HOSTS_MAX)
-        return true;
+    if (i == TRACE_HOSTS_MAX)
+        return;
     pic->n += i == pic->n;
-    pic->host[i] = (struct known){.host = frame_origin(f), .state = row.state, .since_ms = row.since_ms};
-    render_name(row.host, pic->host[i].name, sizeof pic->host[i].name);
+    struct trace_host *h = &pic->host[i];
+    *h = (struct trace_host){.host = frame_origin(f), .state = row.state, .since_ms = row.since_ms};
+    render_name(row.host, h->name, sizeof h->name);
+}
+
+static bool on_row(void *arg, const uint8_t *f)
+{
+    trace_take(arg, f);
     return true;
 }
 
-static int look(struct port *p, const struct have_row *id, uint32_t wanted, unsigned timeout_ms, struct picture *pic,
+static int look(struct port *p, const struct have_row *id, uint32_t wanted, unsigned timeout_ms, struct trace_picture *pic,
                 struct end *end)
 {
     struct query q = {.kind = QUERY_TRACE, .limit = wanted, .key = {.origin = id->origin, .epoch = id->epoch, .seq = id->seq}};
@@ -55,11 +45,11 @@ static int look(struct port *p, const struct have_row *id, uint32_t wanted, unsi
     return port_follow(p, id->room, &q, timeout_ms, on_row, pic, end);
 }
 
-static size_t n_with(const struct picture *pic, uint8_t state)
+size_t trace_have(const struct trace_picture *pic)
 {
     size_t n = 0;
     for (size_t i = 0; i < pic->n; i++)
-        n += pic->host[i].state == state;
+        n += pic->host[i].state == TRACE_HAS;
     return n;
 }
 
@@ -75,7 +65,7 @@ static void clock_time(uint64_t ms, char *to, size_t size)
         snprintf(to, size, "?");
 }
 
-static void in_words(const struct known *k, char *to, size_t size)
+static void in_words(const struct trace_host *k, char *to, size_t size)
 {
     char at[32];
     clock_time(k->since_ms, at, sizeof at);
@@ -87,7 +77,7 @@ static void in_words(const struct known *k, char *to, size_t size)
                                                              : "no link");
 }
 
-static void print_json(const struct known *k)
+static void print_json(const struct trace_host *k)
 {
     static const char *const states[] = {[TRACE_HAS] = "durable", [TRACE_NOT_YET] = "pending", [TRACE_NO_LINK] = "unreachable"};
     json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "type", "trace", "host", k->name, "state", states[k->state]);
@@ -99,7 +89,7 @@ static void print_json(const struct known *k)
     json_decref(o);
 }
 
-static void print(const struct picture *pic, bool json)
+static void print(const struct trace_picture *pic, bool json)
 {
     char words[64];
     for (size_t i = 0; i < pic->n; i++) {
@@ -116,7 +106,7 @@ static void print(const struct picture *pic, bool json)
 int verb_trace(const struct verb_options *o, int argc, char **argv)
 {
     struct port *p;
-    struct picture pic;
+    struct trace_picture pic;
     struct have_row id;
     struct end end = {0};
     if (o->probe)
@@ -137,7 +127,7 @@ int verb_trace(const struct verb_options *o, int argc, char **argv)
         return EXIT_STORE;
     }
     print(&pic, o->json);
-    if (n_with(&pic, TRACE_HAS) > 0)
+    if (trace_have(&pic) > 0)
         return EXIT_OK;
     fprintf(stderr, "chat: no host that can be asked has this message\n");
     return EXIT_NO;
@@ -145,7 +135,7 @@ int verb_trace(const struct verb_options *o, int argc, char **argv)
 
 /* ---- chat send --wait, --id ---- */
 
-static void missing(const struct picture *pic, char *to, size_t size)
+static void missing(const struct trace_picture *pic, char *to, size_t size)
 {
     size_t len = 0;
     char words[64];
@@ -160,7 +150,7 @@ static void missing(const struct picture *pic, char *to, size_t size)
 
 int trace_wait(struct port *p, const struct have_row *id, enum trace_wait wait, unsigned timeout_ms)
 {
-    struct picture pic;
+    struct trace_picture pic;
     struct end end = {0};
     char who[2048];
     int r = look(p, id, wait == TRACE_WAIT_HOST ? 1 : UINT32_MAX, timeout_ms, &pic, &end);

@@ -4,6 +4,23 @@
 
 #include "id.h"
 #include "port.h"
+#include "render.h"
+
+enum { TRACE_HOSTS_MAX = 256 };
+
+/* What is known so far of who has a message: this host first, then the others. */
+struct trace_picture {
+    struct trace_host {
+        uint64_t host, since_ms;
+        uint8_t state; /* enum trace_state */
+        char name[RENDER_SIZE(HOST_NAME_MAX_LEN)];
+    } host[TRACE_HOSTS_MAX];
+    size_t n;
+};
+
+/* trace_take -- a frame of an answer: what it says of one host.  trace_have -- how many have it. */
+void trace_take(struct trace_picture *pic, const uint8_t *frame);
+size_t trace_have(const struct trace_picture *pic);
 
 enum trace_wait {
     TRACE_WAIT_NOT,

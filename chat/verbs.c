@@ -72,10 +72,10 @@ int refused_code(const uint8_t *f)
 
 int wait_for_frames(struct port *p, int other_fd, int max_ms)
 {
-    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}, {port_watch_fd(p), POLLIN, 0}};
     int wait = port_wait_ms(p);
     wait = wait >= 0 && (max_ms < 0 || wait < max_ms) ? wait : max_ms;
-    return poll(fds, 2, wait) > 0 && fds[1].revents != 0;
+    return poll(fds, ARRAY_LEN(fds), wait) > 0 && fds[1].revents != 0;
 }
 
 static int take_room(int argc, char **argv, char *room)

@@ -127,3 +127,65 @@ traced() {
     wait $sending
     converge lobby 1 alpha beta
 }
+
+screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
+shows() { screen "$1" | grep -qF -- "$2"; }
+keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
+
+@test "the prompt marks the newest own message: here, on another host, on all; what is being typed stays" {
+    hosts alpha beta gamma
+    tmux -S "$dir/tmux" new-session -d -s one -x 80 -y 24 "HOME=$dir/alpha chat -i alpha"
+    until_true 5 shows one '#lobby>'
+    keys one 'alone' Enter
+    until_true 5 shows one ': alone'
+    ! shows one '✓'
+    link alpha beta
+    link alpha gamma
+    keys one 'for all' Enter
+    until_true 5 shows one '#lobby ✓✓✓>'
+    freeze gamma
+    keys one 'not yet on gamma' Enter
+    until_true 5 shows one '#lobby ✓✓·>'
+    freeze beta
+    keys one 'on none' Enter
+    until_true 5 shows one '#lobby ✓··>'
+    keys one 'half a li'
+    until_true 5 shows one '#lobby ✓··> half a li'
+    thaw beta
+    until_true 10 shows one '#lobby ✓✓·> half a li'
+    keys one 'ne' Enter # the newer one is marked from now on
+    until_true 5 shows one ': half a line'
+    until_true 10 shows one '#lobby ✓✓·>'
+    kill -9 "$(process_of alpha keeper)"
+    thaw gamma
+    until_true 10 shows one '#lobby ✓✓✓>'
+    keys one '/join build' Enter
+    until_true 5 shows one '#build>'
+}
+
+@test "--probe: each step of the way, through this host and to another" {
+    hosts alpha beta
+    run on alpha chat trace --probe
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 4 ]
+    [[ ${lines[0]} == "message queue "*us && ${lines[1]} == "semaphore, shared memory "*us && ${lines[2]} == "FIFO "*us ]]
+    link alpha beta
+    run on alpha chat trace --probe beta
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 7 ]
+    [[ $output == *$'\nTLS over TCP '*us$'\n'* ]]
+    on alpha chat trace --probe --json beta | awk -F'"us":' '{us[NR] = $2 + 0; if (us[NR] <= 0) exit 1; sum += us[NR]}
+        END {exit !(NR == 7 && us[7] < 5000000 && sum - us[7] == us[7])}'
+    kill -STOP "$(sed -n 's/^pid //p' "$dir/run/beta/generation")" "$(process_of beta link)"
+    run on alpha chat trace --probe beta
+    [ "$status" -ne 0 ]
+    [[ $output == *"beta does not answer"* || $output == *"no link to beta"* ]]
+    kill -CONT "$(process_of beta link)" "$(sed -n 's/^pid //p' "$dir/run/beta/generation")"
+    on beta relay stop
+    until_true 10 apart alpha beta
+    run on alpha chat trace --probe beta
+    [ "$status" -eq 1 ]
+    [[ $output == *"no link to beta now"* ]]
+    run on alpha chat trace --probe nowhere
+    [[ "$status" -eq 1 && ${#lines[@]} -eq 1 && $output == *"no host of that name"* ]]
+}
