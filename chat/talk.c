@@ -44,10 +44,11 @@ static void tell(const char *sentence)
 
 static void show_prompt(void)
 {
-    char prompt[ROOM_NAME_MAX + 24];
+    char plain[ROOM_NAME_MAX + 8], prompt[ROOM_NAME_MAX + 24];
     const char *mark = marks_text(&talking.marks, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+    snprintf(plain, sizeof plain, "#%s> ", talking.room);
     snprintf(prompt, sizeof prompt, "#%s%s%s> ", talking.room, *mark ? " " : "", mark);
-    screen_prompt(prompt);
+    screen_prompt(prompt, plain); /* a mark beside the text of the next message would be taken for its own */
 }
 
 static void went_wrong(int r)
@@ -227,6 +228,8 @@ static void on_line(char *line)
         command(line);
     else if (*line)
         say(line + (line[0] == '/'), false);
+    if (talking.marks.shown && !talking.quit)
+        show_prompt();
     free(line);
 }
 

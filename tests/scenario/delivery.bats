@@ -159,6 +159,11 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     kill -9 "$(process_of alpha keeper)"
     thaw gamma
     until_true 10 shows one '#lobby ✓✓✓>'
+    ! shows one '✓> half' # of a line that is done the mark is gone
+    ! shows one '·> half'
+    keys one '/who' Enter
+    until_true 5 shows one '#lobby> /who'
+    until_true 5 shows one '#lobby ✓✓✓>'
     keys one '/join build' Enter
     until_true 5 shows one '#build>'
 }
