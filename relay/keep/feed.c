@@ -29,6 +29,7 @@ enum {
 struct feed {
     struct feeds *all;
     uint64_t number, peer, epoch; /* the peer's host and run; number 0: no such feed */
+    uint64_t said;                /* entries of our own that it said it has */
     uint64_t cursor;              /* segments with pos before this are dealt with */
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
@@ -42,6 +43,9 @@ struct feeds {
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
+    void (*on_said)(void *arg, uint64_t host, uint64_t entries);
+    void *said_arg;
+    uint64_t self; /* whose entries on_said() counts */
     int runtime;
     struct loop_source listener, line;
     struct wire in;
@@ -152,6 +156,13 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
     return 0;
 }
 
+void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg)
+{
+    fs->self = self;
+    fs->on_said = said;
+    fs->said_arg = arg;
+}
+
 void feeds_close(struct feeds *fs)
 {
     hang_up(fs);
@@ -246,9 +257,19 @@ static int peer_has(struct feed *f, const struct have_row *row, bool said)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
-    if (said && row->seq != HAVE_ENOUGH)
-        e->durable = max_u64(e->durable, row->seq);
+    if (!said || row->seq == HAVE_ENOUGH || row->seq <= e->durable)
+        return 0;
+    if (row->origin == f->all->self)
+        f->said += row->seq - e->durable;
+    e->durable = row->seq;
     return 0;
+}
+
+/* tell_said -- not before it told all of its vector. */
+static void tell_said(const struct feed *f)
+{
+    if (f->going && f->all->on_said)
+        f->all->on_said(f->all->said_arg, f->peer, f->said);
 }
 
 static int on_have(struct feed *f, const uint8_t *frame)
@@ -259,6 +280,7 @@ static int on_have(struct feed *f, const uint8_t *frame)
         read_have_row(&r, &row);
         error = r.bad ? -EBADMSG : peer_has(f, &row, true);
     }
+    tell_said(f);
     return error;
 }
 
@@ -282,6 +304,7 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     history_durable(fs->h, &f->cursor, &ring);
     f->credit = credit;
     f->going = f->more = true;
+    tell_said(f);
     return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
 }
 

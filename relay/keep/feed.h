@@ -19,6 +19,9 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
                void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
+/* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */
+void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg);
+
 /* feeds_pump -- take orders, then send what is new, up to what the socket and the peers' credit take.
  * Returns  true when there is more to do at once */
 bool feeds_pump(struct feeds *fs);
