@@ -69,10 +69,26 @@ uint32_t port_acked(const struct port *p);
 int port_query(struct port *p, const char *room, struct query *q, bool (*each)(void *arg, const uint8_t *frame),
                void *arg, struct end *end) MUST_USE;
 
+/* port_follow -- the same for an answer that grows: `each` gets every frame as it comes, and all of them anew when a relay
+ * process died on the way.
+ * room     its number
+ * Returns  as port_query(); -ETIMEDOUT when it has not ended in time */
+int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
+                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end) MUST_USE;
+
+/* port_watch -- from now on hear which hosts have this message, and of no other any more.  port_watched -- is there a
+ * frame about it: TRACE, and END when all have it or nobody can say?  Valid until the next call.  port_watch_fd -- to
+ * poll for reading, -1: none. */
+void port_watch(struct port *p, const struct have_row *id);
+bool port_watched(struct port *p, const uint8_t **frame);
+int port_watch_fd(const struct port *p);
+
 /* Who we are, and what hosts and rooms are called: "" when unknown.  port_call: from the name it has everywhere, into
  * CALLED_MAX + 1 bytes. */
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
+bool port_has_others(const struct port *p); /* other hosts than this one */
+uint64_t port_host_called(const struct port *p, const char *name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);
 bool port_knows_host(const struct port *p, struct text name);

@@ -3,10 +3,12 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "marks.h"
 #include "screen.h"
 #include "view.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +32,7 @@ static struct {
     size_t n_joined;
     char ignored[IGNORED_MAX][CALLED_MAX + 1]; /* "@user@host" */
     size_t n_ignored;
+    struct marks marks;
     bool quit;
     int code;
 } talking;
@@ -50,9 +53,12 @@ static void tell(const char *sentence)
 
 static void show_prompt(void)
 {
-    char prompt[CALLED_MAX + 8];
-    snprintf(prompt, sizeof prompt, *talking.room == '@' ? "%s> " : "#%s> ", talking.room);
-    screen_prompt(prompt);
+    char plain[CALLED_MAX + 8], prompt[CALLED_MAX + 24];
+    const char *sign = *talking.room == '@' ? "" : "#";
+    const char *mark = marks_text(&talking.marks, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+    snprintf(plain, sizeof plain, "%s%s> ", sign, talking.room);
+    snprintf(prompt, sizeof prompt, "%s%s%s%s> ", sign, talking.room, *mark ? " " : "", mark);
+    screen_prompt(prompt, plain); /* a mark beside the text of the next message would be taken for its own */
 }
 
 static void went_wrong(int r)
@@ -156,6 +162,7 @@ static void join(const char *typed)
         went_wrong(port_join(talking.port, room, talking.o->n, 0));
     }
     snprintf(talking.room, sizeof talking.room, "%s", room);
+    marks_forget(&talking.marks);
     show_prompt();
 }
 
@@ -186,6 +193,7 @@ static void leave(const char *typed)
         if (strcmp(talking.joined[i], room) != 0)
             memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
     talking.n_joined = kept;
+    marks_forget(&talking.marks);
     go_back();
 }
 
@@ -331,6 +339,8 @@ static void on_line(char *line)
         command(line);
     else if (*line)
         say_to(talking.room, line + (line[0] == '/'), false);
+    if (talking.marks.shown && !talking.quit)
+        show_prompt();
     free(line);
 }
 
@@ -343,9 +353,12 @@ static int show(void)
         if (is_ignored(f))
             continue;
         const char *line = view_frame(talking.view, f);
+        marks_see(&talking.marks, talking.port, f);
         if (*line)
             screen_print(line);
     }
+    if (marks_update(&talking.marks, talking.port))
+        show_prompt();
     return r;
 }
 

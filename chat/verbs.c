@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "trace.h"
 #include "view.h"
 
 #include <errno.h>
@@ -118,10 +119,10 @@ int refused_code(const uint8_t *f)
 
 int wait_for_frames(struct port *p, int other_fd, int max_ms)
 {
-    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}, {port_watch_fd(p), POLLIN, 0}};
     int wait = port_wait_ms(p);
     wait = wait >= 0 && (max_ms < 0 || wait < max_ms) ? wait : max_ms;
-    return poll(fds, 2, wait) > 0 && fds[1].revents != 0;
+    return poll(fds, ARRAY_LEN(fds), wait) > 0 && fds[1].revents != 0;
 }
 
 static int take_room(int argc, char **argv, char *room)
@@ -217,7 +218,8 @@ static size_t piece(struct text t, bool by_line)
     return nl ? (size_t)(nl - t.p) + 1 : text_utf8_cut(t, TEXT_MESSAGE_MAX);
 }
 
-static int say_all(struct port *p, const char *room, struct text t, bool by_line)
+/* say_all -- last: filled with the number of the last part. */
+static int say_all(struct port *p, const char *room, struct text t, bool by_line, uint32_t *last)
 {
     for (size_t n; t.len > 0; t.p += n, t.len -= n) {
         n = piece(t, by_line);
@@ -227,6 +229,8 @@ static int say_all(struct port *p, const char *room, struct text t, bool by_line
         int64_t r = m.len > 0 ? port_say(p, room, m, false) : 0;
         if (r < 0)
             return exit_code_of((int)r);
+        if (r > 0)
+            *last = (uint32_t)r;
     }
     return 0;
 }
@@ -246,6 +250,23 @@ static int wait_durable(struct port *p, unsigned timeout_s)
             wait_for_frames(p, -1, 100);
     }
     return r < 0 ? exit_code_of(r) : EXIT_OK;
+}
+
+/* post -- and wait until it is where it is wanted. */
+static int post(struct port *p, const struct verb_options *o, const char *room, struct text t)
+{
+    uint64_t wall = wall_ms(), deadline = now_ms() + o->timeout_s * 1000ull;
+    uint32_t last = 0;
+    struct have_row id;
+    int r = say_all(p, room, t, o->lines, &last);
+    if (r == 0)
+        r = wait_durable(p, o->timeout_s);
+    if (r == 0 && (o->ids || o->wait != TRACE_WAIT_NOT))
+        r = trace_said(p, room, last, wall, o->ids, &id);
+    uint64_t now = now_ms();
+    if (r == 0 && o->wait != TRACE_WAIT_NOT)
+        r = trace_wait(p, &id, o->wait, (unsigned)(deadline > now ? deadline - now : 0));
+    return r;
 }
 
 int verb_send(const struct verb_options *o, int argc, char **argv)
@@ -269,14 +290,12 @@ int verb_send(const struct verb_options *o, int argc, char **argv)
     if (r == 0 && !blank) {
         r = room_exists(p, room);
         if (r == 0)
-            r = say_all(p, room, t, o->lines);
-        if (r == 0)
-            r = wait_durable(p, o->timeout_s);
+            r = post(p, o, room, t);
         port_close(p);
     }
     free(raw);
     free((void *)(uintptr_t)t.p);
-    return r;
+    return o->ids && r == EXIT_OK ? finish(r) : r;
 }
 
 /* ---- tail ---- */
@@ -286,7 +305,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
     char room[CALLED_MAX + 1];
     struct port *p;
     struct view *v;
-    struct view_options vo = {.json = o->json, .color = !o->json && view_color(1), .days = !o->json};
+    struct view_options vo = {.json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json};
     int r = take_room(argc, argv, room);
     if (r == 0)
         r = open_port(&p, o, true);
@@ -343,7 +362,7 @@ static int list(const struct verb_options *o, const char *room, struct query *q)
 {
     struct port *p;
     struct listing l = {.q = q};
-    struct view_options vo = {.json = o->json, .color = !o->json && view_color(1), .days = !o->json};
+    struct view_options vo = {.json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json};
     struct end end = {0};
     int r = open_port(&p, o, true);
     if (r != 0)

@@ -19,7 +19,8 @@ enum {
 struct verb_options {
     const char *instance;
     const char *room; /* of `chat` without a verb */
-    bool json, follow, lines, allow_empty, quiet;
+    bool json, follow, lines, allow_empty, quiet, ids, probe;
+    uint8_t wait; /* enum trace_wait */
     uint32_t n; /* messages of history */
     uint64_t after;
     const char *since, *until;
@@ -31,6 +32,8 @@ int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
+int verb_trace(const struct verb_options *o, int argc, char **argv);
+int verb_probe(const struct verb_options *o, int argc, char **argv); /* `chat trace --probe` */
 
 /* talk -- without a verb: on a terminal the conversation, otherwise post what comes in and show what there is. */
 int talk(const struct verb_options *o);

@@ -200,6 +200,11 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
     return frame_end(buf, &w);
 }
 
+static bool is_query_kind(uint8_t kind)
+{
+    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
+}
+
 int read_query(const uint8_t *f, struct query *q)
 {
     struct rd r = body_of(f);
@@ -215,7 +220,7 @@ int read_query(const uint8_t *f, struct query *q)
     q->key.epoch = rd_u64(&r);
     q->key.seq = rd_u64(&r);
     rd_fifo(&r, q->fifo);
-    r.bad |= q->kind < QUERY_CATCHUP || q->kind > QUERY_ROOMS;
+    r.bad |= !is_query_kind(q->kind);
     return verdict(&r);
 }
 
@@ -325,6 +330,75 @@ int read_who_row(const uint8_t *f, struct who_row *r)
     r->user = rd_user(&from);
     r->host = rd_host(&from);
     return verdict(&from);
+}
+
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_TRACE);
+    frame_set_origin(buf, origin);
+    wr_u8(&w, t->state);
+    wr_u64(&w, t->since_ms);
+    wr_within(&w, t->host, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_trace_row(const uint8_t *f, struct trace_row *t)
+{
+    struct rd r = body_of(f);
+    t->state = rd_u8(&r);
+    t->since_ms = rd_u64(&r);
+    t->host = rd_host(&r);
+    r.bad |= t->state < TRACE_HAS || t->state > TRACE_NO_LINK;
+    return verdict(&r);
+}
+
+int write_hops(uint8_t *buf, const struct hops *h)
+{
+    struct wr w = frame_begin(buf, FRAME_HOPS);
+    for (size_t i = 0; i < HOPS; i++)
+        wr_u64(&w, h->at_us[i]);
+    return frame_end(buf, &w);
+}
+
+int read_hops(const uint8_t *f, struct hops *h)
+{
+    struct rd r = body_of(f);
+    for (size_t i = 0; i < HOPS; i++)
+        h->at_us[i] = rd_u64(&r);
+    return verdict(&r);
+}
+
+int write_knock(uint8_t *buf, uint64_t number, uint64_t host)
+{
+    struct wr w = frame_begin(buf, FRAME_KNOCK);
+    frame_set_origin(buf, host);
+    wr_u64(&w, number);
+    return frame_end(buf, &w);
+}
+
+int read_knock(const uint8_t *f, uint64_t *number)
+{
+    struct rd r = body_of(f);
+    *number = rd_u64(&r);
+    return verdict(&r);
+}
+
+int write_echo(uint8_t *buf, const struct echo *e)
+{
+    struct wr w = frame_begin(buf, FRAME_ECHO);
+    wr_u64(&w, e->number);
+    wr_u64(&w, e->sent_us);
+    wr_u64(&w, e->back_us);
+    return frame_end(buf, &w);
+}
+
+int read_echo(const uint8_t *f, struct echo *e)
+{
+    struct rd r = body_of(f);
+    e->number = rd_u64(&r);
+    e->sent_us = rd_u64(&r);
+    e->back_us = rd_u64(&r);
+    return verdict(&r);
 }
 
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,

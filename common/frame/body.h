@@ -83,6 +83,11 @@ enum query_kind {
     QUERY_SINCE,       /* messages with hlc in [since, until) behind the key, in that order, `limit` */
     QUERY_WHO,         /* who is in the room: WHO rows */
     QUERY_ROOMS,       /* ROOM rows */
+    QUERY_TRACE = 20,  /* which hosts have the entry (key: origin, epoch, seq; header: room): TRACE rows, and again one whose
+                        * state changed, until `limit` other hosts have it, UINT32_MAX: all there are; 0: as it is now */
+    QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
+    QUERY_PROBE,       /* how long each step to the host key.origin and back takes, 0: to our keeper: HOPS; since: when the
+                        * client sent it, until: when the worker took it in, each now_us() of its process */
 };
 struct query {
     uint8_t kind;
@@ -157,6 +162,39 @@ struct who_row {
 };
 int write_who_row(uint8_t *buf, const struct who_row *r, uint64_t room, uint64_t origin) MUST_USE;
 int read_who_row(const uint8_t *f, struct who_row *r) MUST_USE;
+
+/* TRACE, a row of QUERY_TRACE: whether a host has the entry on disk, by what it said itself.  Header: origin = that host. */
+enum trace_state {
+    TRACE_HAS = 1,
+    TRACE_NOT_YET, /* it is linked, and has not said so */
+    TRACE_NO_LINK, /* nobody knows */
+};
+struct trace_row {
+    uint8_t state;
+    uint64_t since_ms; /* TRACE_NO_LINK: ms since 1970 when it was lost, 0: there was none */
+    struct text host;
+};
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin) MUST_USE;
+int read_trace_row(const uint8_t *f, struct trace_row *t) MUST_USE;
+
+/* HOPS, the answer to QUERY_PROBE: when it was where, each in now_us() of this host; 0: it did not get there. */
+enum hop { HOP_SENT, HOP_WORKER, HOP_KEEPER, HOP_LINK, HOP_ECHO, HOP_BACK, HOPS };
+struct hops {
+    uint64_t at_us[HOPS];
+};
+int write_hops(uint8_t *buf, const struct hops *h) MUST_USE;
+int read_hops(const uint8_t *f, struct hops *h) MUST_USE;
+
+/* KNOCK: to a peer, a number that it says back in an ECHO at once.  From keeper to link, header: origin = which host; the
+ * ECHO from there has the times when it was sent and came back; when there is no link, it was not. */
+struct echo {
+    uint64_t number;
+    uint64_t sent_us, back_us; /* zero on a link */
+};
+int write_knock(uint8_t *buf, uint64_t number, uint64_t host) MUST_USE;
+int read_knock(const uint8_t *f, uint64_t *number) MUST_USE;
+int write_echo(uint8_t *buf, const struct echo *e) MUST_USE;
+int read_echo(const uint8_t *f, struct echo *e) MUST_USE;
 
 /* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed

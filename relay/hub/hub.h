@@ -2,7 +2,8 @@
  *
  * A line is a peer, a link one TLS connection, with a line's peer or with a stranger who has yet to show who he is.
  * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.
- * people.c: who is where.  enrol.c: strangers.  tunnel.c: peers whom no socket reaches, through others.  What is right to say and to believe is link/core.h's business. */
+ * people.c: who is where.  knock.c: how long a frame takes.  enrol.c: strangers.  tunnel.c: peers whom no socket reaches,
+ * through others.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
@@ -17,6 +18,7 @@
 enum {
     HALF_OPEN_MAX = 32,
     CONNS_MAX = LINK_PEERS_MAX + HALF_OPEN_MAX,
+    KNOCKS_MAX = 64,          /* at peers' doors, not yet answered */
     FEED_CREDIT_BYTES = 4 << 20, /* that the keeper may have on the way to one peer */
 };
 
@@ -59,6 +61,9 @@ struct hub {
     struct tls_identity *tls;
     uint64_t durable, moves; /* of journal and roster, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
+    struct {
+        uint64_t number, host, sent_us;
+    } knock[KNOCKS_MAX]; /* by number */
     struct prng prng;
     int state_dir;
     char address[PEER_ADDRESS_MAX + 1]; /* where others find us, "-": nowhere */
@@ -152,5 +157,12 @@ void hub_guest(struct hub *h, uint32_t entry, bool news);
 
 /* hub_guests_of -- in how many rooms somebody of that host is: users, if each is in one. */
 unsigned hub_guests_of(const struct hub *h, uint64_t host);
+
+/* ---- knock.c ---- */
+
+/* hub_on_knock -- the keeper wants to know how long a frame takes to a host and back: knock there, or say that there is
+ * no link.  link_knock -- a KNOCK or ECHO came. */
+void hub_on_knock(void *arg, const uint8_t *knock);
+void link_knock(struct link *l, const uint8_t *frame);
 
 #endif

@@ -320,6 +320,10 @@ static void on_frame(struct link *l, const uint8_t *frame)
         link_end(l, why);
         return;
     }
+    if ((frame_type(frame) == FRAME_KNOCK || frame_type(frame) == FRAME_ECHO) && h->core.peer[l->peer].phase == LINK_OPEN) {
+        link_knock(l, frame);
+        return;
+    }
     uint8_t before = h->core.peer[l->peer].phase;
     if (frame_type(frame) == FRAME_TUNNEL && before == LINK_OPEN && h->tunnels && !l->through) {
         link_stirs(&h->core, (unsigned)l->peer, now_ms());

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/trace.h"
 #include "state/scope.h"
 
 #include <errno.h>
@@ -13,10 +14,10 @@
 #include <unistd.h>
 
 enum {
-    ANSWERS_MAX = 256,
     NEWEST_MAX = 10000,
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
+    SAID_SEGMENTS = 4096,    /* looked through for what a client said a moment ago */
 };
 
 struct answer {
@@ -32,6 +33,8 @@ struct answer {
     struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in ... */
     uint64_t done;  /* ... and those up to this were before this piece */
+    struct trace trace; /* QUERY_TRACE */
+    struct probe probe; /* QUERY_PROBE */
     uint32_t count;
     uint8_t more;
     bool whole;
@@ -41,24 +44,26 @@ struct answer {
     size_t n, n_size;
     size_t sorted; /* how many there were when they were sorted last */
     size_t messages;
+    unsigned segments;
     int error;
 };
 
 struct answers {
     struct state *st;
     struct history *h;
+    struct feeds *feeds;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
-    unsigned n;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, struct loop *loop, int rendezvous)
+int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
+                 int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, loop, rendezvous, NULL, 0};
+    *a = (struct answers){st, h, fs, loop, rendezvous, NULL};
     *out = a;
     return 0;
 }
@@ -69,7 +74,6 @@ static void drop(struct answer *w)
     while (*p != w)
         p = &(*p)->next;
     *p = w->next;
-    w->all->n--;
     loop_remove(w->all->loop, &w->src);
     close(w->src.fd);
     buffer_free(&w->out);
@@ -125,6 +129,12 @@ static void append(struct answer *w, const uint8_t *f)
         return;
     }
     w->count++;
+}
+
+static void row_out(struct answer *w, const uint8_t *buf, int n)
+{
+    if (n > 0)
+        append(w, buf);
 }
 
 static void collect(struct answer *w, const uint8_t *f)
@@ -334,13 +344,63 @@ static int since(struct answer *w)
     return r;
 }
 
-/* ---- the tables ---- */
+/* ---- QUERY_SAID ---- */
 
-static void row_out(struct answer *w, const uint8_t *buf, int n)
+static bool want_own(const struct answer *w, const uint8_t *f)
 {
-    if (n > 0)
-        append(w, buf);
+    return frame_type(f) == FRAME_SAY && frame_client(f) == w->client && frame_client_seq(f) >= w->q.after &&
+           frame_client_seq(f) < w->q.before;
 }
+
+static bool said_row(void *arg, const struct history_row *row)
+{
+    struct answer *w = arg;
+    if (w->n >= w->q.limit || row->s.hlc_max < w->q.since || ++w->segments > SAID_SEGMENTS)
+        return false;
+    each_frame(w, row, want_own);
+    return w->error == 0;
+}
+
+static int said(struct answer *w)
+{
+    w->whole = true;
+    w->q.limit = (uint32_t)min_u64(min_u64(w->q.limit, NEWEST_MAX), w->q.before - min_u64(w->q.after, w->q.before));
+    int r = w->q.limit ? history_newest(w->all->h, w->room, said_row, w) : 0;
+    sort(w, by_pos);
+    collected_out(w, w->n - min_size(w->n, w->q.limit), w->n);
+    return r;
+}
+
+/* ---- QUERY_TRACE ---- */
+
+static void trace_row(void *arg, const uint8_t *frame)
+{
+    append(arg, frame);
+}
+
+static int traced(struct answer *w)
+{
+    struct answers *a = w->all;
+    w->trace.entry = (struct have_row){w->q.key.origin, w->q.key.epoch, w->room, w->q.key.seq};
+    w->trace.wanted = w->q.limit;
+    int r = trace_look(&w->trace, a->st->seg, a->h, a->feeds, trace_row, w);
+    w->whole = r != 0 || w->q.limit == 0;
+    return r < 0 ? r : 0;
+}
+
+/* ---- QUERY_PROBE ---- */
+
+static int probed(struct answer *w)
+{
+    uint8_t buf[FRAME_MAX];
+    struct hops hops;
+    w->whole = probe_look(&w->probe, &w->q, w->all->feeds, &hops);
+    if (w->whole)
+        row_out(w, buf, write_hops(buf, &hops));
+    return 0;
+}
+
+/* ---- the tables ---- */
 
 /* listed -- ordinary rooms, and those conversations of the asker in which something was said. */
 static bool listed(const struct answer *w, const struct room *r)
@@ -492,6 +552,7 @@ static int who(struct answer *w)
 
 static int (*const kinds[])(struct answer *) = {
     [QUERY_CATCHUP] = catchup, [QUERY_NEWEST] = newest, [QUERY_SINCE] = since, [QUERY_WHO] = who, [QUERY_ROOMS] = rooms,
+    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,     [QUERY_PROBE] = probed,
 };
 
 static void end_it(struct answer *w, int r)
@@ -531,6 +592,8 @@ static bool go_on(struct answer *w)
             if (w->whole)
                 return false;
             produce(w);
+            if (buffer_len(&w->out) == 0)
+                return true; /* it waits for other hosts */
         }
         ssize_t n = write(w->src.fd, buffer_data(&w->out), buffer_len(&w->out));
         if (n < 0)
@@ -558,14 +621,50 @@ static int open_fifo(struct answers *a, const struct query *q)
     return fd;
 }
 
+static bool waits(const struct query *q)
+{
+    return (q->kind == QUERY_TRACE && q->limit > 0) || q->kind == QUERY_PROBE;
+}
+
+/* too_many -- why this one is not answered now, or NULL. */
+static const char *too_many(const struct answers *a, const struct query *q)
+{
+    unsigned same_kind = 0, same_user = 0;
+    for (const struct answer *w = a->first; w; w = w->next)
+        if (waits(&w->q) == waits(q)) {
+            same_kind++;
+            same_user += w->q.uid == q->uid;
+        }
+    if (same_user >= ANSWERS_PER_USER && q->uid != geteuid())
+        return "You have asked the relay too much at once; ask again when some of it is answered.";
+    if (same_kind >= (waits(q) ? WAITS_MAX : ANSWERS_MAX))
+        return "The relay is asked too much at once; ask again in a moment.";
+    return NULL;
+}
+
+static void turn_away(int fd, const uint8_t *query, const char *why)
+{
+    uint8_t buf[FRAME_MAX];
+    struct end e = {.reason = REASON_BUSY, .text = text_of(why)};
+    int n = write_end(buf, &e, frame_client(query), frame_client_seq(query));
+    if (n > 0 && write(fd, buf, (size_t)n) < 0)
+        log_debug("one who asked too much did not wait to hear so");
+    close(fd);
+}
+
 void answers_begin(struct answers *a, const uint8_t *frame)
 {
     struct query q;
     if (read_query(frame, &q) < 0 || q.kind >= ARRAY_LEN(kinds) || !kinds[q.kind])
         return;
-    int fd = a->n < ANSWERS_MAX ? open_fifo(a, &q) : -ENOSPC;
+    int fd = open_fifo(a, &q);
     if (fd < 0) {
         log_debug("query not answered: %s", strerror(-fd));
+        return;
+    }
+    const char *why = too_many(a, &q);
+    if (why) {
+        turn_away(fd, frame, why);
         return;
     }
     struct answer *w = calloc(1, sizeof *w);
@@ -576,8 +675,16 @@ void answers_begin(struct answers *a, const uint8_t *frame)
     *w = (struct answer){.src = {fd, on_room, w}, .all = a, .next = a->first, .q = q, .room = frame_room(frame),
                          .client = frame_client(frame), .client_seq = frame_client_seq(frame)};
     a->first = w;
-    a->n++;
     ask_who(w);
     if (loop_add(a->loop, &w->src, EPOLLOUT | EPOLLET) < 0 || !go_on(w))
         drop(w);
+}
+
+void answers_go_on(struct answers *a)
+{
+    for (struct answer *w = a->first, *next; w; w = next) {
+        next = w->next;
+        if (waits(&w->q) && !go_on(w))
+            drop(w);
+    }
 }

@@ -22,6 +22,7 @@ enum {
     FEEDS_MAX = 64,
     ROWS = 16,              /* of the store in one go for one feed */
     WAITING_MAX = 1 << 20,  /* bytes for the link before more is read from the store */
+    KNOCKS = 64,            /* echoes that are remembered */
     STREAMS_MIN = 256,
     HELD_MAX = 256,         /* segments that a peer may hear from others first; what is more is sent at once */
     HELD_MS = 2000,         /* for so long */
@@ -31,11 +32,12 @@ enum {
 struct feed {
     struct feeds *all;
     uint64_t number, peer, epoch; /* the peer's host and run; number 0: no such feed */
+    uint64_t said;                /* entries of our own that it said it has */
     uint64_t cursor;              /* segments with pos before this are dealt with */
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
-    struct have theirs;
+    struct have theirs; /* of an entry: seq, what it has or will have, as we sent it; durable, what it said itself */
     uint64_t others[HOSTS_IN_ORDER_MAX]; /* hosts whose streams others bring it */
     size_t n_others;
     bool planned; /* before that is known: all but ours */
@@ -54,12 +56,18 @@ struct feeds {
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
+    void (*on_said)(void *arg, uint64_t host, uint64_t entries);
+    void *said_arg;
+    uint64_t self; /* whose entries on_said() counts */
     int runtime;
     struct loop_source listener, line;
     struct wire in;
     struct buffer out;
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
+    uint64_t news;   /* feeds_news() */
+    uint64_t knocks;            /* the last number given */
+    struct echo echo[KNOCKS]; /* by number */
     uint8_t *in_buf;
 };
 
@@ -75,6 +83,7 @@ static void hang_up(struct feeds *fs)
 {
     if (fs->line.fd < 0)
         return;
+    fs->news++;
     loop_remove(fs->loop, &fs->line);
     close_fd(&fs->line.fd);
     buffer_free(&fs->out);
@@ -160,6 +169,13 @@ int feeds_open(struct feeds **out, struct history *h, const struct segment *seg,
     }
     *out = fs;
     return 0;
+}
+
+void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg)
+{
+    fs->self = self;
+    fs->on_said = said;
+    fs->said_arg = arg;
 }
 
 void feeds_close(struct feeds *fs)
@@ -266,8 +282,8 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     return 0;
 }
 
-/* peer_has -- at least this much. */
-static int peer_has(struct feed *f, const struct have_row *row)
+/* peer_has -- at least this much; said: by its own words.  (What it says that it has enough of, it need not have.) */
+static int peer_has(struct feed *f, const struct have_row *row, bool said)
 {
     struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     if (!e && f->theirs.max == STREAMS_MAX)
@@ -284,7 +300,19 @@ static int peer_has(struct feed *f, const struct have_row *row)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
+    if (!said || row->seq == HAVE_ENOUGH || row->seq <= e->durable)
+        return 0;
+    if (row->origin == f->all->self)
+        f->said += row->seq - e->durable;
+    e->durable = row->seq;
     return 0;
+}
+
+/* tell_said -- not before it told all of its vector. */
+static void tell_said(const struct feed *f)
+{
+    if (f->going && f->all->on_said)
+        f->all->on_said(f->all->said_arg, f->peer, f->said);
 }
 
 static int on_have(struct feed *f, const uint8_t *frame)
@@ -293,8 +321,9 @@ static int on_have(struct feed *f, const uint8_t *frame)
     int error = 0;
     for (struct have_row row; error == 0 && rd_left(&r) > 0;) {
         read_have_row(&r, &row);
-        error = r.bad ? -EBADMSG : peer_has(f, &row);
+        error = r.bad ? -EBADMSG : peer_has(f, &row, true);
     }
+    tell_said(f);
     return error;
 }
 
@@ -324,6 +353,7 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     history_durable(fs->h, &f->cursor, &ring);
     f->credit = credit;
     f->going = f->more = true;
+    tell_said(f);
     return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
 }
 
@@ -331,6 +361,12 @@ static int obey(struct feeds *fs, const uint8_t *frame)
 {
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
+    struct echo e;
+    fs->news++;
+    if (frame_type(frame) == FRAME_ECHO && read_echo(frame, &e) == 0) {
+        fs->echo[e.number % KNOCKS] = e;
+        return 0;
+    }
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
@@ -443,7 +479,7 @@ static int put_segment(struct feed *f, const struct history_segment *s)
         return r;
     }
     f->credit -= (int64_t)((size_t)n + s->len);
-    return peer_has(f, &row);
+    return peer_has(f, &row, false);
 }
 
 /* ---- what others bring ---- */
@@ -573,10 +609,49 @@ bool feeds_pump(struct feeds *fs)
         release(f);
         again |= feed_some(f);
     }
+    fs->news += stored != fs->stored;
     fs->stored = stored;
     if (r == 0)
         r = flush(fs);
     if (r < 0)
         hang_up(fs); /* the link process starts over */
     return r == 0 && again && buffer_len(&fs->out) < WAITING_MAX;
+}
+
+/* ---- what is known of the peers ---- */
+
+enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry)
+{
+    enum trace_state best = TRACE_NO_LINK;
+    for (size_t i = 0; i < FEEDS_MAX; i++) {
+        const struct feed *f = &fs->feed[i];
+        if (f->number == 0 || f->peer != host)
+            continue;
+        const struct have_entry *e = have_find(&f->theirs, entry->origin, entry->epoch, entry->room);
+        if (e && e->durable >= entry->seq)
+            return TRACE_HAS;
+        best = TRACE_NOT_YET;
+    }
+    return best;
+}
+
+uint64_t feeds_news(const struct feeds *fs)
+{
+    return fs->news;
+}
+
+uint64_t feeds_knock(struct feeds *fs, uint64_t host)
+{
+    uint8_t frame[FRAME_MAX];
+    if (fs->line.fd < 0)
+        return 0;
+    int n = write_knock(frame, ++fs->knocks, host);
+    ASSERT(n > 0);
+    return buffer_add(&fs->out, frame, (size_t)n) < 0 ? 0 : fs->knocks;
+}
+
+bool feeds_echo(const struct feeds *fs, uint64_t number, struct echo *e)
+{
+    *e = fs->echo[number % KNOCKS];
+    return e->number == number;
 }

@@ -23,11 +23,28 @@ int feeds_open(struct feeds **out, struct history *h, const struct segment *seg,
                void (*leaf)(void *arg), void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
+/* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */
+void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg);
+
 /* feeds_hold -- is anything held back, for peers to hear from others?  Then call feeds_pump() some times a second. */
 bool feeds_hold(const struct feeds *fs);
 
 /* feeds_pump -- take orders, then send what is new, up to what the socket and the peers' credit take.
  * Returns  true when there is more to do at once */
 bool feeds_pump(struct feeds *fs);
+
+/* feeds_peer_has -- has that host this entry (seq) of its stream on disk?  By its own words alone: what was only sent to
+ * it does not count. */
+enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry);
+
+/* feeds_knock -- ask the link process to knock at that host.
+ * Returns  the number of this knock, 0 when there is no link process to ask */
+uint64_t feeds_knock(struct feeds *fs, uint64_t host) MUST_USE;
+
+/* feeds_echo -- what came of it.  Returns false: nothing yet */
+bool feeds_echo(const struct feeds *fs, uint64_t number, struct echo *e) MUST_USE;
+
+/* feeds_news -- a number that moves whenever feeds_peer_has(), feeds_echo() or the store may have another answer than before. */
+uint64_t feeds_news(const struct feeds *fs);
 
 #endif

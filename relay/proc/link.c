@@ -76,6 +76,7 @@ static void open_all(struct link_proc *p)
     char chain[INSTANCE_PATH_MAX + 16], key[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
     if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_segment, h) < 0)
         start_over("the keeper does not answer; starting over");
+    h->keeper.on_knock = hub_on_knock;
     snprintf(chain, sizeof chain, "%s/tls-chain.pem", inst->state);
     snprintf(key, sizeof key, "%s/tls-key.pem", inst->state);
     if (tls_identity_load(&h->tls, chain, key, why, sizeof why) < 0)

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/mutant.h"
+#include "base/sys.h"
 #include "base/text.h"
 #include "state/scope.h"
 
@@ -43,6 +44,8 @@ static int check_query(const struct session *s, uint8_t *f)
     if (read_query(f, &q) < 0)
         return REASON_MALFORMED;
     q.uid = s->uid;
+    if (q.kind == QUERY_PROBE)
+        q.until = now_us();
     uint8_t flags = frame_flags(f);
     int n = write_query(f, &q, frame_room(f), frame_client(f), frame_client_seq(f));
     frame_set_flags(f, flags);

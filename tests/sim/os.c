@@ -365,6 +365,11 @@ uint64_t now_ms(void)
     return 1000 * 1000 + w.now / MS;
 }
 
+uint64_t now_us(void)
+{
+    return 1000 * now_ms();
+}
+
 uint64_t wall_ms(void)
 {
     return wall_of(here);

@@ -142,6 +142,32 @@ static int make_segment(uint8_t *buf, bool big)
     return write_segment(buf, &s, 6, 5, 8, 20, 99);
 }
 
+static int make_trace(uint8_t *buf, bool big)
+{
+    struct trace_row t = {big ? TRACE_NO_LINK : TRACE_HAS, 99, as(big ? HOST_NAME_MAX_LEN : 1)};
+    return write_trace_row(buf, &t, 6);
+}
+
+static int make_hops(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct hops h = {{1, 2, 3, 4, 5, 6}};
+    return write_hops(buf, &h);
+}
+
+static int make_knock(uint8_t *buf, bool big)
+{
+    (void)big;
+    return write_knock(buf, 17, 6);
+}
+
+static int make_echo(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct echo e = {17, 1000, 1002};
+    return write_echo(buf, &e);
+}
+
 /* Read as its type says; the text of variable length is held against the rules for text. */
 static int read_any(const uint8_t *f)
 {
@@ -157,6 +183,10 @@ static int read_any(const uint8_t *f)
         struct room_row room;
         struct who_row who;
         struct segment_head segment;
+        struct trace_row trace;
+        struct hops hops;
+        uint64_t knock;
+        struct echo echo;
     } u;
     switch (frame_type(f)) {
     case FRAME_HELLO:
@@ -186,6 +216,14 @@ static int read_any(const uint8_t *f)
         return read_who_row(f, &u.who);
     case FRAME_SEGMENT:
         return read_segment(f, &u.segment);
+    case FRAME_TRACE:
+        return read_trace_row(f, &u.trace);
+    case FRAME_HOPS:
+        return read_hops(f, &u.hops);
+    case FRAME_KNOCK:
+        return read_knock(f, &u.knock);
+    case FRAME_ECHO:
+        return read_echo(f, &u.echo);
     default:
         return 0;
     }
@@ -200,7 +238,8 @@ static const struct {
     {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, false},     {make_who, false},
-    {make_segment, false},
+    {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
+    {make_echo, false},
     // clang-format on
 };
 
@@ -475,6 +514,37 @@ static int said(struct text user, struct text text)
     return n < 0 ? n : read_say(buf, &s);
 }
 
+static void test_round_trip_of_a_trace(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct trace_row t = {TRACE_NO_LINK, 1234, text_of("beta")}, got;
+    struct hops h = {{1, 2, 3, 0, 0, UINT64_MAX}}, got_h;
+    struct echo e = {17, 1000, 1002}, got_e;
+    uint64_t number;
+    assert_true(write_trace_row(buf, &t, 6) > 0);
+    assert_int_equal(read_trace_row(buf, &got), 0);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_int_equal(got.state, TRACE_NO_LINK);
+    assert_int_equal(got.since_ms, 1234);
+    assert_true(text_eq(got.host, t.host));
+    for (unsigned s = 0; s < 256; s++) {
+        t.state = (uint8_t)s;
+        assert_true(write_trace_row(buf, &t, 6) > 0);
+        assert_int_equal(read_trace_row(buf, &got), s >= 1 && s <= 3 ? 0 : -EBADMSG);
+    }
+    assert_true(write_hops(buf, &h) > 0);
+    assert_int_equal(read_hops(buf, &got_h), 0);
+    assert_memory_equal(&h, &got_h, sizeof h);
+    assert_true(write_knock(buf, 17, 6) > 0);
+    assert_int_equal(read_knock(buf, &number), 0);
+    assert_int_equal(number, 17);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_true(write_echo(buf, &e) > 0);
+    assert_int_equal(read_echo(buf, &got_e), 0);
+    assert_memory_equal(&e, &got_e, sizeof e);
+}
+
 static void test_bad_text_is_refused(void **state)
 {
     (void)state;
@@ -551,7 +621,8 @@ static void test_only_random_names_of_fifos(void **state)
     for (unsigned kind = 0; kind < 256; kind++) {
         struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
         assert_true(write_query(buf, &q, 8, 77, 9) > 0);
-        bool good = kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS;
+        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) ||
+                    (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
         assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
     }
 }
@@ -569,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_segment_and_envelope),
         cmocka_unit_test(test_round_trip_of_members_and_links),
         cmocka_unit_test(test_bad_members_and_tunnels_are_refused),
+        cmocka_unit_test(test_round_trip_of_a_trace),
         cmocka_unit_test(test_bad_text_is_refused),
         cmocka_unit_test(test_bad_names_are_refused),
         cmocka_unit_test(test_only_random_names_of_fifos),
