@@ -574,7 +574,8 @@ static void end_it(struct answer *w, int r)
 static void produce(struct answer *w)
 {
     w->error = 0;
-    w->whole = w->q.kind != QUERY_ROOMS && !may_see(w, w->room);
+    bool of_room = w->q.kind != QUERY_ROOMS && w->q.kind != QUERY_PROBE;
+    w->whole = of_room && !may_see(w, w->room);
     int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;
