@@ -263,6 +263,7 @@ static void meet(struct hub *h, const struct peer *p)
     struct line *ln = line_of(h, p);
     if (ln && strcmp(ln->peer.address, p->address) == 0 && strcmp(ln->peer.name, p->name) == 0)
         return;
+    h->others |= ln && strcmp(ln->peer.name, p->name) != 0; /* its name decides what it may have */
     if (!ln)
         ln = new_line(h, p);
     h->others |= !link_knows(&h->core, p->host);

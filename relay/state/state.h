@@ -35,6 +35,7 @@ struct link_row {
     _Atomic uint64_t host; /* 0: no such row */
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
     _Atomic uint32_t up, rtt_ms;
+    _Atomic uint32_t misnamed; /* it calls itself otherwise than we call it */
     _Atomic int64_t skew_ms; /* its clock less ours */
 };
 
