@@ -289,7 +289,7 @@ static struct line *new_line(struct hub *h, const struct peer *p)
 /* know -- take a host's streams, know its name. */
 static int know(struct hub *h, const struct peer *p, const struct peer *before)
 {
-    h->others |= !link_knows(&h->core, p->host);
+    h->others |= !link_knows(&h->core, p->host) || (before && strcmp(before->name, p->name) != 0); /* a name decides what it may have */
     int r = link_know(&h->core, p->host);
     if (r < 0)
         log_error("too many hosts: the streams of %s are not taken", p->name);

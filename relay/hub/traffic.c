@@ -308,6 +308,21 @@ static void welcome(struct hub *h, const struct link *l)
     hub_show(h, ln);
 }
 
+/* on_greeting -- its clock, and whether it goes by the name that we have for it. */
+static void on_greeting(struct link *l, const uint8_t *frame)
+{
+    struct hub *h = hub_of(l);
+    struct link_row *row = &h->st->seg->link[l->line - h->line];
+    struct greeting g;
+    if (read_greeting(frame, &g) < 0)
+        return;
+    bool misnamed = !text_eq(g.name, text_of(l->line->peer.name));
+    atomic_store(&row->skew_ms, (int64_t)(g.wall_ms - wall_ms()));
+    if (atomic_exchange(&row->misnamed, misnamed) != misnamed && misnamed)
+        log_warn("%s calls itself %.*s: messages to single users cannot go there; correct its name in the file `peers`",
+                 l->line->peer.name, (int)g.name.len, g.name.p);
+}
+
 static void on_frame(struct link *l, const uint8_t *frame)
 {
     struct hub *h = hub_of(l);
@@ -340,7 +355,7 @@ static void on_frame(struct link *l, const uint8_t *frame)
         hub_guest(h, (uint32_t)up.presence, !(frame_flags(frame) & FRAME_CONT));
     const struct link_peer *p = &h->core.peer[l->peer];
     if (before == LINK_GREETING && p->phase == LINK_VECTOR)
-        atomic_store(&h->st->seg->link[l->line - h->line].skew_ms, (int64_t)(p->wall_ms - wall_ms()));
+        on_greeting(l, frame);
     if (before != LINK_OPEN && p->phase == LINK_OPEN) {
         keeper_line_credit(&h->keeper, p->feed, FEED_CREDIT_BYTES);
         welcome(h, l);

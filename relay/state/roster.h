@@ -63,8 +63,10 @@ struct session {
     uint8_t quiet;  /* comes and goes unannounced */
     uint8_t user_len;
     char user[USER_NAME_MAX];
+    uint64_t words;                 /* bit w: rooms[w] is not empty */
     uint64_t rooms[ROOMS_MAX / 64]; /* bit r: is in the room of slot r */
 };
+_Static_assert(ROOMS_MAX <= 64 * 64, "words has a bit for each of rooms");
 
 struct roster {
     uint32_t n_rooms, n_hosts, n_sessions; /* slots in use, slot 0 not counted */

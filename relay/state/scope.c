@@ -10,13 +10,23 @@ static struct text room_name(const struct segment *seg, uint32_t slot)
     return (struct text){r->name, r->name_len};
 }
 
-/* host_name -- "" when it is not known, or calls itself as this host is called: in no list. */
+/* misnamed -- a host that does not go by the name we have for it would not take what is for its users. */
+static bool misnamed(const struct segment *seg, uint64_t host)
+{
+    for (unsigned i = 0; i < LINKS_MAX; i++)
+        if (atomic_load(&seg->link[i].host) == host && atomic_load(&seg->link[i].misnamed))
+            return true;
+    return false;
+}
+
+/* host_name -- "", which is in no list, when it is not known, is called as this host is, or is misnamed. */
 static struct text host_name(const struct segment *seg, uint64_t host)
 {
     const struct host *h = &seg->roster.host[roster_host(&seg->roster, host)];
     struct text name = {h->name, h->name_len};
-    bool ours = text_eq(name, text_of(seg->shape.host));
-    return ours && host != seg->shape.origin ? (struct text){"", 0} : name;
+    if (host == seg->shape.origin)
+        return name;
+    return text_eq(name, text_of(seg->shape.host)) || misnamed(seg, host) ? (struct text){"", 0} : name;
 }
 
 static bool host_is_known(const struct segment *seg, struct text name)

@@ -25,7 +25,7 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 7,
+    STATE_LAYOUT = 8,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -38,6 +38,7 @@ struct link_row {
     _Atomic uint64_t host; /* 0: no such row */
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
     _Atomic uint32_t up, rtt_ms; /* up: as above */
+    _Atomic uint32_t misnamed; /* it calls itself otherwise than we call it */
     _Atomic int64_t skew_ms; /* its clock less ours */
     _Atomic uint64_t heard_ms; /* wall_ms() when it was heard last; 0: never */
     /* By the keeper, good once since_ms is set: */

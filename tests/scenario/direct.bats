@@ -181,6 +181,27 @@ streams_of() {
     until_true 5 shows one "buy now"
 }
 
+@test "a host that goes by another name than its peer has for it: the link stays, and the words wait" {
+    hosts alpha beta
+    link alpha beta
+    on beta relay stop
+    sed -i 's/^name = .*/name = bravo/' "$dir/beta/.config/relay/relay.conf"
+    up beta
+    until_true 10 linked beta alpha
+    until_true 5 logged alpha "beta calls itself bravo"
+    on alpha chat send "@$me@beta" "who are you?"
+    on alpha chat send lobby "to all"
+    converge lobby 1 alpha beta
+    ! logged beta "seal or content"
+    nothing beta "who are you"
+    sed -i 's/^beta /bravo /' "$dir/state/alpha/peers"
+    on alpha relay reload
+    on alpha chat send "@$me@bravo" "bravo, then"
+    heard() { on beta chat log "@$me@alpha" | grep -q "bravo, then"; }
+    until_true 10 heard
+    nothing beta "who are you"
+}
+
 as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/nonexistent "${@:2}"; }
 
 @test "users of one host: each sees his own conversations, and nobody those of others" {

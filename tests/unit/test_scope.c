@@ -89,6 +89,17 @@ static void test_a_host_that_takes_our_name(void **state)
     assert_true(host_may(LOCAL, HERE));
 }
 
+static void test_a_host_that_goes_by_another_name(void **state)
+{
+    (void)state;
+    open_room(PAIR);
+    atomic_store(&small.a.seg->link[3].host, THERE);
+    assert_true(host_may(PAIR, THERE));
+    atomic_store(&small.a.seg->link[3].misnamed, 1);
+    assert_false(host_may(PAIR, THERE));
+    assert_true(host_may(PAIR, HERE));
+}
+
 static bool user_may(const char *room, const char *user)
 {
     return scope_user(small.a.seg, roster_room(small.r, id(room)), text_of(user));
@@ -215,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_hosts), TEST(test_a_room_that_is_not_known), TEST(test_a_host_that_takes_our_name),
+        TEST(test_a_host_that_goes_by_another_name),
         TEST(test_users), TEST(test_names), TEST(test_segments), TEST(test_every_word_is_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
