@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
+#include "link/digest.h"
 #include "link/have.h"
 #include "link/wire.h"
 
@@ -32,7 +33,10 @@ struct feed {
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
-    struct have theirs;
+    struct same_row same[HOSTS_IN_ORDER_MAX]; /* by host: of these parts it has ... */
+    uint64_t same_before;                     /* ... all that lies before this ... */
+    uint64_t self, present;                   /* ... except of this host's present run */
+    struct have theirs;                       /* of others */
     bool going, more; /* more: there may be something behind the cursor */
 };
 
@@ -217,6 +221,7 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     f->peer = frame_origin(frame);
     f->epoch = frame_epoch(frame);
     f->n_hosts = o->n_hosts;
+    f->same_before = UINT64_MAX;
     for (size_t i = 0; i < o->n_hosts; i++)
         f->host[i] = get_u64(o->host + 8 * i);
     have_init(&f->theirs, memory, STREAMS_MIN);
@@ -255,6 +260,33 @@ static int on_have(struct feed *f, const uint8_t *frame)
     return error;
 }
 
+static int on_same(struct feed *f, const uint8_t *frame)
+{
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    struct same_row row;
+    f->self = frame_origin(frame);
+    f->present = frame_epoch(frame);
+    f->same_before = frame_pos(frame);
+    while (rd_left(&r) > 0) {
+        read_same_row(&r, &row);
+        for (size_t i = 0; i < f->n_hosts; i++)
+            if (f->host[i] == row.origin)
+                f->same[i] = row;
+    }
+    return r.bad ? -EBADMSG : 0;
+}
+
+/* said_same -- of this stream the peer has all that lies before `same_before`. */
+static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
+{
+    if (origin == f->self && epoch == f->present)
+        return false;
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->host[i] == origin)
+            return f->same[i].parts >> digest_part(f->same[i].from, epoch) & 1;
+    return false;
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
@@ -262,7 +294,7 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
-    if (e && e->row.seq >= last_seq)
+    if ((e && e->row.seq >= last_seq) || said_same(f, origin, epoch))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
@@ -273,6 +305,7 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
 {
     uint64_t ring;
     history_durable(fs->h, &f->cursor, &ring);
+    f->cursor = min_u64(f->cursor, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
     return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
@@ -284,6 +317,8 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
+    if (frame_type(frame) == FRAME_SAME)
+        return f ? on_same(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {
@@ -338,7 +373,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if (e && e->row.seq >= s->last_seq)
+    if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == s->origin)
