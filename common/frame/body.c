@@ -439,6 +439,7 @@ int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint
     wr_u16(&w, g->version_min);
     wr_u16(&w, g->version_max);
     wr_u64(&w, g->wall_ms);
+    wr_u64(&w, g->nonce);
     wr_within(&w, g->name, HOST_NAME_MAX_LEN);
     wr_bytes(&w, g->host, g->n_hosts * 8);
     return frame_end(buf, &w);
@@ -459,6 +460,7 @@ int read_greeting(const uint8_t *f, struct greeting *g)
     g->version_min = rd_u16(&r);
     g->version_max = rd_u16(&r);
     g->wall_ms = rd_u64(&r);
+    g->nonce = rd_u64(&r);
     g->name = rd_host(&r);
     g->host = rd_hosts(&r, &g->n_hosts);
     return verdict(&r);
@@ -480,6 +482,40 @@ int read_enrol(const uint8_t *f, struct enrol *e)
     e->name = rd_host(&r);
     e->address = rd_text(&r, ENROL_ADDRESS_MAX);
     return verdict(&r);
+}
+
+void write_digest_row(struct wr *w, const struct digest_row *d)
+{
+    wr_u64(w, d->origin);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        wr_u64(w, d->from[i]);
+    for (unsigned i = 0; i <= RUNS_APART; i++)
+        wr_u64(w, d->sum[i]);
+}
+
+void read_digest_row(struct rd *r, struct digest_row *d)
+{
+    d->origin = rd_u64(r);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        d->from[i] = rd_u64(r);
+    for (unsigned i = 0; i <= RUNS_APART; i++)
+        d->sum[i] = rd_u64(r);
+}
+
+void write_same_row(struct wr *w, const struct same_row *s)
+{
+    wr_u64(w, s->origin);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        wr_u64(w, s->from[i]);
+    wr_u8(w, s->parts);
+}
+
+void read_same_row(struct rd *r, struct same_row *s)
+{
+    s->origin = rd_u64(r);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        s->from[i] = rd_u64(r);
+    s->parts = rd_u8(r);
 }
 
 void write_have_row(struct wr *w, const struct have_row *r)

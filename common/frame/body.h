@@ -215,6 +215,7 @@ int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
 struct greeting {
     uint16_t version_min, version_max;
     uint64_t wall_ms;    /* its clock */
+    uint64_t nonce;      /* its half of the key of this link's digests */
     struct text name;    /* what it calls itself */
     const uint8_t *host; /* n_hosts numbers of 8 bytes: whose streams it may take */
     size_t n_hosts;
@@ -232,8 +233,25 @@ enum { ENROL_ADDRESS_MAX = 128 };
 int write_enrol(uint8_t *buf, const struct enrol *e) MUST_USE;
 int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
-/* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the greeting the whole
- * vector comes, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
+/* DIGEST: of every host whose streams it takes, what its sender has on disk as sums over parts (link/digest.h); FRAME_MORE on
+ * every frame but the last.  SAME, the answer: of these parts (bits) I have exactly what you have.  From link to keeper, header:
+ * client = the feed, pos = the journal position up to which that is so, origin and epoch = our present run, which is not meant. */
+enum { RUNS_APART = 3, DIGEST_ROWS_MAX = 63, SAME_ROWS_MAX = 122 };
+struct digest_row {
+    uint64_t origin, from[RUNS_APART]; /* the first run of each part but the oldest */
+    uint64_t sum[RUNS_APART + 1];      /* 0: nothing of this part, or nothing to say of it */
+};
+void write_digest_row(struct wr *w, const struct digest_row *d);
+void read_digest_row(struct rd *r, struct digest_row *d);
+struct same_row {
+    uint64_t origin, from[RUNS_APART];
+    uint8_t parts;
+};
+void write_same_row(struct wr *w, const struct same_row *s);
+void read_same_row(struct rd *r, struct same_row *s);
+
+/* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the digests comes the vector, without
+ * the parts that are SAME, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
  * client = the feed.  A seq of HAVE_ENOUGH: nothing more of this stream, please.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
 struct have_row {
     uint64_t origin, epoch, room, seq;

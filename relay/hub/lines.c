@@ -61,7 +61,7 @@ static void linked(struct link *l)
     }
     if (ln->link)
         link_end(ln->link, "a new connection took its place");
-    l->peer = link_up(&h->core, ln->peer.host, now_ms());
+    l->peer = link_up(&h->core, ln->peer.host, os_random_u64(), now_ms());
     if (l->peer < 0) {
         link_end(l, "too many links");
         return;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
+#include "link/digest.h"
 #include "link/have.h"
 #include "link/wire.h"
 #include "state/scope.h"
@@ -37,7 +38,9 @@ struct feed {
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
-    struct have theirs; /* of an entry: seq, what it has or will have, as we sent it; durable, what it said itself */
+    struct same_row same[HOSTS_IN_ORDER_MAX]; /* by host: of these parts it has ... */
+    uint64_t same_before;                     /* ... all that lies before this */
+    struct have theirs; /* of others; of an entry: seq, what it has or will have, as we sent it; durable, what it said itself */
     uint64_t others[HOSTS_IN_ORDER_MAX]; /* hosts whose streams others bring it */
     size_t n_others;
     bool planned; /* before that is known: all but ours */
@@ -276,6 +279,7 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     f->peer = frame_origin(frame);
     f->epoch = frame_epoch(frame);
     f->n_hosts = o->n_hosts;
+    f->same_before = UINT64_MAX;
     for (size_t i = 0; i < o->n_hosts; i++)
         f->host[i] = get_u64(o->host + 8 * i);
     have_init(&f->theirs, memory, STREAMS_MIN);
@@ -333,6 +337,32 @@ static bool may_have(const struct feed *f, uint64_t room)
     return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
 }
 
+static int on_same(struct feed *f, const uint8_t *frame)
+{
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    struct same_row row;
+    f->same_before = frame_pos(frame);
+    while (rd_left(&r) > 0) {
+        read_same_row(&r, &row);
+        for (size_t i = 0; i < f->n_hosts; i++)
+            if (f->host[i] == row.origin)
+                f->same[i] = row;
+    }
+    return r.bad ? -EBADMSG : 0;
+}
+
+/* said_same -- of this stream the peer has all that lies before `same_before`: never of our present run. */
+static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
+{
+    const struct segment *seg = f->all->seg;
+    if (origin == seg->shape.origin && epoch == seg->shape.epoch)
+        return false;
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->host[i] == origin)
+            return f->same[i].parts >> digest_part(f->same[i].from, epoch) & 1;
+    return false;
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
@@ -340,7 +370,10 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
-    if ((e && e->row.seq >= last_seq) || !may_have(f, room))
+    bool same = said_same(f, origin, epoch);
+    if (same && origin == f->all->seg->shape.origin)
+        f->said += last_seq; /* of a run that is over */
+    if ((e && e->row.seq >= last_seq) || same || !may_have(f, room))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
@@ -351,10 +384,12 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
 {
     uint64_t ring;
     history_durable(fs->h, &f->cursor, &ring);
+    f->cursor = min_u64(f->cursor, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
+    int r = MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
     tell_said(f);
-    return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
+    return r;
 }
 
 static int obey(struct feeds *fs, const uint8_t *frame)
@@ -369,6 +404,8 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     }
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
+    if (frame_type(frame) == FRAME_SAME)
+        return f ? on_same(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {
@@ -431,7 +468,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if ((e && e->row.seq >= s->last_seq) || !may_have(f, s->room))
+    if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)) || !may_have(f, s->room))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == s->origin)
@@ -519,10 +556,10 @@ static bool can_send(const struct feed *f)
     return f->credit > 0 && buffer_len(&f->all->out) < WAITING_MAX;
 }
 
-static bool lacks(const struct feed *f, const struct have_row *row)
+static bool lacks(const struct feed *f, const struct held *h)
 {
-    const struct have_entry *e = have_find(&f->theirs, row->origin, row->epoch, row->room);
-    return !e || e->row.seq < row->seq;
+    const struct have_entry *e = have_find(&f->theirs, h->row.origin, h->row.epoch, h->row.room);
+    return !e || e->row.seq < h->row.seq;
 }
 
 /* release -- those that came from elsewhere are done with; those whose turn it is, or that did not come in time, are sent. */
@@ -537,7 +574,7 @@ static void release(struct feed *f)
             waits = room[k] == h->row.room;
         if (h->pos == 0 || waits)
             continue;
-        if (lacks(f, &h->row)) {
+        if (lacks(f, h)) {
             if (now < h->due_ms || (h->due_ms != 0 && MUTANT(HELD_FOR_EVER))) {
                 room[n++] = h->row.room;
                 continue;
@@ -620,6 +657,14 @@ bool feeds_pump(struct feeds *fs)
 
 /* ---- what is known of the peers ---- */
 
+/* has_same -- did its digests say so? */
+static bool has_same(const struct feed *f, const struct have_row *entry)
+{
+    uint64_t pos;
+    return entry->seq > 0 && said_same(f, entry->origin, entry->epoch) &&
+           history_first_missing(f->all->h, entry->origin, entry->epoch, entry->room, entry->seq - 1, &pos) == 0 && pos < f->same_before;
+}
+
 enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry)
 {
     enum trace_state best = TRACE_NO_LINK;
@@ -628,7 +673,7 @@ enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const str
         if (f->number == 0 || f->peer != host)
             continue;
         const struct have_entry *e = have_find(&f->theirs, entry->origin, entry->epoch, entry->room);
-        if (e && e->durable >= entry->seq)
+        if ((e && e->durable >= entry->seq) || has_same(f, entry))
             return TRACE_HAS;
         best = TRACE_NOT_YET;
     }

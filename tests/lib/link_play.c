@@ -14,6 +14,7 @@ struct side *a, *b;
 struct link_update up;
 uint64_t now;
 char transcript[65536];
+size_t bytes_said;
 
 /* ---- the stage ---- */
 
@@ -87,6 +88,33 @@ static void note_rows(const uint8_t *f)
     note(frame_flags(f) & FRAME_MORE ? " ...\n" : "\n");
 }
 
+/* note_digests -- of whom there is something in which parts: `B:9` the oldest and the newest. */
+static void note_digests(const uint8_t *f)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct digest_row d;
+    while (rd_left(&r) > 0) {
+        unsigned parts = 0;
+        read_digest_row(&r, &d);
+        for (unsigned i = 0; i <= RUNS_APART; i++)
+            parts |= (unsigned)(d.sum[i] != 0) << i;
+        if (parts != 0)
+            note(" %c:%x", (char)d.origin, parts);
+    }
+    note(frame_flags(f) & FRAME_MORE ? " ...\n" : "\n");
+}
+
+static void note_same(const uint8_t *f)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct same_row s;
+    while (rd_left(&r) > 0) {
+        read_same_row(&r, &s);
+        note(" %c:%x", (char)s.origin, s.parts);
+    }
+    note("\n");
+}
+
 static void note_frame(char who, const uint8_t *f)
 {
     struct greeting g;
@@ -94,6 +122,14 @@ static void note_frame(char who, const uint8_t *f)
     note("%c %s", who, frame_row(frame_type(f))->name);
     if (frame_type(f) == FRAME_HAVE) {
         note_rows(f);
+        return;
+    }
+    if (frame_type(f) == FRAME_DIGEST) {
+        note_digests(f);
+        return;
+    }
+    if (frame_type(f) == FRAME_SAME) {
+        note_same(f);
         return;
     }
     if (read_greeting(f, &g) == 0 && frame_type(f) == FRAME_GREETING) {
@@ -121,6 +157,9 @@ void note_orders(char who)
         assert_true(frame_check(f, up.feed_len - at) > 0);
         if (frame_type(f) == FRAME_FEED && read_feed_order(f, &o) == 0)
             note("%c: %s %llu\n", who, ops[o.op], (unsigned long long)frame_client(f));
+        else if (frame_type(f) == FRAME_SAME)
+            note("%c: same %llu up to %llu\n", who, (unsigned long long)frame_client(f),
+                 (unsigned long long)frame_pos(f));
         else if (frame_type(f) == FRAME_HAVE)
             note("%c: has %llu\n", who, (unsigned long long)frame_client(f));
     }
@@ -139,7 +178,8 @@ unsigned say(struct side *from, struct side *to)
 {
     uint8_t f[FRAME_MAX];
     unsigned n = 0;
-    for (; link_next(&from->core, from->peer, WALL_MS, now, f) > 0; n++) {
+    for (int len; (len = link_next(&from->core, from->peer, WALL_MS, now, f)) > 0; n++) {
+        bytes_said += (size_t)len;
         note_frame(from->name, f);
         hear(to, f);
     }
@@ -154,7 +194,7 @@ void talk(void)
 
 void meet(void)
 {
-    int i = link_up(&a->core, 'B', now), j = link_up(&b->core, 'A', now);
+    int i = link_up(&a->core, 'B', 111, now), j = link_up(&b->core, 'A', 222, now);
     assert_true(i >= 0 && j >= 0);
     a->peer = (unsigned)i;
     b->peer = (unsigned)j;

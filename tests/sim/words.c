@@ -59,6 +59,23 @@ bool check_told(bool loud)
     return all;
 }
 
+/* same_told -- of these parts the peer hears that we have what it has: each row as our link process knows it. */
+static void same_told(const struct link_core *l, unsigned peer, const uint8_t *frame)
+{
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    for (struct same_row s; rd_left(&r) > 0;) {
+        read_same_row(&r, &s);
+        trace("        %s: parts %x", node_name(s.origin), s.parts);
+        for (uint32_t i = 0; i < l->ours.n; i++) {
+            const struct have_entry *e = &l->ours.entry[i];
+            struct have_row row = e->row;
+            row.seq = e->durable;
+            if (row.origin == s.origin && s.parts >> digest_part(s.from, row.epoch) & 1)
+                note_told(here, l->peer[peer].host, &row);
+        }
+    }
+}
+
 int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
                      uint8_t *frame);
 int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
@@ -77,6 +94,8 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
               frame_flags(frame) & FRAME_MORE ? " ..." : "");
     if (frame_type(frame) == FRAME_GREETING)
         link_no[here->n][node_by_id(l->peer[peer].host)->n]++;
+    if (frame_type(frame) == FRAME_SAME)
+        same_told(l, peer, frame);
     if (frame_type(frame) != FRAME_HAVE)
         return n;
     struct rd r = rd_from(frame_body(frame), frame_body_len(frame));

@@ -16,10 +16,12 @@ static void test_greetings_and_vectors(void **state)
     talk();
     assert_noted("A GREETING BA\n"
                  "B: open 1\n"
-                 "A HAVE\n"
-                 "B: has 1\nB: go 1\n"
                  "B GREETING AB\n"
                  "A: open 1\n"
+                 "B DIGEST\n"
+                 "A DIGEST\n"
+                 "A HAVE\n"
+                 "B: has 1\nB: go 1\n"
                  "B HAVE\n"
                  "A: has 1\nA: go 1\n"
                  "B LINKS A\nA LINKS B\n");
