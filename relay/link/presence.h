@@ -11,7 +11,7 @@
 
 enum {
     PRESENCE_MAX = 8192, /* rows of all hosts together */
-    PRESENCE_HOSTS_MAX = 128,
+    PRESENCE_HOSTS_MAX = HOSTS_MAX,
     PRESENCE_BEAT_MS = 10 * 1000,
     PRESENCE_LEASE_MS = 30 * 1000,
 };

@@ -20,7 +20,7 @@
 #include "state/undo.h"
 
 enum {
-    MEMBERS_MAX = 256,
+    MEMBERS_MAX = HOSTS_MAX,
     MEMBER_WORDS = MEMBERS_MAX / 64,
     MEMBERS_IN_SEGMENT = 128, /* entries, at most: what one section can undo */
 };
