@@ -15,7 +15,7 @@ struct piece {
 
 struct evil_end {
     struct wire in;
-    uint64_t withheld; /* bit per host whose streams this peer does not get */
+    uint64_t withheld; /* a number that says whose streams this peer does not get; 0: it gets all */
     uint8_t buf[WIRE_BUFFER];
 };
 
@@ -172,7 +172,7 @@ static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
 {
     uint64_t modes = t->node->evil_modes;
     const struct node *origin = node_by_id(frame_origin(frame));
-    if (modes & EVIL_WITHHOLD && origin && t->evil->withheld >> origin->n & 1) {
+    if (modes & EVIL_WITHHOLD && origin && t->evil->withheld && mix(t->evil->withheld, origin->n) & 1) {
         w.stats.withheld++;
         return;
     }

@@ -55,7 +55,7 @@ static struct message *new_message(struct client *c)
         ASSERT(c->msg);
     }
     /* one room a lot, one now and then */
-    c->msg[c->said] = (struct message){.room = (uint8_t)(one_in(8) ? 2 : chance(2))};
+    c->msg[c->said] = (struct message){.room = (uint8_t)((one_in(8) ? 2 : chance(2)) % w.n_rooms)};
     return &c->msg[c->said];
 }
 
@@ -104,12 +104,29 @@ static void attach(struct client *c)
     ASSERT(c->session != 0 && c->session != UINT32_MAX);
     c->life = n->life;
     c->again_at = 0;
-    for (unsigned i = 0; i < ROOMS; i++) {
+    for (unsigned i = 0; i < w.n_rooms; i++) {
         struct room_change rc = {user_of(c, user), text_of(rooms[i])};
         int len = write_room_change(frame, FRAME_OPEN, &rc, room_id(rc.room), c->id, 0);
         ASSERT(len > 0);
         (void)in_section(c, frame);
     }
+}
+
+/* move -- into a room, or out of it: who is in which is told to other hosts. */
+static void move(struct client *c, unsigned r)
+{
+    struct node *n = c->node;
+    const struct session *s = &n->st.seg->roster.session[c->session];
+    uint32_t room = roster_room(&n->st.seg->roster, room_id(text_of(rooms[r])));
+    if (room == 0)
+        return;
+    int taken = state_take(&n->st);
+    ASSERT(taken == 0);
+    if (roster_is_member(s, room))
+        (void)roster_leave(&n->st.edit, c->session, room);
+    else
+        (void)roster_join(&n->st.edit, c->session, room);
+    state_give(&n->st);
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -169,6 +186,8 @@ void people_turn(uint32_t i)
         attach(c);
     else if (!w.calm && one_in(200))
         attach(c); /* it was started again */
+    if (!w.calm && one_in(8))
+        move(c, (unsigned)chance(w.n_rooms));
     ack(c);
     if (c->acked < c->said && w.now >= c->again_at) {
         for (uint32_t s = c->acked + 1; s <= c->said; s++)
