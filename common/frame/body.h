@@ -257,7 +257,7 @@ struct have_row {
     uint64_t origin, epoch, room, seq;
 };
 #define HAVE_ENOUGH UINT64_MAX
-enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = 256 };
+enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = HOSTS_MAX };
 void write_have_row(struct wr *w, const struct have_row *r);
 void read_have_row(struct rd *r, struct have_row *row);
 

@@ -95,80 +95,104 @@ bool topology_says(const struct topology_row *r, uint64_t host)
     return false;
 }
 
-/* Rows by number, and who is linked with whom: the next-door rows of each. */
+/* Who is linked with whom, as rows by number: the next-door rows of each. */
 struct net {
     uint16_t door[TOPOLOGY_HOSTS_MAX][LINKS_ROW_MAX];
     uint8_t n_doors[TOPOLOGY_HOSTS_MAX];
+    uint16_t by_host[4 * TOPOLOGY_HOSTS_MAX]; /* hash table of row numbers + 1 */
 };
 
-static void net_of(const struct topology *t, struct net *net)
+/* place -- where in the hash table this host stands, or would. */
+static uint16_t *place(const struct topology *t, struct net *net, uint64_t host)
 {
-    memset(net->n_doors, 0, sizeof net->n_doors);
-    for (size_t i = 0; i < t->n; i++)
-        for (size_t k = 0; k < t->row[i].n; k++) {
-            const struct topology_row *r = topology_row(t, t->row[i].link[k]);
-            if (r && topology_says(r, t->row[i].host))
-                net->door[i][net->n_doors[i]++] = (uint16_t)(r - t->row);
-        }
-}
-
-/* A tree of shortest ways from one row: over which row each is reached; itself for the root, NOWHERE for one that is not. */
-enum { NOWHERE = UINT16_MAX };
-struct tree {
-    uint16_t by[TOPOLOGY_HOSTS_MAX], far[TOPOLOGY_HOSTS_MAX];
-};
-
-static void tree_from(const struct topology *t, const struct net *net, size_t root, struct tree *tree)
-{
-    uint16_t queue[TOPOLOGY_HOSTS_MAX];
-    size_t head = 0, tail = 0;
-    memset(tree->by, 0xff, sizeof tree->by);
-    tree->by[root] = (uint16_t)root;
-    tree->far[root] = 0;
-    for (queue[tail++] = (uint16_t)root; head < tail; head++) {
-        uint16_t at = queue[head];
-        for (size_t k = 0; k < net->n_doors[at]; k++) {
-            uint16_t next = net->door[at][k];
-            if (tree->by[next] == NOWHERE) {
-                tree->by[next] = at;
-                tree->far[next] = (uint16_t)(tree->far[at] + 1);
-                queue[tail++] = next;
-            } else if (tree->far[next] == tree->far[at] + 1 && t->row[at].host < t->row[tree->by[next]].host) {
-                tree->by[next] = at;
-            }
-        }
+    for (uint64_t i = host * 0x9e3779b97f4a7c15u >> 32;; i++) {
+        uint16_t *at = &net->by_host[i % ARRAY_LEN(net->by_host)];
+        if (*at == 0 || t->row[*at - 1].host == host)
+            return at;
     }
 }
 
-/* first_door -- the neighbour of a row that has the smallest number. */
-static size_t first_door(const struct topology *t, const struct net *net, size_t row)
+static void net_of(const struct topology *t, struct net *net)
 {
-    size_t first = 0;
-    for (size_t k = 0; k < net->n_doors[row]; k++)
-        if (k == 0 || t->row[net->door[row][k]].host < t->row[first].host)
-            first = net->door[row][k];
-    return first;
+    memset(net, 0, sizeof *net);
+    for (size_t i = 0; i < t->n; i++)
+        *place(t, net, t->row[i].host) = (uint16_t)(i + 1);
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < t->row[i].n; k++) {
+            size_t next = *place(t, net, t->row[i].link[k]);
+            if (next != 0 && topology_says(&t->row[next - 1], t->row[i].host))
+                net->door[i][net->n_doors[i]++] = (uint16_t)(next - 1);
+        }
+}
+
+enum { NOWHERE = UINT16_MAX };
+
+/* How many links from one row to each other one; NOWHERE: there is no way. */
+struct far {
+    uint16_t to[TOPOLOGY_HOSTS_MAX];
+};
+
+static void far_from(const struct net *net, size_t row, struct far *far)
+{
+    uint16_t queue[TOPOLOGY_HOSTS_MAX];
+    size_t head = 0, tail = 0;
+    memset(far, 0xff, sizeof *far);
+    far->to[row] = 0;
+    for (queue[tail++] = (uint16_t)row; head < tail; head++)
+        for (size_t k = 0; k < net->n_doors[queue[head]]; k++) {
+            uint16_t next = net->door[queue[head]][k];
+            if (far->to[next] != NOWHERE)
+                continue;
+            far->to[next] = (uint16_t)(far->to[queue[head]] + 1);
+            queue[tail++] = next;
+        }
+}
+
+/* A row's neighbours, in the order of their numbers, and how far each is from everybody. */
+struct doors {
+    uint16_t row[LINKS_ROW_MAX];
+    struct far far[LINKS_ROW_MAX];
+    size_t n;
+};
+
+static void doors_of(const struct topology *t, const struct net *net, size_t row, struct doors *d)
+{
+    d->n = 0;
+    for (size_t k = 0; k < net->n_doors[row]; k++) {
+        size_t at = d->n++;
+        for (; at > 0 && t->row[d->row[at - 1]].host > t->row[net->door[row][k]].host; at--)
+            d->row[at] = d->row[at - 1];
+        d->row[at] = net->door[row][k];
+    }
+    for (size_t k = 0; k < d->n; k++)
+        far_from(net, d->row[k], &d->far[k]);
+}
+
+/* door_to -- the neighbour that is nearest to a row; the first of those that are, or of all if there is no way. */
+static size_t door_to(const struct doors *d, size_t row)
+{
+    size_t best = 0;
+    for (size_t k = 1; k < d->n; k++)
+        if (d->far[k].to[row] < d->far[best].to[row])
+            best = k;
+    return d->row[best];
 }
 
 void topology_others(const struct topology *t, const uint64_t *peer, size_t n_peers, const uint64_t *origin, size_t n_origins,
                      uint64_t others[][TOPOLOGY_WORDS])
 {
     struct net net;
-    struct tree tree;
+    struct doors doors;
     net_of(t, &net);
     memset(others, 0, n_peers * sizeof *others);
-    for (size_t o = 0; o < min_size(n_origins, TOPOLOGY_HOSTS_MAX); o++) {
-        const struct topology_row *from = topology_row(t, origin[o]);
-        memset(tree.by, 0xff, sizeof tree.by);
-        if (from)
-            tree_from(t, &net, (size_t)(from - t->row), &tree);
-        for (size_t p = 0; p < n_peers; p++) {
-            const struct topology_row *to = topology_row(t, peer[p]);
-            size_t row = to ? (size_t)(to - t->row) : 0;
-            if (!to || net.n_doors[row] == 0)
-                continue; /* its row is on the way */
-            size_t by = tree.by[row] != NOWHERE ? tree.by[row] : first_door(t, &net, row);
-            if (by != 0)
+    for (size_t p = 0; p < n_peers; p++) {
+        size_t row = *place(t, &net, peer[p]);
+        doors.n = 0;
+        if (row != 0)
+            doors_of(t, &net, row - 1, &doors);
+        for (size_t o = 0; o < min_size(n_origins, TOPOLOGY_HOSTS_MAX) && doors.n > 0; o++) { /* none: its row is on the way */
+            size_t from = *place(t, &net, origin[o]);
+            if ((from ? door_to(&doors, from - 1) : doors.row[0]) != 0)
                 others[p][o / 64] |= UINT64_C(1) << (o % 64);
         }
     }
@@ -177,16 +201,15 @@ void topology_others(const struct topology *t, const uint64_t *peer, size_t n_pe
 uint64_t topology_toward(const struct topology *t, uint64_t host)
 {
     struct net net;
-    struct tree tree;
-    const struct topology_row *to = topology_row(t, host);
-    if (!to || to == t->row)
-        return 0;
+    struct doors doors;
     net_of(t, &net);
-    tree_from(t, &net, 0, &tree);
-    size_t at = (size_t)(to - t->row);
-    if (tree.by[at] == NOWHERE)
+    size_t to = *place(t, &net, host);
+    if (to <= 1)
         return 0;
-    while (tree.by[at] != 0)
-        at = tree.by[at];
-    return t->row[at].host;
+    doors_of(t, &net, 0, &doors);
+    size_t best = doors.n > 0 ? door_to(&doors, to - 1) : 0;
+    for (size_t k = 0; k < doors.n; k++)
+        if (doors.row[k] == best && doors.far[k].to[to - 1] != NOWHERE)
+            return t->row[best].host;
+    return 0;
 }

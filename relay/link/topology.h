@@ -8,7 +8,7 @@
 
 #include "frame/body.h"
 
-enum { TOPOLOGY_HOSTS_MAX = 256 };
+enum { TOPOLOGY_HOSTS_MAX = HOSTS_MAX };
 
 struct topology_row {
     uint64_t host, epoch, version;
@@ -49,7 +49,7 @@ int topology_next(struct topology *t, uint64_t *told, uint64_t to, uint8_t *fram
  *
  * origin, n_origins  whose streams there are
  * others             [peer][origin / 64]: the bit is set when it is not we who bring it */
-enum { TOPOLOGY_WORDS = TOPOLOGY_HOSTS_MAX / 64 };
+enum { TOPOLOGY_WORDS = (TOPOLOGY_HOSTS_MAX + 63) / 64 };
 void topology_others(const struct topology *t, const uint64_t *peer, size_t n_peers, const uint64_t *origin, size_t n_origins,
                      uint64_t others[][TOPOLOGY_WORDS]);
 

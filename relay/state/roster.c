@@ -80,7 +80,7 @@ uint32_t roster_host_open(const struct roster_edit *e, uint64_t id, struct text 
     if (name.len > HOST_NAME_MAX_LEN)
         return 0;
     if (i == 0) {
-        if (r->n_hosts == HOSTS_MAX - 1)
+        if (r->n_hosts == HOSTS_MAX)
             return 0;
         i = r->n_hosts + 1;
         set_u32(e, &r->n_hosts, i);

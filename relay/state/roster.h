@@ -8,13 +8,13 @@
 #define STATE_ROSTER_H
 
 #include "base/direct.h"
+#include "base/key.h"
 #include "frame/frame.h"
 #include "state/undo.h"
 
 enum {
     ROOMS_MAX = 4096, /* slots 1 .. ROOMS_MAX-1; conversations of two and inboxes take one each, too */
     ROOM_BUCKETS = 8192,
-    HOSTS_MAX = 128,
     GUESTS_MAX = 8192,
     SESSION_BUCKETS = 16384,
 };
@@ -79,7 +79,7 @@ struct roster {
     uint32_t room_bucket[ROOM_BUCKETS];
     uint32_t client_bucket[SESSION_BUCKETS];
     uint32_t uid_bucket[SESSION_BUCKETS];
-    struct host host[HOSTS_MAX];
+    struct host host[HOSTS_MAX + 1];
     struct room room[ROOMS_MAX];
     struct guest guest[GUESTS_MAX];
     struct session session[]; /* sessions_max + 1 */

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FD_FIRST = 1 << 20, FDS_MAX = 1 << 13, SOCK_BYTES = 128 * 1024, POLLS_MAX = 1000 };
+enum { FD_FIRST = 1 << 20, FDS_MAX = NODES_MAX * 128, SOCK_BYTES = 128 * 1024, POLLS_MAX = 1000 };
 #define START_MS UINT64_C(1735689600000)
 
 struct fd {

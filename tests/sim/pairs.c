@@ -12,7 +12,7 @@ struct pair {
     char name[DIRECT_NAME_MAX + 1];
 };
 
-static struct pair pair[CLIENTS_TOP];
+static struct pair pair[ALONE_MAX];
 static uint32_t n_pairs;
 static struct map by_room; /* to a number of `pair` */
 

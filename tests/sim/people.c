@@ -23,7 +23,8 @@ void people_reset(void)
                                       .id = ((uint64_t)(i + 1) << 32) | 77};
         at(chance(2 * w.pace_us), EV_CLIENT, i, 0);
     }
-    pairs_reset();
+    if (w.n_clients <= ALONE_MAX)
+        pairs_reset();
 }
 
 void people_free(void)
@@ -56,7 +57,8 @@ static struct message *new_message(struct client *c)
         ASSERT(c->msg);
     }
     /* one room a lot, one now and then; some of it to one other alone */
-    c->msg[c->said] = (struct message){.room = (uint8_t)(one_in(6) ? PAIR : one_in(8) ? 2 : chance(2))};
+    bool alone = w.n_clients <= ALONE_MAX && one_in(6);
+    c->msg[c->said] = (struct message){.room = (uint8_t)(alone ? PAIR : (one_in(8) ? 2 : chance(2)) % w.n_rooms)};
     return &c->msg[c->said];
 }
 
@@ -114,8 +116,25 @@ static void attach(struct client *c)
     ASSERT(c->session != 0 && c->session != UINT32_MAX);
     c->life = n->life;
     c->again_at = 0;
-    for (unsigned i = 0; i < ROOMS; i++)
+    for (unsigned i = 0; i < w.n_rooms; i++)
         open_room(c, rooms[i]);
+}
+
+/* move -- into a room, or out of it: who is in which is told to other hosts. */
+static void move(struct client *c, unsigned r)
+{
+    struct node *n = c->node;
+    const struct session *s = &n->st.seg->roster.session[c->session];
+    uint32_t room = roster_room(&n->st.seg->roster, room_id(text_of(rooms[r])));
+    if (room == 0)
+        return;
+    int taken = state_take(&n->st);
+    ASSERT(taken == 0);
+    if (roster_is_member(s, room))
+        (void)roster_leave(&n->st.edit, c->session, room);
+    else
+        (void)roster_join(&n->st.edit, c->session, room);
+    state_give(&n->st);
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -178,6 +197,8 @@ void people_turn(uint32_t i)
         attach(c);
     else if (!w.calm && one_in(200))
         attach(c); /* it was started again */
+    if (!w.calm && one_in(8))
+        move(c, (unsigned)chance(w.n_rooms));
     ack(c);
     if (c->acked < c->said && w.now >= c->again_at) {
         for (uint32_t s = c->acked + 1; s <= c->said; s++)

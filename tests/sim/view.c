@@ -149,11 +149,11 @@ static void check_kept(const struct node *n)
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said && counts(w.client[c].node); i++) {
             const struct message *m = &w.client[c].msg[i];
-            if (w.evicted < NODES_MAX && (m->holders & ~(UINT64_C(1) << w.evicted)) == 0)
+            if (w.evicted < NODES_MAX && held_by_nobody(m, w.evicted))
                 continue; /* a lost disk, and the only other host that had it was put out */
             if (m->room == PAIR && !pair_may(room_id(text_of(pair_name(w.client[c].pair))), n))
                 continue;
-            if (m->acked && !m->lost && !(m->holders >> n->n & 1))
+            if (m->acked && !m->lost && !hosts_have(&m->holders, n->n))
                 broken("I1: message %u of client %u was acknowledged and is not at %s", i, c,
                        node_name(n->id));
         }

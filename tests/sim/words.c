@@ -1,5 +1,5 @@
-/* words.c -- what is said on links: an acknowledgement is honest, and it comes (I9).  The
- * linker leads link_next() and link_judge() here first. */
+/* words.c -- what is said on links: an acknowledgement is honest, and it comes (I9); how much it is.  The linker leads
+ * link_next(), link_judge() and greetings here first. */
 #include "sim.h"
 
 static struct map told;
@@ -76,6 +76,18 @@ static void same_told(const struct link_core *l, unsigned peer, const uint8_t *f
     }
 }
 
+static enum tally_kind kind_of(uint8_t type)
+{
+    bool people = type == FRAME_PRESENCE || type == FRAME_BEAT;
+    return type == FRAME_HAVE ? TALLY_HAVE : people ? TALLY_PEOPLE : TALLY_OTHER;
+}
+
+static void add_up(enum tally_kind kind, size_t bytes)
+{
+    w.tally.frames[kind]++;
+    w.tally.bytes[kind] += bytes;
+}
+
 int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
                      uint8_t *frame);
 int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
@@ -88,6 +100,7 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         return n;
     w.stats.frames++;
     w.edge[here->n][node_by_id(l->peer[peer].host)->n].frames++;
+    add_up(kind_of(frame_type(frame)), (size_t)n);
     const struct frame_row *row = frame_row(frame_type(frame));
     if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
         trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?",
@@ -135,10 +148,65 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
         pair_check(frame_room(f), node_by_id(l->peer[peer].host), "gets a verdict about words");
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
     w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;
+    if (v != LINK_LATER && read_segment(f, &s) == 0)
+        add_up(v == LINK_NEW ? TALLY_NEW : TALLY_OLD, frame_stride(f) + s.bytes);
     if (w.tracing && read_segment(f, &s) == 0)
         trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host),
               node_name(frame_origin(f)), (unsigned long long)(frame_epoch(f) & 0xffff),
               (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)s.first_seq,
               (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
     return v;
+}
+
+/* ---- greetings ---- */
+
+/* The list of hosts of a large network does not fit into a frame: an empty one means everybody. */
+enum { LISTED_MAX = 256 };
+static uint8_t listed[NODES_MAX * 8];
+
+static size_t list_all(const uint8_t **host)
+{
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        put_u64(listed + 8 * i, w.node[i]->id);
+    *host = listed;
+    return w.n_nodes;
+}
+
+int __real_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch);
+int __wrap_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch);
+int __wrap_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch)
+{
+    struct greeting said = *g;
+    said.version_max = (uint16_t)(said.version_max + here->newer);
+    said.n_hosts = said.n_hosts > LISTED_MAX ? 0 : said.n_hosts;
+    return __real_write_greeting(buf, &said, origin, epoch);
+}
+
+int __real_read_greeting(const uint8_t *f, struct greeting *g);
+int __wrap_read_greeting(const uint8_t *f, struct greeting *g);
+int __wrap_read_greeting(const uint8_t *f, struct greeting *g)
+{
+    int r = __real_read_greeting(f, g);
+    if (r == 0 && w.n_nodes > LISTED_MAX)
+        g->n_hosts = list_all(&g->host);
+    return r;
+}
+
+int __real_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
+int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
+int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed)
+{
+    struct feed_order said = *o;
+    said.n_hosts = said.n_hosts > LISTED_MAX ? 0 : said.n_hosts;
+    return __real_write_feed_order(buf, &said, feed);
+}
+
+int __real_read_feed_order(const uint8_t *f, struct feed_order *o);
+int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o);
+int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o)
+{
+    int r = __real_read_feed_order(f, o);
+    if (r == 0 && o->op == FEED_OPEN && w.n_nodes > LISTED_MAX)
+        o->n_hosts = list_all(&o->host);
+    return r;
 }

@@ -196,7 +196,7 @@ static void hosts_have_names(void **state)
     assert_memory_equal(small.r->host[1].name, "gamma", small.r->host[1].name_len);
     assert_int_equal(roster_host(small.r, 51), 2);
     assert_int_equal(roster_host(small.r, 52), 0);
-    for (uint64_t id = 100; small.r->n_hosts < HOSTS_MAX - 1; id++)
+    for (uint64_t id = 100; small.r->n_hosts < HOSTS_MAX; id++)
         roster_host_open(edit(), id, text_of("more"));
     assert_int_equal(roster_host_open(edit(), 1, text_of("too-many")), 0);
     assert_int_equal(roster_host_open(edit(), 51, text_of("still")), 2);
