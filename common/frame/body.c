@@ -614,6 +614,13 @@ int read_member(const uint8_t *f, struct member_entry *e)
     return verdict(&r);
 }
 
+int write_caught(uint8_t *buf, uint64_t feed)
+{
+    struct wr w = frame_begin(buf, FRAME_CAUGHT);
+    frame_set_client(buf, feed);
+    return frame_end(buf, &w);
+}
+
 int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)
 {
     struct wr w = frame_begin(buf, FRAME_LINKS);

@@ -309,6 +309,10 @@ enum { MEMBER_ADDRESS_MAX = 128 };
 int write_member(uint8_t *buf, const struct member_entry *e) MUST_USE;
 int read_member(const uint8_t *f, struct member_entry *e) MUST_USE;
 
+/* CAUGHT: everything that its sender had on disk when it heard our vector is on its way before this.  From keeper to link,
+ * header: client = the feed. */
+int write_caught(uint8_t *buf, uint64_t feed) MUST_USE;
+
 /* LINKS: with which hosts `origin` (header) is linked (link/topology.h).  epoch = its run, seq = the version of this row. */
 enum { LINKS_ROW_MAX = 64 };
 struct links_row {

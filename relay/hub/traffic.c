@@ -83,7 +83,7 @@ void hub_show(struct hub *h, const struct line *ln)
 {
     struct link_row *row = &h->st->seg->link[ln - h->line];
     const struct link_peer *p = ln->link ? &h->core.peer[ln->link->peer] : NULL;
-    uint32_t up = !p || p->phase != LINK_OPEN ? LINK_IS_DOWN : p->through ? LINK_IS_INDIRECT : LINK_IS_UP;
+    uint32_t up = !p || p->phase < LINK_VECTOR ? LINK_IS_DOWN : p->through ? LINK_IS_INDIRECT : LINK_IS_UP;
     bool fresh = atomic_load(&row->host) != ln->peer.host;
     if (fresh || atomic_load(&row->up) != up)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
@@ -180,7 +180,7 @@ void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t l
         if (!link_is_up(l) || h->core.peer[l->peer].feed != feed)
             continue;
         frame_set_client(segment, 0);
-        if (conn_say(&l->c, segment, frame_stride(segment)) < 0 || conn_say(&l->c, frames, len) < 0)
+        if (conn_say(&l->c, segment, frame_stride(segment)) < 0 || (len > 0 && conn_say(&l->c, frames, len) < 0))
             link_end(l, "out of memory");
         l->fed += frame_stride(segment) + len;
         link_speak(l);
@@ -354,12 +354,14 @@ static void on_frame(struct link *l, const uint8_t *frame)
     if (up.presence >= 0)
         hub_guest(h, (uint32_t)up.presence, !(frame_flags(frame) & FRAME_CONT));
     const struct link_peer *p = &h->core.peer[l->peer];
-    if (before == LINK_GREETING && p->phase == LINK_VECTOR)
+    if (before == LINK_GREETING && p->phase == LINK_VECTOR) {
         on_greeting(l, frame);
-    if (before != LINK_OPEN && p->phase == LINK_OPEN) {
-        keeper_line_credit(&h->keeper, p->feed, FEED_CREDIT_BYTES);
         welcome(h, l);
     }
+    if (before != LINK_OPEN && p->phase == LINK_OPEN)
+        keeper_line_credit(&h->keeper, p->feed, FEED_CREDIT_BYTES);
+    if (frame_type(frame) == FRAME_CAUGHT)
+        speak_all(h); /* it is somebody else's turn */
 }
 
 static void hear(struct link *l)

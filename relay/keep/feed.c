@@ -50,6 +50,8 @@ struct feed {
         uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
     } held[HELD_MAX];         /* a ring, in the order of the journal */
     uint64_t held_first, held_next;
+    uint64_t live; /* segments with pos before this were there when it began */
+    bool caught;   /* they are on their way, and the peer was told so */
     bool going, more; /* more: there may be something behind the cursor */
 };
 
@@ -383,8 +385,8 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
 static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
 {
     uint64_t ring;
-    history_durable(fs->h, &f->cursor, &ring);
-    f->cursor = min_u64(f->cursor, f->same_before);
+    history_durable(fs->h, &f->live, &ring);
+    f->cursor = min_u64(f->live, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
     int r = MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
@@ -531,10 +533,11 @@ static bool waits_in(const struct feed *f, uint64_t room)
 
 /* hold -- keep it back: because others bring it, so that a message crosses a link once, also where there are loops; or
  * because it lies behind such a one in its room, and must not come before it.  Nobody is relied on: what has not come in
- * time is sent after all. */
+ * time is sent after all.  What was there before the link is sent by whoever the peer told what it has: one after the other
+ * (link/core.h). */
 static bool hold(struct feed *f, const struct history_segment *s)
 {
-    bool others = others_bring(f, s->origin, s->room);
+    bool others = s->pos >= f->live && others_bring(f, s->origin, s->room);
     if (!others && (f->held_first == f->held_next || !waits_in(f, s->room) || MUTANT(HELD_OVERTAKEN)))
         return false;
     f->held[f->held_next++ % HELD_MAX] =
@@ -609,6 +612,14 @@ static bool feed_row(void *arg, const struct history_row *row)
     return true;
 }
 
+static void say_caught(struct feed *f)
+{
+    uint8_t frame[FRAME_MAX];
+    int n = write_caught(frame, f->number);
+    ASSERT(n > 0);
+    f->caught = buffer_add(&f->all->out, frame, (size_t)n) == 0;
+}
+
 /* feed_some -- returns true when this feed could go on at once. */
 static bool feed_some(struct feed *f)
 {
@@ -618,6 +629,8 @@ static bool feed_some(struct feed *f)
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
+    if (!f->caught && (!f->more || f->cursor >= f->live))
+        say_caught(f);
     return f->more && f->credit > 0 && f->held_next - f->held_first < HELD_MAX;
 }
 

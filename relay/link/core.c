@@ -375,6 +375,9 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
     case FRAME_LINKS:
         on_links(l, p, f, up);
         return;
+    case FRAME_CAUGHT:
+        p->caught = true;
+        return;
     default:
         end_link(up, REASON_MALFORMED, "A peer sent what no link carries.");
     }
@@ -426,6 +429,7 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
         return e && !MUTANT(FORK_ENDS_LINK) ? LINK_FORKED : LINK_BAD;
     }
     peer_has(p, f, up);
+    p->moved_ms = now_ms;
     if (s.first_seq <= have && !MUTANT(DUPLICATE_TAKEN))
         return LINK_OLD;
     return l->pending_next - l->pending_first == LINK_PENDING_MAX && !MUTANT(NEVER_LATER) ? LINK_LATER : LINK_NEW;
@@ -577,6 +581,18 @@ static int say_news(struct link_core *l, struct link_peer *p, uint8_t *f)
     return rows > 0 ? frame_end(f, &w) : 0;
 }
 
+/* turn_of -- is it this peer's turn to hear what we have, and send what we lack?  One after the other, or all would send the
+ * same; but who sends nothing does not keep the others waiting. */
+static bool turn_of(const struct link_core *l, const struct link_peer *p, uint64_t now_ms)
+{
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        const struct link_peer *q = &l->peer[i];
+        if (q != p && q->phase != LINK_FREE && (q->vector_told || q->told > 0) && !q->caught && now_ms - q->moved_ms < LINK_TURN_MS)
+            return false;
+    }
+    return true;
+}
+
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
     int n;
@@ -590,8 +606,10 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
         return say_digests(l, p, f);
     if (p->digests_heard && p->answered <= l->n_hosts && (n = say_same(l, p, f)) != 0)
         return n;
-    if (p->digests_heard && !p->vector_told)
+    if (p->digests_heard && !p->vector_told && (p->told > 0 || turn_of(l, p, now_ms))) {
+        p->moved_ms = now_ms;
         return say_vector(l, p, f);
+    }
     if (p->vector_told && p->news < l->news_next)
         n = say_news(l, p, f);
     if (n == 0 && !p->through)

@@ -10,6 +10,7 @@
  *     SAME ...                of these parts I have exactly what your digests say that you have
  *     HAVE ...                of all others, the vector: how much of each stream I have on disk
  *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
+ *     CAUGHT                  that is all I had
  *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
  *     PRESENCE, BEAT, LINKS   who is where (presence.h), who is linked with whom (topology.h)
  *     PING, PONG              when nothing else was said for a while
@@ -48,6 +49,7 @@ enum {
     DIGEST_FRAMES_MAX = LINK_HOSTS_MAX / DIGEST_ROWS_MAX + 1,
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
+    LINK_TURN_MS = 1000,     /* that a peer may send nothing before others have their turn */
     LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
 };
@@ -58,6 +60,7 @@ struct link_peer {
     uint64_t host, epoch;
     uint64_t feed;              /* number of its feed */
     uint64_t up_ms, heard_ms, said_ms;
+    uint64_t moved_ms;          /* when we told it what we have, or it sent what we lack */
     uint64_t wall_ms;           /* its clock at the greeting */
     uint64_t news;              /* told of the news before this */
     uint64_t pong;              /* its PING's clock, to be given back */
@@ -68,6 +71,7 @@ struct link_peer {
     uint16_t digested, answered; /* hosts of our list before this: our digests are said; the peer's are answered */
     uint8_t phase, digest_frames; /* digest_frames: heard */
     bool greeted, digests_told, digests_heard, vector_told, pong_due;
+    bool caught;  /* it has sent all that it had */
     bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
     uint64_t links_told;

@@ -90,7 +90,7 @@ static void on_line(struct loop_source *s, uint32_t events)
     int r;
     (void)events;
     while ((r = read_some(k, &frame, &frames, &len)) == 1)
-        if (frame_type(frame) == FRAME_SEGMENT)
+        if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_CAUGHT)
             k->on_segment(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
         else if (frame_type(frame) == FRAME_KNOCK && k->on_knock)
             k->on_knock(k->arg, frame);
