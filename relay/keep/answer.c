@@ -109,11 +109,18 @@ static void ask_who(struct answer *w)
     w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
 }
 
-/* may_see -- of a room he may not know of, he gets what he gets of one that does not exist: nothing. */
 static bool may_see(const struct answer *w, uint64_t room)
 {
     const struct segment *seg = w->all->st->seg;
     return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
+}
+
+/* may_ask -- of a room he may not know of, he gets what he gets of one that does not exist: nothing.  But who is in a room of other
+ * hosts in which nothing was said yet is known from presence, and that is of ordinary rooms only. */
+static bool may_ask(const struct answer *w)
+{
+    bool none = roster_room(&w->all->st->seg->roster, w->room) == 0;
+    return w->q.kind == QUERY_ROOMS || (w->q.kind == QUERY_WHO && none) || may_see(w, w->room);
 }
 
 /* ---- memory ---- */
@@ -513,7 +520,7 @@ static void end_it(struct answer *w, int r)
 static void produce(struct answer *w)
 {
     w->error = 0;
-    w->whole = w->q.kind != QUERY_ROOMS && !may_see(w, w->room);
+    w->whole = !may_ask(w);
     int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;
