@@ -253,7 +253,10 @@ static void ignore(const char *typed)
         memmove(talking.ignored[i], talking.ignored[--talking.n_ignored], sizeof talking.ignored[0]);
     else if (i < IGNORED_MAX)
         snprintf(talking.ignored[talking.n_ignored++], CALLED_MAX + 1, "%s", called);
-    snprintf(line, sizeof line, again ? "%s is heard again" : i < IGNORED_MAX ? "%s is not heard any more, until chat ends" : "you ignore too many people", called);
+    snprintf(line, sizeof line, "%s %s", called,
+             again             ? "is heard again"
+             : i < IGNORED_MAX ? "is not heard any more, until chat ends"
+                               : "is still heard: you ignore too many people already");
     tell(line);
 }
 

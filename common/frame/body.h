@@ -281,7 +281,7 @@ struct feed_order {
 int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MUST_USE;
 int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
 
-/* PRESENCE: how often a user is in a room, an ordinary one, on his own host (link/presence.h).  Header: origin = that host; epoch = its
+/* PRESENCE: how often a user is in an ordinary room on his own host (link/presence.h).  Header: origin = that host; epoch = its
  * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up. */
 struct presence_row {
     uint32_t sessions; /* 0: not any more */

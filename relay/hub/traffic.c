@@ -260,7 +260,9 @@ static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames
 static bool pries(const struct link *l, const uint8_t *segment)
 {
     const struct segment *seg = hub_of(l)->st->seg;
-    return roster_room(&seg->roster, frame_room(segment)) != 0 && !MUTANT(PRYING_ANSWERED) && !hub_may_hear(hub_of(l), frame_room(segment), l->line->peer.host);
+    uint64_t room = frame_room(segment);
+    bool known = roster_room(&seg->roster, room) != 0;
+    return known && !scope_host(seg, room, l->line->peer.host) && !MUTANT(PRYING_ANSWERED);
 }
 
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)

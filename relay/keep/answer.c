@@ -113,11 +113,19 @@ static void ask_who(struct answer *w)
     w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
 }
 
-/* may_see -- of a room he may not know of, he gets what he gets of one that does not exist: nothing. */
 static bool may_see(const struct answer *w, uint64_t room)
 {
     const struct segment *seg = w->all->st->seg;
     return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
+}
+
+/* may_ask -- of a room he may not know of, he gets what he gets of one that does not exist: nothing.  But who is in a room of
+ * other hosts in which nothing was said yet is known from presence, and that is of ordinary rooms only. */
+static bool may_ask(const struct answer *w)
+{
+    bool none = roster_room(&w->all->st->seg->roster, w->room) == 0;
+    bool of_room = w->q.kind != QUERY_ROOMS && w->q.kind != QUERY_PROBE;
+    return !of_room || (w->q.kind == QUERY_WHO && none) || may_see(w, w->room);
 }
 
 /* ---- memory ---- */
@@ -481,9 +489,14 @@ static bool guest_within(const struct roster *r, const struct circle *c, uint64_
     return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
 }
 
-static bool same_guest(const struct guest *a, const struct guest *b)
+/* is_among -- of the two of a conversation there is one guest for each room they are in. */
+static bool is_among(const struct guest *g, const struct guest *all, size_t n)
 {
-    return a->host == b->host && text_eq((struct text){a->user, a->user_len}, (struct text){b->user, b->user_len});
+    struct text user = {g->user, g->user_len};
+    for (size_t i = 0; i < n; i++)
+        if (all[i].host == g->host && text_eq(user, (struct text){all[i].user, all[i].user_len}))
+            return true;
+    return false;
 }
 
 /* guests_in -- of a room, each once, copied in a section.  Returns how many. */
@@ -492,9 +505,8 @@ static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t
     size_t n = 0;
     for (uint32_t i = 0; i < r->n_guests; i++) {
         const struct guest *g = &r->guest[i];
-        if (!guest_within(r, c, room, g) || (c->d.n && ((n > 0 && same_guest(&to[0], g)) || (n > 1 && same_guest(&to[1], g)))))
-            continue;
-        to[n++] = *g;
+        if (guest_within(r, c, room, g) && !(c->d.n && is_among(g, to, n)))
+            to[n++] = *g;
     }
     return n;
 }
@@ -574,8 +586,7 @@ static void end_it(struct answer *w, int r)
 static void produce(struct answer *w)
 {
     w->error = 0;
-    bool of_room = w->q.kind != QUERY_ROOMS && w->q.kind != QUERY_PROBE;
-    w->whole = of_room && !may_see(w, w->room);
+    w->whole = !may_ask(w);
     int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;
