@@ -36,7 +36,7 @@ static const char help[] =
     "      --help, --version\n"
     "\n"
     "A room may be written with or without '#'; in a shell, an unquoted # starts a comment.\n"
-    "Exit: 0 done and durable, 1 nothing found, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
+    "Exit: 0 done and durable, 1 nothing found, nobody there, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
     "      6 the relay cannot store it, 124 timed out.\n"
     "\n"
     "examples:\n"
