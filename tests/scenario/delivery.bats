@@ -128,6 +128,39 @@ traced() {
     converge lobby 1 alpha beta
 }
 
+# lacks HOST PEER UNACKED BEHIND -- as relay status shows it; BEHIND: at least so many seconds, or exactly none.
+lacks() {
+    on "$1" relay status | awk -v peer="$2" -v n="$3" -v s="$4" '$1 == peer && ($2 == "up" || $2 == "down") {
+        unacked = $(NF - 2); behind = $(NF - 1); found = unacked == n && (s == 0 ? behind == 0 : behind >= s) }
+        END {exit !found}'
+}
+
+@test "relay status: how much of ours a peer lacks, and since when, also while it is off and the keeper dies" {
+    hosts alpha beta
+    say alpha lobby 1 100
+    run on alpha relay status
+    [[ $output != *unacked* ]]
+    link alpha beta
+    until_true 5 lacks alpha beta 0 0
+    freeze beta
+    say alpha lobby 101 200
+    until_true 1 lacks alpha beta 100 0.001
+    until_true 5 lacks alpha beta 100 0.5
+    thaw beta
+    until_true 10 lacks alpha beta 0 0
+    on beta relay stop
+    until_true 10 apart alpha beta
+    say alpha lobby 201 250
+    until_true 5 lacks alpha beta 50 0.5
+    old=$(process_of alpha keeper)
+    kill -9 "$old"
+    until_true 5 gone "$old"
+    on alpha chat send lobby "one more"
+    lacks alpha beta 51 0.5
+    up beta
+    until_true 10 lacks alpha beta 0 0
+}
+
 screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
 shows() { screen "$1" | grep -qF -- "$2"; }
 keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
