@@ -2,7 +2,8 @@
  *
  * A line is a peer of the file `peers`, a link one TLS connection, with a line's peer or with a stranger who has yet to
  * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  people.c: who is
- * where.  knock.c: how long a frame takes.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
+ * where.  knock.c: how long a frame takes.  enrol.c: strangers.  What is right to say and to believe is link/core.h's
+ * business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 

@@ -53,7 +53,7 @@ struct feeds {
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
     uint64_t news;   /* feeds_news() */
-    uint64_t knocks;            /* the last number given */
+    uint64_t knocks; /* the last number given */
     struct echo echo[KNOCKS]; /* by number */
     uint8_t *in_buf;
 };
