@@ -5,7 +5,12 @@ load hosts
 
 # freeze HOST, thaw HOST -- its keeper stores nothing meanwhile; its link process goes on.  (Its supervisor would end what
 # is stopped.)
-freeze() { kill -STOP "$(sed -n 's/^pid //p' "$dir/run/$1/generation")" "$(process_of "$1" keeper)"; }
+freeze() {
+    local pids
+    pids="$(sed -n 's/^pid //p' "$dir/run/$1/generation") $(process_of "$1" keeper)"
+    frozen="${frozen:-} $pids"
+    kill -STOP $pids
+}
 thaw() { kill -CONT "$(process_of "$1" keeper)" "$(sed -n 's/^pid //p' "$dir/run/$1/generation")"; }
 
 # last_id HOST ROOM
@@ -214,11 +219,12 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     [[ $output == *$'\nTLS over TCP '*us$'\n'* ]]
     on alpha chat trace --probe --json beta | awk -F'"us":' '{us[NR] = $2 + 0; if (us[NR] <= 0) exit 1; sum += us[NR]}
         END {exit !(NR == 7 && us[7] < 5000000 && sum - us[7] == us[7])}'
-    kill -STOP "$(sed -n 's/^pid //p' "$dir/run/beta/generation")" "$(process_of beta link)"
+    frozen="$(sed -n 's/^pid //p' "$dir/run/beta/generation") $(process_of beta link)"
+    kill -STOP $frozen
     run on alpha chat trace --probe beta
     [ "$status" -ne 0 ]
     [[ $output == *"beta does not answer"* || $output == *"no link to beta"* ]]
-    kill -CONT "$(process_of beta link)" "$(sed -n 's/^pid //p' "$dir/run/beta/generation")"
+    kill -CONT $frozen
     on beta relay stop
     until_true 10 apart alpha beta
     run on alpha chat trace --probe beta
