@@ -204,6 +204,8 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     until_true 5 shows one '#lobby ✓✓✓>'
     keys one '/join build' Enter
     until_true 5 shows one '#build>'
+    keys one C-d
+    until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
 }
 
 @test "--probe: each step of the way, through this host and to another" {
