@@ -37,7 +37,7 @@ static const char help[] =
     "\n"
     "A room may be written with or without '#'; in a shell, an unquoted # starts a comment.\n"
     "@alice, or @alice@host, in place of a room: what is said between you and that user alone.\n"
-    "Exit: 0 done and durable, 1 nothing found, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
+    "Exit: 0 done and durable, 1 nothing found, nobody there, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
     "      6 the relay cannot store it, 124 timed out.\n"
     "\n"
     "examples:\n"

@@ -379,7 +379,11 @@ static int list(const struct verb_options *o, const char *room, struct query *q)
     while (r == 0 && end.more && q->kind == QUERY_SINCE);
     if (r == 0 && end.reason != REASON_OK)
         fprintf(stderr, "chat: %.*s\n", (int)end.text.len, end.text.p);
-    int code = r < 0 && r != -ECANCELED ? exit_code_of(r) : end.reason != REASON_OK ? EXIT_STORE : l.n > 0 ? EXIT_OK : EXIT_NO;
+    int code = r < 0 && r != -ECANCELED    ? exit_code_of(r)
+               : end.reason == REASON_BUSY ? EXIT_TOO_BIG
+               : end.reason != REASON_OK   ? EXIT_STORE
+               : l.n > 0                   ? EXIT_OK
+                                           : EXIT_NO;
     view_close(l.view);
     port_close(p);
     return finish(code);

@@ -17,7 +17,7 @@ enum {
     NEWEST_MAX = 10000,
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
-    SAID_SEGMENTS = 4096,    /* looked through for what a client said a moment ago */
+    SAID_SEGMENTS = 1024,    /* looked through for what a client said a moment ago */
 };
 
 struct answer {

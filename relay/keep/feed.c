@@ -71,7 +71,7 @@ struct feeds {
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
     uint64_t news;   /* feeds_news() */
-    uint64_t knocks;            /* the last number given */
+    uint64_t knocks; /* the last number given */
     struct echo echo[KNOCKS]; /* by number */
     uint8_t *in_buf;
 };
@@ -306,7 +306,7 @@ static int peer_has(struct feed *f, const struct have_row *row, bool said)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
-    if (!said || row->seq == HAVE_ENOUGH || row->seq <= e->durable)
+    if (!said || (row->seq == HAVE_ENOUGH && !MUTANT(ENOUGH_IS_ALL)) || row->seq <= e->durable || MUTANT(SAID_UNHEARD))
         return 0;
     if (row->origin == f->all->self)
         f->said += row->seq - e->durable;
@@ -518,7 +518,7 @@ static int put_segment(struct feed *f, const struct history_segment *s)
         return r;
     }
     f->credit -= (int64_t)((size_t)n + s->len);
-    return peer_has(f, &row, false);
+    return peer_has(f, &row, MUTANT(SENT_IS_SAID));
 }
 
 /* ---- what others bring ---- */

@@ -62,6 +62,8 @@ static void read_answers(const uint8_t *f)
     struct text host;
     struct room_row room;
     struct who_row who;
+    struct trace_row trace;
+    struct hops hops;
     if (read_reasoned(f, &r) == 0)
         check_text(r.text, text_utf8_ok);
     if (read_end(f, &e) == 0)
@@ -74,6 +76,9 @@ static void read_answers(const uint8_t *f)
         check_text(who.user, text_user_ok);
         check_text(who.host, text_host_ok);
     }
+    if (read_trace_row(f, &trace) == 0)
+        check_text(trace.host, text_host_ok);
+    (void)!read_hops(f, &hops);
 }
 
 static void read_of_peers(const uint8_t *f)

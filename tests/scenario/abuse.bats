@@ -61,6 +61,32 @@ as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/non
     relay --system stop
 }
 
+@test "a user who asks and does not read the answers: he is told that it is enough, others are answered" {
+    [ "$(id -u)" -eq 0 ] || skip "needs root to be two users"
+    chmod 755 "$dir"
+    relay --system start
+    remember
+    cp "$bin/chat" "$tools/unread" "$dir"
+    seq 1 40000 | chat send big # more than a FIFO holds
+    as daemon "$dir/unread" default big 40 >"$dir/out" &
+    asking=$!
+    until_true 20 has asked "$dir/out"
+    run as daemon "$dir/chat" --timeout 2 log big
+    [ "$status" -eq 5 ]
+    [ "$output" = "chat: You have asked the relay too much at once; ask again when some of it is answered." ]
+    as games "$dir/chat" log big >"$dir/other"
+    has 40000 "$dir/other"
+    as daemon "$dir/chat" --timeout 60 log big >"$dir/log" &
+    log=$!
+    as daemon "$dir/chat" tail -f big >"$dir/tail" & # joins; its history comes later
+    until_true 10 chat who big
+    end $asking
+    wait $log
+    has 40000 "$dir/log"
+    until_true 20 has 40000 "$dir/tail"
+    relay --system stop
+}
+
 @test "a flood that fills every queue: a victim's messages are acknowledged, and a reader of the flood misses nothing" {
     printf 'journal = 1M\n' >"$dir/relay.conf"
     start -c "$dir/relay.conf"

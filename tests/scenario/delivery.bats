@@ -5,7 +5,12 @@ load hosts
 
 # freeze HOST, thaw HOST -- its keeper stores nothing meanwhile; its link process goes on.  (Its supervisor would end what
 # is stopped.)
-freeze() { kill -STOP "$(sed -n 's/^pid //p' "$dir/run/$1/generation")" "$(process_of "$1" keeper)"; }
+freeze() {
+    local pids
+    pids="$(sed -n 's/^pid //p' "$dir/run/$1/generation") $(process_of "$1" keeper)"
+    frozen="${frozen:-} $pids"
+    kill -STOP $pids
+}
 thaw() { kill -CONT "$(process_of "$1" keeper)" "$(sed -n 's/^pid //p' "$dir/run/$1/generation")"; }
 
 # last_id HOST ROOM
@@ -128,6 +133,39 @@ traced() {
     converge lobby 1 alpha beta
 }
 
+# lacks HOST PEER UNACKED BEHIND -- as relay status shows it; BEHIND: at least so many seconds, or exactly none.
+lacks() {
+    on "$1" relay status | awk -v peer="$2" -v n="$3" -v s="$4" '$1 == peer && ($2 == "up" || $2 == "down") {
+        unacked = $(NF - 2); behind = $(NF - 1); found = unacked == n && (s == 0 ? behind == 0 : behind >= s) }
+        END {exit !found}'
+}
+
+@test "relay status: how much of ours a peer lacks, and since when, also while it is off and the keeper dies" {
+    hosts alpha beta
+    say alpha lobby 1 100
+    run on alpha relay status
+    [[ $output != *unacked* ]]
+    link alpha beta
+    until_true 5 lacks alpha beta 0 0
+    freeze beta
+    say alpha lobby 101 200
+    until_true 1 lacks alpha beta 100 0.001
+    until_true 5 lacks alpha beta 100 0.5
+    thaw beta
+    until_true 10 lacks alpha beta 0 0
+    on beta relay stop
+    until_true 10 apart alpha beta
+    say alpha lobby 201 250
+    until_true 5 lacks alpha beta 50 0.5
+    old=$(process_of alpha keeper)
+    kill -9 "$old"
+    until_true 5 gone "$old"
+    on alpha chat send lobby "one more"
+    lacks alpha beta 51 0.5
+    up beta
+    until_true 10 lacks alpha beta 0 0
+}
+
 screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
 shows() { screen "$1" | grep -qF -- "$2"; }
 keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
@@ -166,6 +204,8 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     until_true 5 shows one '#lobby ✓✓✓>'
     keys one '/join build' Enter
     until_true 5 shows one '#build>'
+    keys one C-d
+    until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
 }
 
 @test "--probe: each step of the way, through this host and to another" {
@@ -181,11 +221,12 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     [[ $output == *$'\nTLS over TCP '*us$'\n'* ]]
     on alpha chat trace --probe --json beta | awk -F'"us":' '{us[NR] = $2 + 0; if (us[NR] <= 0) exit 1; sum += us[NR]}
         END {exit !(NR == 7 && us[7] < 5000000 && sum - us[7] == us[7])}'
-    kill -STOP "$(sed -n 's/^pid //p' "$dir/run/beta/generation")" "$(process_of beta link)"
+    frozen="$(sed -n 's/^pid //p' "$dir/run/beta/generation") $(process_of beta link)"
+    kill -STOP $frozen
     run on alpha chat trace --probe beta
     [ "$status" -ne 0 ]
     [[ $output == *"beta does not answer"* || $output == *"no link to beta"* ]]
-    kill -CONT "$(process_of beta link)" "$(sed -n 's/^pid //p' "$dir/run/beta/generation")"
+    kill -CONT $frozen
     on beta relay stop
     until_true 10 apart alpha beta
     run on alpha chat trace --probe beta

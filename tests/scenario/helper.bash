@@ -17,6 +17,7 @@ end() {
 }
 
 teardown() {
+    [ -z "${frozen:-}" ] || kill -CONT $frozen 2>/dev/null || true # or nothing of it could be stopped
     for job in $(jobs -p); do end "$job"; done
     for instance in "$dir"/run/*/; do
         [ -d "$instance" ] || continue

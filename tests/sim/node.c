@@ -219,6 +219,7 @@ void node_pump_feed(struct node *n)
     here = n;
     turn_sources(&n->keeper_turn);
     (void)feeds_pump(n->feeds);
+    check_believed(n);
     here = was;
 }
 
@@ -257,6 +258,7 @@ void node_keeper_turn(struct node *n)
     if (!commit(n, &more))
         return;
     more |= feeds_pump(n->feeds);
+    check_believed(n);
     if (more)
         turn_wake(&n->keeper_turn, 50);
     else if (n->failing || feeds_hold(n->feeds))

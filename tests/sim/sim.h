@@ -366,5 +366,6 @@ void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */
 void check_end(void);       /* ... and show the same? */
 bool check_told(bool loud); /* does every peer know what every other has? */
+void check_believed(const struct node *n); /* what it takes for being on others' disks is there */
 
 #endif

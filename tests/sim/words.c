@@ -34,9 +34,15 @@ static void must_be_told(void *arg, const struct have_row *r)
         return; /* its segments say so; it must not know */
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
-    if (said && *said >= r->seq)
+    bool heard = feeds_peer_has(t->to->feeds, t->from->id, r) == TRACE_HAS ||
+                 (said && *said == (uint32_t)HAVE_ENOUGH); /* of a stream with two versions */
+    if (said && *said >= r->seq && heard)
         return;
     t->all = false;
+    if (t->loud && said && *said >= r->seq)
+        broken("I9: the keeper of %s never heard that %s has %s's %llu on disk",
+               node_name(t->to->id), node_name(t->from->id), node_name(r->origin),
+               (unsigned long long)r->seq);
     if (t->loud)
         broken("I9: %s never told %s that it has %s's %llu on disk", node_name(t->from->id),
                node_name(t->to->id), node_name(r->origin), (unsigned long long)r->seq);
@@ -209,4 +215,30 @@ int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o)
     if (r == 0 && o->op == FEED_OPEN && w.n_nodes > LISTED_MAX)
         o->n_hosts = list_all(&o->host);
     return r;
+}
+
+/* ---- what a keeper believes ---- */
+
+struct believed {
+    const struct node *n, *peer;
+};
+
+static void must_be_true(void *arg, const struct have_row *r)
+{
+    const struct believed *b = arg;
+    struct have_row next = *r;
+    next.seq = disk_has(b->peer->disk, r->origin, r->epoch, r->room) + 1;
+    if (feeds_peer_has(b->n->feeds, b->peer->id, &next) == TRACE_HAS)
+        broken("I9: %s believes that %s has %s's %llu on disk", node_name(b->n->id),
+               node_name(b->peer->id), node_name(r->origin), (unsigned long long)next.seq);
+}
+
+/* check_believed -- now and then, one of its peers: whoever sends with --wait is told so.  Of
+ * one whose disk was ever set back old words may be on the way. */
+void check_believed(const struct node *n)
+{
+    struct believed b = {n, w.node[w.step / 16 % w.n_nodes]};
+    if (w.step % 16 == 0 && !n->evil && !b.peer->evil && b.peer != n &&
+        b.peer->incarnation == 0)
+        disk_streams(n->disk, must_be_true, &b);
 }

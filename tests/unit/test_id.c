@@ -34,10 +34,23 @@ static void test_there_and_back(void **state)
 static void test_nothing_else(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "", "-", "1-2-3", "1-2-3-", "1-2-3-0", "1-2-3-4-", "1-2-3-4 ", " 1-2-3-4", "1--3-4",
-        "0x1-2-3-4", "+1-2-3-4", "1-2-3--4", "1-2-3-4a", "A-2-3-4", "1-2-3-18446744073709551616",
-        "10000000000000000-2-3-4", "lobby"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "1-2-3",
+                                      "1-2-3-",
+                                      "1-2-3-0",
+                                      "1-2-3-4-",
+                                      "1-2-3-4 ",
+                                      " 1-2-3-4",
+                                      "1--3-4",
+                                      "0x1-2-3-4",
+                                      "+1-2-3-4",
+                                      "1-2-3--4",
+                                      "1-2-3-4a",
+                                      "A-2-3-4",
+                                      "1-2-3-18446744073709551616",
+                                      "10000000000000000-2-3-4",
+                                      "lobby"};
     struct have_row id;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (id_from_text(bad[i], &id) != -EINVAL)

@@ -54,7 +54,8 @@ static struct span stored(struct play *p, uint64_t own)
     return at;
 }
 
-static void assert_behind(const struct play *p, unsigned row, uint32_t unacked, struct span since)
+static void assert_behind(const struct play *p, unsigned row, uint32_t unacked,
+                          struct span since)
 {
     assert_int_equal(atomic_load(&p->seg->link[row].unacked), unacked);
     assert_in_range(atomic_load(&p->seg->link[row].behind_since_ms), since.from, since.to);
@@ -134,8 +135,10 @@ static void test_a_flood(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_as_it_is_said),      TEST(test_each_peer_for_itself),
-        TEST(test_a_row_changes_hands), TEST(test_started_again),
+        TEST(test_as_it_is_said),
+        TEST(test_each_peer_for_itself),
+        TEST(test_a_row_changes_hands),
+        TEST(test_started_again),
         TEST(test_a_flood),
     };
     return cmocka_run_group_tests_name("lag", tests, NULL, NULL);

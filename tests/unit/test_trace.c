@@ -1,4 +1,5 @@
-/* test_trace.c -- which hosts have an entry: by their own words, through the keeper's socket. */
+/* test_trace.c -- which hosts have an entry: by their own words, through the keeper's socket.
+ */
 #include "keep/trace.h"
 
 #include "ipc/shm.h"
@@ -52,7 +53,11 @@ static void know(struct play *p, unsigned row, uint64_t host, const char *name)
 static int set_up(void **state)
 {
     struct play *p = calloc(1, sizeof *p);
-    struct state_options o = {.origin = HERE, .epoch = EPOCH, .host = "alpha", .workers = 1, .sessions_max = 16,
+    struct state_options o = {.origin = HERE,
+                              .epoch = EPOCH,
+                              .host = "alpha",
+                              .workers = 1,
+                              .sessions_max = 16,
                               .ring_size = RING};
     char why[256];
     if (!p || store_setup(state) < 0)
@@ -119,7 +124,8 @@ static void order(struct play *p, uint8_t op, uint64_t host)
     uint8_t f[FRAME_MAX], hosts[16];
     put_u64(hosts, HERE);
     put_u64(hosts + 8, THERE);
-    struct feed_order o = {.op = op, .credit = CREDIT, .host = hosts, .n_hosts = op == FEED_OPEN ? 2 : 0};
+    struct feed_order o = {
+        .op = op, .credit = CREDIT, .host = hosts, .n_hosts = op == FEED_OPEN ? 2 : 0};
     int n = write_feed_order(f, &o, host); /* the feed has the host's number */
     frame_set_origin(f, host);
     frame_set_epoch(f, RUN);
@@ -187,7 +193,8 @@ static void on_row(void *arg, const uint8_t *f)
     struct trace_row row;
     size_t len = strlen(p->told);
     assert_int_equal(read_trace_row(f, &row), 0);
-    snprintf(p->told + len, sizeof p->told - len, "%.*s %s, ", (int)row.host.len, row.host.p, words[row.state]);
+    snprintf(p->told + len, sizeof p->told - len, "%.*s %s, ", (int)row.host.len, row.host.p,
+             words[row.state]);
 }
 
 static int look(struct play *p)
@@ -341,14 +348,15 @@ static void test_a_probe(void **state)
     struct probe first = {0}, second = {0}, third = {0};
     struct hops hops;
     assert_true(probe_look(&first, &q, p->fs, &hops)); /* there is no link process to ask */
-    assert_true(hops.at_us[HOP_KEEPER] > 2 && hops.at_us[HOP_LINK] == 0 && hops.at_us[HOP_ECHO] == 0);
+    assert_true(hops.at_us[HOP_KEEPER] > 2 && hops.at_us[HOP_LINK] == 0 &&
+                hops.at_us[HOP_ECHO] == 0);
     dial(p);
     assert_false(probe_look(&second, &q, p->fs, &hops));
     pump(p);
     assert_true(fed(p, FRAME_KNOCK, f));
     assert_int_equal(frame_origin(f), BETA);
     assert_int_equal(read_knock(f, &number), 0);
-    struct echo other = {number + 1, 5, 6}, echo = {number, 7, 8};
+    struct echo other = {number + 64, 5, 6}, echo = {number, 7, 8};
     say(p, f, write_echo(f, &other));
     assert_false(probe_look(&second, &q, p->fs, &hops));
     say(p, f, write_echo(f, &echo));
