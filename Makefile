@@ -98,6 +98,9 @@ $(B)/bin/chat:  $(call obj,chat/main.c) $(B)/chat.a $(B)/common.a; $(call link,c
 archives := $(B)/testlib.a $(B)/chat.a $(B)/relay.a $(B)/common.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(archives); $(call link,relay chat tests)
 $(B)/tools/%: $(B)/tests/tools/%.o $(archives); $(call link,relay chat)
+$(B)/tools/skew.so: tests/containers/skew.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -O2 -Wall -Wextra -shared -fPIC -o $@ $<
 $(B)/bench/%: $(B)/tests/bench/%.o $(B)/benchlib.a $(archives); $(call link,relay chat)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 	@mkdir -p $(@D)
@@ -106,7 +109,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
 bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
-check-build: all $(units) $(tool-bins) $(bench-bins) $(B)/unit/sim
+check-build: all $(units) $(tool-bins) $(B)/tools/skew.so $(bench-bins) $(B)/unit/sim
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
 
