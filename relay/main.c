@@ -21,7 +21,9 @@ static const char help[] =
     "  status    processes, sessions, rooms, journal\n"
     "  doctor    what could keep it from working here, with remedies\n"
     "  invite    print a line with which another host can join\n"
-    "  join LINE link with the host that printed that line\n"
+    "  join LINE join the network of the host that printed that line\n"
+    "  hosts     who belongs to this network, and the links with them\n"
+    "  revoke HOST  cut a host off, everywhere and for ever\n"
     "  id        the line that names this host to others: name, address, key\n"
     "  reload    read the file of peers again\n"
     "\n"
@@ -30,6 +32,9 @@ static const char help[] =
     "  -c, --config FILE     settings, relay.conf(5)\n"
     "      --uses N          invite: so many hosts (default 1)\n"
     "      --expires TIME    invite: within 90s, 30m, 1h, 2d (default 1h)\n"
+    "      --guest           invite: hosts that may not invite or revoke others\n"
+    "      --merge           join: make one network of two\n"
+    "      --json            hosts: an object a line\n"
     "      --help, --version\n"
     "\n"
     "examples:\n"
@@ -39,9 +44,8 @@ static const char help[] =
 
 struct options {
     const char *instance, *config, *command, *argument;
-    bool system;
-    unsigned uses;
-    uint64_t expires_s;
+    bool system, merge, json;
+    struct invitation invitation;
 };
 
 static int usage(const char *why)
@@ -67,8 +71,11 @@ static int parse(int argc, char **argv, struct options *o)
                                           {"version", no_argument, NULL, 'v'},
                                           {"uses", required_argument, NULL, 'u'},
                                           {"expires", required_argument, NULL, 'e'},
+                                          {"guest", no_argument, NULL, 'g'},
+                                          {"merge", no_argument, NULL, 'm'},
+                                          {"json", no_argument, NULL, 'j'},
                                           {NULL, 0, NULL, 0}};
-    *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run", .uses = 1, .expires_s = 3600};
+    *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run", .invitation = {.uses = 1, .seconds = 3600}};
     for (int c; (c = getopt_long(argc, argv, "i:c:hv", longs, NULL)) != -1;) {
         switch (c) {
         case 'i':
@@ -81,14 +88,23 @@ static int parse(int argc, char **argv, struct options *o)
             o->config = optarg;
             break;
         case 'u':
-            o->uses = (unsigned)strtoul(optarg, NULL, 10);
-            if (o->uses < 1 || o->uses > 10000)
+            o->invitation.uses = (unsigned)strtoul(optarg, NULL, 10);
+            if (o->invitation.uses < 1 || o->invitation.uses > 10000)
                 return usage("--uses is a number from 1 to 10000");
             break;
         case 'e':
-            o->expires_s = duration(optarg);
-            if (o->expires_s == 0)
+            o->invitation.seconds = duration(optarg);
+            if (o->invitation.seconds == 0)
                 return usage("--expires is a time like 90s, 30m, 1h or 2d");
+            break;
+        case 'g':
+            o->invitation.guest = true;
+            break;
+        case 'm':
+            o->merge = true;
+            break;
+        case 'j':
+            o->json = true;
             break;
         case 'h':
             fputs(help, stdout);
@@ -105,6 +121,11 @@ static int parse(int argc, char **argv, struct options *o)
     if (strcmp(o->command, "join") == 0) {
         if (optind == argc)
             return usage("join needs the line that `relay invite` printed on the other host");
+        o->argument = argv[optind++];
+    }
+    if (strcmp(o->command, "revoke") == 0) {
+        if (optind == argc)
+            return usage("revoke needs the name of a host, as relay hosts shows it");
         o->argument = argv[optind++];
     }
     return optind < argc ? usage("too many arguments") : -1;
@@ -125,7 +146,7 @@ static const char *default_config(const struct options *o, char *path, size_t si
 /* only_looks -- at what runs, or sends it a signal; the others make or change files, which must be the relay's own. */
 static bool only_looks(const char *command)
 {
-    return strcmp(command, "stop") == 0 || strcmp(command, "status") == 0 || strcmp(command, "reload") == 0;
+    return strcmp(command, "stop") == 0 || strcmp(command, "status") == 0 || strcmp(command, "hosts") == 0 || strcmp(command, "reload") == 0;
 }
 
 int main(int argc, char **argv)
@@ -161,9 +182,13 @@ int main(int argc, char **argv)
     if (strcmp(o.command, "id") == 0)
         return admin_id(&inst, &conf);
     if (strcmp(o.command, "join") == 0)
-        return admin_join(&inst, &conf, o.argument);
+        return admin_join(&inst, &conf, o.argument, o.merge);
     if (strcmp(o.command, "invite") == 0)
-        return admin_invite(&inst, &conf, o.uses, o.expires_s);
+        return admin_invite(&inst, &conf, &o.invitation);
+    if (strcmp(o.command, "hosts") == 0)
+        return admin_hosts(&inst, o.json);
+    if (strcmp(o.command, "revoke") == 0)
+        return admin_revoke(&inst, o.argument);
     if (strcmp(o.command, "reload") == 0)
         return admin_reload(&inst);
     return usage("no such command");

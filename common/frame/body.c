@@ -461,6 +461,39 @@ int read_presence(const uint8_t *f, struct presence_row *p)
     return verdict(&r);
 }
 
+int write_member(uint8_t *buf, const struct member_entry *e)
+{
+    struct wr w = frame_begin(buf, FRAME_MEMBER);
+    frame_set_room(buf, MEMBERS_ROOM);
+    wr_u8(&w, e->op);
+    wr_u64(&w, e->host);
+    wr_bytes(&w, e->key, KEY_LEN);
+    wr_within(&w, e->name, HOST_NAME_MAX_LEN);
+    wr_within(&w, e->address, MEMBER_ADDRESS_MAX);
+    return frame_end(buf, &w);
+}
+
+static bool printable(struct text t)
+{
+    for (size_t i = 0; i < t.len; i++)
+        if (t.p[i] <= ' ' || t.p[i] > '~')
+            return false;
+    return t.len > 0;
+}
+
+int read_member(const uint8_t *f, struct member_entry *e)
+{
+    struct rd r = body_of(f);
+    e->op = rd_u8(&r);
+    e->host = rd_u64(&r);
+    e->key = rd_bytes(&r, KEY_LEN);
+    e->name = rd_host(&r);
+    e->address = rd_text(&r, MEMBER_ADDRESS_MAX);
+    r.bad |= e->op < MEMBER_FULL || e->op > MEMBER_REVOKE || e->host == 0 || !printable(e->address) ||
+             frame_room(f) != MEMBERS_ROOM;
+    return verdict(&r);
+}
+
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms)
 {
     struct wr w = frame_begin(buf, type);

@@ -7,6 +7,7 @@
 #ifndef FRAME_BODY_H
 #define FRAME_BODY_H
 
+#include "base/key.h"
 #include "frame/frame.h"
 
 enum {
@@ -231,6 +232,23 @@ struct presence_row {
 int write_presence(uint8_t *buf, const struct presence_row *p, uint64_t origin, uint64_t epoch, uint64_t room,
                    uint64_t version) MUST_USE;
 int read_presence(const uint8_t *f, struct presence_row *p) MUST_USE;
+
+/* MEMBER: what host `origin` (header) says of a host of this network, in its stream of scope MEMBERS_ROOM (state/members.h). */
+#define MEMBERS_ROOM UINT64_C(1)
+enum member_op {
+    MEMBER_FULL = 1, /* it belongs to us and may invite and revoke; of oneself: only what one is called and where one is */
+    MEMBER_GUEST,    /* it belongs to us and may not */
+    MEMBER_REVOKE,   /* it does not belong to us any more, whatever anybody says */
+};
+struct member_entry {
+    uint8_t op;
+    uint64_t host; /* its number, which must be that of the key: the reader's business */
+    const uint8_t *key;
+    struct text name, address; /* address: "-" for none; printable ASCII without spaces, no more is checked here */
+};
+enum { MEMBER_ADDRESS_MAX = 128 };
+int write_member(uint8_t *buf, const struct member_entry *e) MUST_USE;
+int read_member(const uint8_t *f, struct member_entry *e) MUST_USE;
 
 /* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;

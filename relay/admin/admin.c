@@ -135,7 +135,7 @@ static void show_tables(const struct segment *seg)
     uint64_t head = journal_head(j), durable = journal_durable(j);
     printf("\nhost       %s (%016llx)\n", seg->shape.host, (unsigned long long)seg->shape.origin);
     printf("sessions   %u of %u\n", attached, r->sessions_max);
-    printf("rooms      %u of %d\n", r->n_rooms, ROOMS_MAX - 1);
+    printf("rooms      %u of %d\n", r->n_rooms - (r->n_rooms > 0), ROOMS_MAX - 2); /* without the scope of the members */
     printf("journal    %llu KiB of %llu KiB, %llu bytes not yet on disk\n",
            (unsigned long long)((head - journal_tail(j)) >> 10), (unsigned long long)(j->size >> 10),
            (unsigned long long)(head - durable));

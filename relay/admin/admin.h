@@ -29,12 +29,28 @@ int admin_doctor(const struct instance *inst, const struct conf *conf);
 /* admin_id -- print the line that names this host to others: NAME ADDRESS KEY. */
 int admin_id(const struct instance *inst, const struct conf *conf);
 
-/* admin_invite -- print a line with which `uses` other hosts can join this one within `seconds`. */
-int admin_invite(const struct instance *inst, const struct conf *conf, unsigned uses, uint64_t seconds);
+/* admin_invite -- print a line with which so many other hosts can join the network of this one within so long. */
+struct invitation {
+    unsigned uses;
+    uint64_t seconds;
+    bool guest; /* who comes may not invite or revoke others */
+};
+int admin_invite(const struct instance *inst, const struct conf *conf, const struct invitation *o);
 
-/* admin_join -- with an invitation: the two hosts are peers now.  With a line of `relay id`: that host is a peer of this
- * one.  A running relay dials it at once. */
-int admin_join(const struct instance *inst, const struct conf *conf, const char *line);
+/* admin_join -- with an invitation: this host belongs to that network now.  With a line of `relay id`: this host vouches for
+ * that one.  A running relay dials it at once.  merge: even if this host has a network of its own. */
+int admin_join(const struct instance *inst, const struct conf *conf, const char *line, bool merge);
+
+/* ---- hosts.c ---- */
+
+/* admin_hosts -- who belongs to this network, and how it is with each; json: an object a line. */
+int admin_hosts(const struct instance *inst, bool json);
+
+/* admin_revoke -- cut a host off, for all and for ever.  host: its name, or the first characters of its key. */
+int admin_revoke(const struct instance *inst, const char *host);
+
+/* admin_guest -- is this host, as far as a running relay knows, a guest of its network? */
+bool admin_guest(const struct instance *inst);
 
 /* admin_accept -- show the secret of an invitation to the host that gave it, over TLS, and hear whether it lets us in.
  * Returns  0; -errno and a sentence */

@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 
 #include "base/sys.h"
+#include "net/address.h"
 #include "trust/invites.h"
 
 #include <errno.h>
@@ -27,24 +28,13 @@ static int open_state(const struct instance *inst)
     return dir;
 }
 
-/* reachable -- where others find us: as set, else where we listen, under our host name if that is everywhere. */
+/* reachable -- where others find us: a running relay knows, else as the settings say. */
 static void reachable(const struct instance *inst, const struct conf *conf, char *to, size_t size)
 {
-    char at[128] = "", host[256] = "";
     int dir = open(inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0 || !generation_alive(inst) || read_file(dir, "listen", at, sizeof at) <= 0)
-        snprintf(at, sizeof at, "%s", conf->listen);
+    if (dir < 0 || !generation_alive(inst) || read_file(dir, "address", to, size) <= 0)
+        address_public(conf->address, conf->listen, to, size);
     close_fd(&dir);
-    const char *port = strrchr(at, ':');
-    (void)gethostname(host, sizeof host - 1);
-    if (conf->address[0])
-        snprintf(to, size, "%s", conf->address);
-    else if (!port || strcmp(port, ":0") == 0) /* any port: which one, only a running relay knows */
-        snprintf(to, size, "-");
-    else if (strncmp(at, "0.0.0.0:", 8) == 0 || strncmp(at, "[::]:", 5) == 0 || at[0] == '*')
-        snprintf(to, size, "%.100s%.8s", host, port);
-    else
-        snprintf(to, size, "%s", at);
 }
 
 int admin_id(const struct instance *inst, const struct conf *conf)
@@ -83,30 +73,43 @@ int admin_reload(const struct instance *inst)
     return errno == EPERM ? 4 : 1;
 }
 
-int admin_invite(const struct instance *inst, const struct conf *conf, unsigned uses, uint64_t seconds)
+/* our_network -- the one we belong to; with us it begins. */
+static int our_network(int dir, uint64_t *network)
 {
-    struct invite i = {.expires_s = wall_ms() / 1000 + seconds};
+    int r = network_load(dir, network);
+    if (r < 0 || *network != 0)
+        return r;
+    *network = os_random_u64() | 1;
+    return network_keep(dir, *network);
+}
+
+int admin_invite(const struct instance *inst, const struct conf *conf, const struct invitation *o)
+{
+    struct invite i = {.expires_s = wall_ms() / 1000 + o->seconds, .host.guest = o->guest};
     struct identity *id;
     char why[256], line[INVITE_LINE_MAX];
     int dir = open_state(inst);
     if (dir < 0)
         return 1;
     reachable(inst, conf, i.host.address, sizeof i.host.address);
-    int r = strcmp(i.host.address, "-") == 0 ? -ENOTCONN : identity_load(&id, dir, why, sizeof why);
+    int r = strcmp(i.host.address, "-") == 0 ? -ENOTCONN : admin_guest(inst) ? -EACCES : identity_load(&id, dir, why, sizeof why);
+    if (r == -EACCES)
+        snprintf(why, sizeof why, "this host is a guest of its network and may not invite; ask a full member (relay hosts)");
     if (r == -ENOTCONN)
         snprintf(why, sizeof why, "nobody can dial this host; set `listen` in relay.conf (listen = *:7325) and start the relay again");
     if (r == 0) {
         snprintf(i.host.name, sizeof i.host.name, "%s", conf->name);
         memcpy(i.host.key, identity_key(id), KEY_LEN);
         os_random(i.secret, sizeof i.secret);
-        r = invites_add(dir, &i, uses);
+        r = our_network(dir, &i.network);
+        r = r < 0 ? r : invites_add(dir, &i, o->uses);
         snprintf(why, sizeof why, "cannot write the file `invites`: %s", strerror(-r));
         identity_free(id);
     }
     close(dir);
     if (r < 0) {
         fprintf(stderr, "relay: %s\n", why);
-        return 1;
+        return r == -EACCES ? 4 : 1;
     }
     invite_to_line(&i, line);
     puts(line);
@@ -115,13 +118,23 @@ int admin_invite(const struct instance *inst, const struct conf *conf, unsigned 
     struct tm tm;
     if (localtime_r(&t, &tm))
         (void)strftime(until, sizeof until, "%Y-%m-%d %H:%M:%S", &tm);
-    fprintf(stderr, "relay: on the other host: relay join LINE; good for %u host%s, until %s\n", uses, uses == 1 ? "" : "s", until);
+    fprintf(stderr, "relay: on the other host: relay join LINE; good for %u %s%s, until %s\n", o->uses,
+            o->guest ? "guest" : "host", o->uses == 1 ? "" : "s", until);
     return 0;
+}
+
+/* other_network -- does this host, with others, belong to another network than that of the invitation? */
+static bool other_network(int dir, const struct invite *i)
+{
+    struct peers ps;
+    uint64_t ours;
+    char why[128];
+    return network_load(dir, &ours) == 0 && ours != 0 && ours != i->network && peers_load(&ps, dir, why, sizeof why) == 0 && ps.n > 0;
 }
 
 /* make_peer -- what the line says, and with an invitation the other host's consent. */
 static int make_peer(const struct instance *inst, const struct conf *conf, int dir, const struct identity *id, struct invite *i,
-                     bool invited, char *why, size_t why_size)
+                     bool invited, bool merge, char *why, size_t why_size)
 {
     char address[ADDRESS_TEXT_MAX];
     int r = 0;
@@ -138,15 +151,22 @@ static int make_peer(const struct instance *inst, const struct conf *conf, int d
                                 "`peers` in the state directory and join again");
         return -EALREADY;
     }
+    if (invited && !merge && other_network(dir, i)) {
+        snprintf(why, why_size, "this host has a network of its own with others already; if one shall be made of the two, for all "
+                                "their hosts and people, run: relay join --merge LINE");
+        return -EBUSY;
+    }
     if (invited) {
         r = peers_check(dir, &i->host, why, why_size);
         reachable(inst, conf, address, sizeof address);
         r = r < 0 ? r : admin_accept(inst, dir, id, i, text_of(conf->name), text_of(address), why, why_size);
     }
+    if (r == 0 && invited && (r = network_keep(dir, i->network)) < 0)
+        snprintf(why, why_size, "cannot write the file `network`: %s", strerror(-r));
     return r < 0 ? r : peers_add(dir, &i->host, why, why_size);
 }
 
-int admin_join(const struct instance *inst, const struct conf *conf, const char *line)
+int admin_join(const struct instance *inst, const struct conf *conf, const char *line, bool merge)
 {
     struct invite i = {0};
     struct identity *id;
@@ -161,7 +181,7 @@ int admin_join(const struct instance *inst, const struct conf *conf, const char 
         return 1;
     int r = identity_load(&id, dir, why, sizeof why);
     if (r == 0) {
-        r = make_peer(inst, conf, dir, id, &i, invited, why, sizeof why);
+        r = make_peer(inst, conf, dir, id, &i, invited, merge, why, sizeof why);
         identity_free(id);
     }
     close(dir);

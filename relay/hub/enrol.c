@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct hub *hub_of(const struct link *l)
 {
@@ -16,6 +17,27 @@ static struct hub *hub_of(const struct link *l)
 bool enrol_open(struct hub *h)
 {
     return invites_open(h->state_dir, wall_ms() / 1000);
+}
+
+/* may_come -- is neither its key revoked nor its name somebody else's in this network? */
+static bool may_come(const struct hub *h, const struct peer *p, char why[SENTENCE_MAX + 1])
+{
+    const struct members *m = &h->st->seg->members;
+    uint8_t standing[MEMBERS_MAX];
+    int slot = members_find(m, p->host);
+    members_stand(m, standing);
+    if (slot >= 0 && standing[slot] == STANDING_REVOKED) {
+        snprintf(why, SENTENCE_MAX + 1, "The key of your host was revoked; make a new one (relay rotate) and try again.");
+        return false;
+    }
+    for (int i = 0; i < (int)m->n; i++) {
+        if (i == slot || standing[i] == STANDING_NONE || standing[i] == STANDING_REVOKED || strcmp(m->member[i].name, p->name) != 0)
+            continue;
+        snprintf(why, SENTENCE_MAX + 1, "There is a host called %s in this network; set another `name` in relay.conf, or, if it is this "
+                 "one with a new key, revoke the old one first (relay revoke).", p->name);
+        return false;
+    }
+    return true;
 }
 
 /* admit -- returns REASON_OK, or why not and a sentence that says what to do. */
@@ -39,12 +61,14 @@ static enum reason admit(struct link *l, const uint8_t *frame, char why[SENTENCE
         snprintf(why, SENTENCE_MAX + 1, "This host is called %s, too; set another `name` in relay.conf and try again.", p.name);
         return REASON_DENIED;
     }
+    if (!may_come(h, &p, why))
+        return REASON_DENIED;
     int r = peers_check(h->state_dir, &p, problem, sizeof problem);
     if (r < 0) {
         snprintf(why, SENTENCE_MAX + 1, "%s.", problem);
         return REASON_DENIED;
     }
-    r = invites_use(h->state_dir, e.secret, wall_ms() / 1000);
+    r = invites_use(h->state_dir, e.secret, wall_ms() / 1000, &p.guest);
     if (r < 0) {
         snprintf(why, SENTENCE_MAX + 1, "%s",
                  r == -ETIMEDOUT ? "This invitation has expired (by my clock); ask for a new one: relay invite"

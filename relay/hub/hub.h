@@ -1,8 +1,8 @@
 /* hub.h -- the connections of this host with others: which there are, what comes and goes over them.
  *
- * A line is a peer of the file `peers`, a link one TLS connection, with a line's peer or with a stranger who has yet to
- * show who he is.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.  people.c: who is
- * where.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
+ * A line is a peer, a link one TLS connection, with a line's peer or with a stranger who has yet to show who he is.
+ * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.
+ * people.c: who is where.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
@@ -33,7 +33,7 @@ struct link {
     bool unread;              /* stopped before all was read */
 };
 
-/* A peer as configured, and what we have with it. */
+/* A peer, and what we have with it. */
 struct line {
     struct peer peer;
     struct lookup lookup;
@@ -49,8 +49,8 @@ struct hub {
     struct loop *loop;
     struct link_core core;
     struct keeper_line keeper;
-    struct peers peers;
-    struct line line[PEERS_MAX];
+    struct peers peers; /* all hosts that belong or belonged to this network, but ourselves */
+    struct line line[LINK_PEERS_MAX];
     size_t n_lines;
     struct link link[CONNS_MAX];
     struct loop_source listener;
@@ -59,15 +59,30 @@ struct hub {
     bool others;             /* the list of hosts whose streams we take has changed */
     struct prng prng;
     int state_dir;
+    char address[PEER_ADDRESS_MAX + 1]; /* where others find us, "-": nowhere */
+    uint64_t members; /* the table's version as peers were last made of it */
+    bool revoked;     /* we are not wanted any more */
     bool reload; /* the file of peers has changed: read it again */
     bool (*invites)(struct hub *h); /* may strangers come?  NULL: never */
     void (*enrol)(struct link *l);  /* one came and said something */
 };
 
+/* ---- roll.c ---- */
+
+/* hub_say_members -- put into our stream what we have not yet said there: who we are, whom we vouch for (`ours`), who is
+ * to go.  Returns 0, or -EAGAIN: not all of it, call again when more is on disk. */
+int hub_say_members(struct hub *h, const struct peers *ours, const struct peers *revoked) MUST_USE;
+
+/* hub_members_ok -- is, in checked frames of another host, every host's number that of the key beside it? */
+bool hub_members_ok(const uint8_t *frames, size_t len);
+
+/* hub_members -- whom the table of members makes our peers. */
+void hub_members(struct hub *h, const struct peers *ours, struct peers *all);
+
 /* ---- lines.c ---- */
 
-/* hub_set_peers -- the file as it is now: part with those who are not in it any more, dial those who are new, take
- * their streams, know their names.  When whose streams we take changes, every link greets anew: the greeting says so. */
+/* hub_set_peers -- from now on it is these: part with others, dial those who are new and not far, take the streams of
+ * all, know their names.  When whose streams we take changes, every link greets anew: the greeting says so. */
 void hub_set_peers(struct hub *h, const struct peers *ps);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */

@@ -250,34 +250,46 @@ static struct line *new_line(struct hub *h, const struct peer *p)
     for (size_t i = 0; i < h->n_lines && !ln; i++)
         if (!h->line[i].known)
             ln = &h->line[i];
-    if (!ln && h->n_lines < PEERS_MAX)
+    if (!ln && h->n_lines < ARRAY_LEN(h->line))
         ln = &h->line[h->n_lines++];
     if (ln)
         *ln = (struct line){.known = true, .peer = *p, .down_since = now_ms()};
     return ln;
 }
 
-/* meet -- a peer that is in the file now: dial it, take its streams, know its name. */
+/* know -- take a host's streams, know its name. */
+static int know(struct hub *h, const struct peer *p, const struct peer *before)
+{
+    h->others |= !link_knows(&h->core, p->host);
+    int r = link_know(&h->core, p->host);
+    if (r < 0)
+        log_error("too many hosts: the streams of %s are not taken", p->name);
+    else if (!before || strcmp(before->name, p->name) != 0)
+        hub_name(h, p);
+    return r;
+}
+
+/* meet -- have a line with this peer: dial it, where it is now. */
 static void meet(struct hub *h, const struct peer *p)
 {
     struct line *ln = line_of(h, p);
-    if (ln && strcmp(ln->peer.address, p->address) == 0 && strcmp(ln->peer.name, p->name) == 0)
+    if (ln && strcmp(ln->peer.address, p->address) == 0) {
+        ln->peer = *p;
         return;
+    }
     if (!ln)
         ln = new_line(h, p);
-    h->others |= !link_knows(&h->core, p->host);
-    if (!ln || link_know(&h->core, p->host) < 0) {
-        log_error("too many peers");
+    if (!ln) {
+        log_error("too many links: none with %s", p->name);
         return;
     }
     lookup_free(&ln->lookup);
     ln->peer = *p;
     lookup_init(&ln->lookup, p->address);
     ln->retry_at = 0;
-    hub_name(h, p);
 }
 
-static void part(struct hub *h, struct line *ln)
+static void part(struct hub *h, struct line *ln, bool for_good)
 {
     if (ln->link)
         link_farewell(ln->link, REASON_DENIED, "You are not among my peers any more.");
@@ -288,17 +300,21 @@ static void part(struct hub *h, struct line *ln)
             link_end(&h->link[i], "not a peer any more");
     hub_sweep(h);
     lookup_free(&ln->lookup);
-    link_forget(&h->core, ln->peer.host);
-    h->others = true;
+    if (for_good) {
+        link_forget(&h->core, ln->peer.host);
+        h->others = true;
+    }
     atomic_store(&h->st->seg->link[ln - h->line].host, 0);
     *ln = (struct line){0};
 }
 
 static void keep_only(struct hub *h, const struct peers *ps)
 {
-    for (size_t i = 0; i < h->n_lines; i++)
-        if (h->line[i].known && !peers_by_host(ps, h->line[i].peer.host))
-            part(h, &h->line[i]);
+    for (size_t i = 0; i < h->n_lines; i++) {
+        const struct peer *p = peers_by_host(ps, h->line[i].peer.host);
+        if (h->line[i].known && (!p || p->far))
+            part(h, &h->line[i], !p);
+    }
 }
 
 static void greet_anew(struct hub *h)
@@ -313,10 +329,12 @@ static void greet_anew(struct hub *h)
 void hub_set_peers(struct hub *h, const struct peers *ps)
 {
     keep_only(h, ps);
+    for (size_t i = 0; i < ps->n; i++) {
+        const struct peer *p = &ps->peer[i];
+        if (p->host != h->core.self && know(h, p, peers_by_host(&h->peers, p->host)) == 0 && !p->far)
+            meet(h, p);
+    }
     h->peers = *ps;
-    for (size_t i = 0; i < ps->n; i++)
-        if (ps->peer[i].host != h->core.self)
-            meet(h, &ps->peer[i]);
     greet_anew(h);
     hub_tick(h);
 }

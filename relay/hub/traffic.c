@@ -78,10 +78,14 @@ void hub_show(struct hub *h, const struct line *ln)
     bool fresh = atomic_load(&row->host) != ln->peer.host;
     if (fresh || atomic_load(&row->up) != up)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
+    if (fresh)
+        atomic_store(&row->heard_ms, 0);
     atomic_store(&row->host, ln->peer.host);
     atomic_store(&row->up, up);
-    if (up)
+    if (up) {
         atomic_store(&row->rtt_ms, p->rtt_ms);
+        atomic_store(&row->heard_ms, wall_ms() - (now_ms() - p->heard_ms));
+    }
 }
 
 /* ---- the end of a connection ---- */
@@ -209,7 +213,7 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
 {
     struct hub *h = hub_of(l);
     const uint8_t *key = key_of(h, frame_origin(segment));
-    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0) {
+    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len)) {
         log_warn("a segment from %s is not what its origin can have sealed", l->line->peer.name);
         link_farewell(l, REASON_DENIED, "A segment came whose seal or content is wrong.");
         return 0;

@@ -303,6 +303,8 @@ static int rooms(struct answer *w)
         copy[r->guest[g].sessions > 0 ? roster_room(r, r->guest[g].room) : 0].members++;
     state_give(w->all->st);
     for (uint32_t i = 1; i <= n; i++) {
+        if (copy[i].id == MEMBERS_ROOM) /* a scope, not a room */
+            continue;
         struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
     }

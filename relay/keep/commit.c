@@ -109,6 +109,24 @@ static void restore_client(void *arg, uint64_t client, uint32_t uid, uint32_t la
     state_give(st);
 }
 
+/* restore_members -- what every host ever said of the others. */
+static bool restore_members(void *arg, const struct history_row *row)
+{
+    struct state *st = arg;
+    if (state_take(st) < 0)
+        return false;
+    unsigned n = 0;
+    for (size_t at = 0; at < row->s.len && n < MEMBERS_IN_SEGMENT; n++) {
+        int stride = frame_check(row->s.frames + at, row->s.len - at);
+        if (stride <= 0)
+            break;
+        members_apply(&st->seg->members, &st->seg->undo, st->seg, row->s.frames + at);
+        at += (size_t)stride;
+    }
+    state_give(st);
+    return true;
+}
+
 int commit_restore(struct commit *c)
 {
     struct state *st = c->st;
@@ -119,9 +137,12 @@ int commit_restore(struct commit *c)
     int r = history_rooms(c->h, restore_room, st);
     if (r == 0)
         r = history_clients(c->h, st->seg->shape.sessions_max / 2, restore_client, st);
+    if (r == 0)
+        r = history_scan(c->h, MEMBERS_ROOM, 0, UINT32_MAX, restore_members, st);
     if (r < 0 || state_take(st) < 0)
         return r < 0 ? r : -EIDRM;
-    if (roster_host_open(&st->edit, st->seg->shape.origin, text_of(st->seg->shape.host)) == 0)
+    if (roster_host_open(&st->edit, st->seg->shape.origin, text_of(st->seg->shape.host)) == 0 ||
+        roster_room_open(&st->edit, MEMBERS_ROOM, text_of(".members")) == 0)
         r = -ENOSPC;
     st->seg->hlc = max_u64(st->seg->hlc, MUTANT(CLOCK_NOT_RESTORED) ? 0 : history_newest_hlc(c->h));
     state_give(st);

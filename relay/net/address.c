@@ -93,6 +93,21 @@ void address_remote(int fd, char *to, size_t size)
 
 /* ---- look up ---- */
 
+void address_public(const char *configured, const char *listening, char *to, size_t size)
+{
+    const char *port = strrchr(listening, ':');
+    char host[256] = "";
+    (void)gethostname(host, sizeof host - 1);
+    if (configured[0])
+        snprintf(to, size, "%s", configured);
+    else if (!port || strcmp(port, ":0") == 0)
+        snprintf(to, size, "-");
+    else if (strncmp(listening, "0.0.0.0:", 8) == 0 || strncmp(listening, "[::]:", 5) == 0 || listening[0] == '*')
+        snprintf(to, size, "%.100s%.8s", host, port);
+    else
+        snprintf(to, size, "%s", listening);
+}
+
 void lookup_init(struct lookup *l, const char *address)
 {
     *l = (struct lookup){0};

@@ -17,6 +17,12 @@ int address_listen(const char *address, char *why, size_t why_size) MUST_USE;
 void address_local(int fd, char *to, size_t size);
 void address_remote(int fd, char *to, size_t size);
 
+/* address_public -- where others find us: as configured, else where we listen, under our host name if that is everywhere.
+ *
+ * configured, listening  may be ""
+ * to                     "-" when nobody can dial us, or the port is not known yet */
+void address_public(const char *configured, const char *listening, char *to, size_t size);
+
 /* A name on the way to addresses. */
 struct lookup {
     char host[ADDRESS_MAX], port[16];

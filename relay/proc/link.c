@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { TICK_MS = 250, STREAMS_MIN = 1024 };
@@ -21,6 +22,7 @@ struct link_proc {
     struct proc proc;
     struct hub hub;
     uint64_t started_ms;
+    bool unsaid; /* what we have to say of members did not fit into the journal */
     bool open; /* the keeper is connected, all streams are known */
 };
 
@@ -29,6 +31,7 @@ static void on_tick(void *arg)
 {
     struct link_proc *p = arg;
     hub_tick(&p->hub);
+    p->hub.reload |= p->unsaid;
     if (now_ms() - p->started_ms >= LEAF_MS) {
         log_info("a new certificate is due; starting over");
         p->proc.stop = true;
@@ -37,13 +40,24 @@ static void on_tick(void *arg)
 
 /* ---- settings ---- */
 
-static int load_peers(const struct link_proc *p, struct peers *ps)
+static int load_peers(const struct link_proc *p, struct peers *ours, struct peers *revoked)
 {
     char why[256] = "cannot open the state directory";
-    int r = p->hub.state_dir < 0 ? -ENOENT : peers_load(ps, p->hub.state_dir, why, sizeof why);
+    int r = p->hub.state_dir < 0 ? -ENOENT : peers_load(ours, p->hub.state_dir, why, sizeof why);
+    if (r == 0 && (r = revoked_load(revoked, p->hub.state_dir)) < 0)
+        snprintf(why, sizeof why, "cannot read the file `revoked`: %s", strerror(-r));
     if (r < 0)
         log_error("%s", why);
     return r;
+}
+
+/* load_address -- where others find us, as the supervisor made it out. */
+static void load_address(struct hub *h, const struct instance *inst)
+{
+    int dir = open(inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || read_file(dir, "address", h->address, sizeof h->address) <= 0 || !peer_address_ok(h->address))
+        snprintf(h->address, sizeof h->address, "-");
+    close_fd(&dir);
 }
 
 static _Noreturn void start_over(const char *why)
@@ -66,6 +80,7 @@ static void open_all(struct link_proc *p)
         start_over(why);
     if (p->proc.args.listener >= 0 && hub_listen(h, p->proc.args.listener) < 0)
         start_over("cannot wait for connections: too few file descriptors?");
+    load_address(h, inst);
     hub_people_begin(h);
     proc_tick(&p->proc, TICK_MS);
     p->open = true;
@@ -73,14 +88,20 @@ static void open_all(struct link_proc *p)
 
 static void load(struct link_proc *p)
 {
-    struct peers ps;
-    if (load_peers(p, &ps) < 0)
+    struct hub *h = &p->hub;
+    const struct members *m = &h->st->seg->members;
+    struct peers ours, revoked, all;
+    h->members = m->version;
+    if (load_peers(p, &ours, &revoked) < 0)
         return; /* go on with those we had */
-    if (!p->open && ps.n == 0 && p->proc.args.listener < 0)
+    if (!p->open && ours.n == 0 && m->n == 1 && p->proc.args.listener < 0)
         return; /* nobody to link with: no keeper, no TLS, no timer */
     if (!p->open)
         open_all(p);
-    hub_set_peers(&p->hub, &ps);
+    p->unsaid = hub_say_members(h, &ours, &revoked) < 0;
+    h->members = m->version;
+    hub_members(h, &ours, &all);
+    hub_set_peers(h, &all);
 }
 
 /* ---- the process ---- */
@@ -133,7 +154,7 @@ int link_main(const struct proc_args *args)
             proc_rest(&p->proc, idle);
         else
             loop_wait(&p->proc.loop, -1);
-        if (p->proc.reload || p->hub.reload)
+        if (p->proc.reload || p->hub.reload || p->hub.members != p->hub.st->seg->members.version)
             load(p);
         p->proc.reload = p->hub.reload = false;
     }

@@ -378,23 +378,23 @@ static void on_tick(void *arg)
 
 /* ---- the process ---- */
 
-/* listen_for_links -- the socket is ours, so that it outlives the link process; what it is bound to goes into the file
- * `listen`. */
+/* listen_for_links -- the socket is ours, so that it outlives the link process; where others find us goes into the file
+ * `address`. */
 static int listen_for_links(struct supervisor *s)
 {
-    char why[256], at[ADDRESS_MAX];
-    if (!s->conf->listen[0])
-        return 0;
-    s->listener = address_listen(s->conf->listen, why, sizeof why);
-    if (s->listener < 0) {
+    char why[256], at[ADDRESS_MAX] = "", public[2 * ADDRESS_MAX];
+    if (s->conf->listen[0] && (s->listener = address_listen(s->conf->listen, why, sizeof why)) < 0) {
         log_error("%s", why);
         return -1;
     }
-    address_local(s->listener, at, sizeof at);
+    if (s->listener >= 0) {
+        address_local(s->listener, at, sizeof at);
+        log_info("listening on %s", at);
+    }
+    address_public(s->conf->address, at, public, sizeof public);
     int dir = open(s->inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = dir < 0 ? -errno : replace_file(dir, "listen", at, strlen(at), 0644);
+    int r = dir < 0 ? -errno : replace_file(dir, "address", public, strlen(public), 0644);
     close_fd(&dir);
-    log_info("listening on %s", at);
     return r;
 }
 
@@ -409,7 +409,7 @@ static void forget(const struct instance *inst, const char *name)
 static void forget_before(struct supervisor *s)
 {
     struct generation old;
-    forget(s->inst, "listen");
+    forget(s->inst, "address");
     if (generation_read(s->inst, &old) < 0)
         return;
     old.ready = false;
@@ -491,7 +491,7 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     for (unsigned tries = 0; !s.stop && tries < 3; tries = r == 0 ? 0 : tries + 1)
         r = run_generation(&s);
     forget(inst, "generation");
-    forget(inst, "listen");
+    forget(inst, "address");
     log_info("stopped");
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }

@@ -10,6 +10,9 @@ static bool frame_ok(const uint8_t *f, bool first)
 {
     struct room_change create;
     struct say say;
+    struct member_entry member;
+    if (frame_room(f) == MEMBERS_ROOM)
+        return frame_type(f) == FRAME_MEMBER && frame_flags(f) == 0 && frame_client(f) == 0 && read_member(f, &member) == 0;
     if (first)
         return frame_type(f) == FRAME_CREATE && frame_flags(f) == 0 && read_room_change(f, &create) == 0 &&
                room_id(create.room) == frame_room(f);
@@ -19,10 +22,13 @@ static bool frame_ok(const uint8_t *f, bool first)
 
 int remote_check(const uint8_t *frames, size_t len)
 {
-    for (size_t at = 0; at < len; at += frame_stride(frames + at))
+    unsigned members = 0;
+    for (size_t at = 0; at < len; at += frame_stride(frames + at)) {
         if (!frame_ok(frames + at, frame_seq(frames + at) == 1))
             return -EBADMSG;
-    return 0;
+        members += frame_type(frames + at) == FRAME_MEMBER;
+    }
+    return members <= MEMBERS_IN_SEGMENT ? 0 : -EBADMSG;
 }
 
 /* open_room -- the slot of the segment's room, whose name its first entry gives. */
@@ -48,6 +54,8 @@ int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames
     for (size_t at = 0; at < len; at += frame_stride(frames + at)) {
         const uint8_t *f = frames + at;
         state_put(st, f);
+        if (frame_type(f) == FRAME_MEMBER)
+            members_apply(&st->seg->members, &st->seg->undo, st->seg, f);
         room->messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
     }
     uint64_t newest = frame_hlc(segment);

@@ -13,8 +13,8 @@ enum { SKEW_MAX_MS = 120 * 1000 }; /* a stamp further ahead than this is not ado
  * its room.  Returns 0 or -EBADMSG */
 int remote_check(const uint8_t *frames, size_t len) MUST_USE;
 
-/* remote_apply -- in a section: the SEGMENT and its frames behind the journal's head; the room exists, its counters
- * and our clock move on.
+/* remote_apply -- in a section: the SEGMENT and its frames behind the journal's head; the room exists, its counters,
+ * our clock and the table of members move on.
  *
  * Returns  0; -EAGAIN the journal is full for now: end the section, try again when more is durable;
  *          -ENOSPC the table of rooms is full */

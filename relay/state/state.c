@@ -27,7 +27,8 @@ static uint64_t layout_hash(void)
         offsetof(struct segment, undo),   offsetof(struct segment, roster),
         sizeof(struct session),           sizeof(struct room),
         sizeof(struct host),              offsetof(struct roster, session),
-        offsetof(struct segment, link),
+        offsetof(struct segment, link),    offsetof(struct segment, members),
+        sizeof(struct member),
     };
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, word by word */
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -50,6 +51,7 @@ static void fill(struct segment *seg, const struct state_options *o, size_t tabl
     seg->shape.sessions_per_user = o->sessions_per_user;
     snprintf(seg->shape.host, sizeof seg->shape.host, "%s", o->host);
     journal_init(&seg->journal, o->ring_size, 0);
+    members_init(&seg->members, o->origin);
     roster_init(&seg->roster, o->sessions_max);
     seg->shape.magic = STATE_MAGIC;
 }

@@ -5,7 +5,7 @@
  *   shape                 written once, by the supervisor, before anybody else attaches.
  *   journal               journal.h: head, tail and the bytes behind head by the holder of the lock; durable by
  *                         the keeper; pin[k] by process k.
- *   undo, roster, hlc     the holder of the lock.  (A worker reads its own sessions without it.)
+ *   undo, roster, members, hlc  the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
  *   link                  the link process; read by whoever looks.
@@ -20,11 +20,12 @@
 
 #include "ipc/lock.h"
 #include "state/journal.h"
+#include "state/members.h"
 #include "state/roster.h"
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 4,
+    STATE_LAYOUT = 5,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -36,6 +37,7 @@ struct link_row {
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
     _Atomic uint32_t up, rtt_ms;
     _Atomic int64_t skew_ms; /* its clock less ours */
+    _Atomic uint64_t heard_ms; /* wall_ms() when it was heard last; 0: never */
 };
 
 struct segment {
@@ -61,6 +63,7 @@ struct segment {
     struct journal journal;
     _Alignas(CACHE_LINE) uint64_t hlc; /* the newest stamp given or taken over */
     struct undo undo;
+    _Alignas(CACHE_LINE) struct members members;
     _Alignas(CACHE_LINE) struct roster roster; /* to the end of the tables */
 };
 

@@ -1,4 +1,4 @@
-/* invites.c -- the file `invites`: "HASH USES EXPIRES" lines, HASH the SHA-256 of a secret that is kept nowhere. */
+/* invites.c -- the file `invites`: "HASH USES EXPIRES [guest]" lines, HASH the SHA-256 of a secret that is kept nowhere. */
 #include "trust/invites.h"
 
 #include "base/hash.h"
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define INVITES_FILE "invites"
+#define NETWORK_FILE "network"
 
 enum { HASH_HEX = 2 * SHA256_LEN, SECRET_HEX = 2 * INVITE_SECRET_LEN, FILE_MAX = INVITES_MAX * 128 };
 
@@ -21,6 +22,7 @@ struct entry {
     char hash[HASH_HEX + 1];
     unsigned uses;
     uint64_t expires_s;
+    bool guest;
 };
 
 struct table {
@@ -33,21 +35,22 @@ void invite_to_line(const struct invite *i, char line[INVITE_LINE_MAX])
     char key[KEY_TEXT_LEN + 1], secret[SECRET_HEX + 1];
     key_to_text(i->host.key, key);
     text_hex(i->secret, INVITE_SECRET_LEN, secret);
-    snprintf(line, INVITE_LINE_MAX, "%s@%s/%s/%s/%llu", i->host.name, i->host.address, key, secret,
-             (unsigned long long)i->expires_s);
+    snprintf(line, INVITE_LINE_MAX, "%s@%s/%s/%016llx/%s/%llu", i->host.name, i->host.address, key,
+             (unsigned long long)i->network, secret, (unsigned long long)i->expires_s);
 }
 
 int invite_from_line(const char *line, struct invite *i, char *why, size_t why_size)
 {
     char peer[INVITE_LINE_MAX], name[65], address[129], key[64], secret[64], end;
-    unsigned long long expires;
+    unsigned long long expires, network;
     *i = (struct invite){0};
-    if (sscanf(line, "%64[^@/ ]@%128[^/ ]/%63[^/ ]/%63[^/ ]/%llu%c", name, address, key, secret, &expires, &end) != 5 ||
+    if (sscanf(line, "%64[^@/ ]@%128[^/ ]/%63[^/ ]/%16llx/%63[^/ ]/%llu%c", name, address, key, &network, secret, &expires, &end) != 6 ||
         !text_unhex(text_of(secret), i->secret, INVITE_SECRET_LEN)) {
         snprintf(why, why_size, "that is not a whole invitation; copy all of the line that `relay invite` printed");
         return -EINVAL;
     }
     i->expires_s = expires;
+    i->network = network;
     snprintf(peer, sizeof peer, "%s %s %s", name, address, key);
     return peer_from_line(peer, &i->host, why, why_size);
 }
@@ -64,9 +67,11 @@ static int load(int dirfd, struct table *t)
     for (char *line = strtok_r(text, "\n", &save); line && t->n < INVITES_MAX; line = strtok_r(NULL, "\n", &save)) {
         struct entry *e = &t->entry[t->n];
         unsigned long long expires;
-        if (sscanf(line, "%64[0-9a-f] %u %llu", e->hash, &e->uses, &expires) != 3)
+        char guest[8] = "";
+        if (sscanf(line, "%64[0-9a-f] %u %llu %7s", e->hash, &e->uses, &expires, guest) < 3)
             continue;
         e->expires_s = expires;
+        e->guest = strcmp(guest, "guest") == 0;
         t->n++;
     }
     return 0;
@@ -80,10 +85,28 @@ static int keep(int dirfd, const struct table *t, uint64_t now_s)
     for (size_t i = 0; i < t->n; i++) {
         const struct entry *e = &t->entry[i];
         if (e->uses > 0 && e->expires_s + 86400 > now_s)
-            len += (size_t)snprintf(text + len, sizeof text - len, "%s %u %llu\n", e->hash, e->uses,
-                                    (unsigned long long)e->expires_s);
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s %u %llu%s\n", e->hash, e->uses,
+                                    (unsigned long long)e->expires_s, e->guest ? " guest" : "");
     }
     return replace_file(dirfd, INVITES_FILE, text, len, 0600);
+}
+
+int network_load(int dirfd, uint64_t *network)
+{
+    char text[32];
+    *network = 0;
+    ssize_t n = read_file(dirfd, NETWORK_FILE, text, sizeof text);
+    if (n < 0)
+        return n == -ENOENT ? 0 : (int)n;
+    *network = strtoull(text, NULL, 16);
+    return 0;
+}
+
+int network_keep(int dirfd, uint64_t network)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%016llx\n", (unsigned long long)network);
+    return replace_file(dirfd, NETWORK_FILE, text, (size_t)n, 0600);
 }
 
 static void hash_of(const uint8_t secret[INVITE_SECRET_LEN], char hex[HASH_HEX + 1])
@@ -116,6 +139,7 @@ int invites_add(int dirfd, const struct invite *i, unsigned uses)
         hash_of(i->secret, e->hash);
         e->uses = uses;
         e->expires_s = i->expires_s;
+        e->guest = i->host.guest;
         r = keep(dirfd, &t, wall_ms() / 1000);
     }
     close_fd(&fd);
@@ -133,7 +157,7 @@ bool invites_open(int dirfd, uint64_t now_s)
     return false;
 }
 
-int invites_use(int dirfd, const uint8_t secret[INVITE_SECRET_LEN], uint64_t now_s)
+int invites_use(int dirfd, const uint8_t secret[INVITE_SECRET_LEN], uint64_t now_s, bool *guest)
 {
     struct table t;
     char hash[HASH_HEX + 1];
@@ -150,6 +174,7 @@ int invites_use(int dirfd, const uint8_t secret[INVITE_SECRET_LEN], uint64_t now
             r = -ETIMEDOUT;
         } else {
             e->uses--;
+            *guest = e->guest;
             r = keep(dirfd, &t, now_s);
         }
     }

@@ -1,6 +1,6 @@
-/* peers.c -- the file `peers`: parsed by line, changed by line, so that comment lines survive.
+/* peers.c -- the file `peers`: parsed by line, changed by line, so that comment lines survive; and `revoked`, like it.
  *
- * A name and a key stand for each other: neither occurs twice. */
+ * In `peers` a name and a key stand for each other: neither occurs twice. */
 #include "trust/peers.h"
 
 #include <arpa/inet.h>
@@ -11,7 +11,8 @@
 #include "base/sys.h"
 #include "base/text.h"
 
-#define PEERS_FILE "peers"
+#define PEERS_FILE   "peers"
+#define REVOKED_FILE "revoked"
 
 enum { FILE_MAX = 65536, LINE_MAX_LEN = 255 };
 
@@ -59,7 +60,7 @@ static bool v6_ok(const char *address, const char *end)
            inet_pton(AF_INET6, literal, &v6) == 1;
 }
 
-static bool address_ok(const char *address)
+bool peer_address_ok(const char *address)
 {
     static const char host_chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                      "0123456789.-_";
@@ -82,13 +83,15 @@ int peer_from_line(const char *line, struct peer *p, char *why, size_t why_size)
     if (!text_host_ok(word) || !keep_word(word, p->name, sizeof p->name))
         wrong = "the first word must be a host's name: small letters, digits, '.' and '-'";
     word = next_word(&line);
-    if (!wrong && (!keep_word(word, p->address, sizeof p->address) || !address_ok(p->address)))
+    if (!wrong && (!keep_word(word, p->address, sizeof p->address) || !peer_address_ok(p->address)))
         wrong = "the second word must be an address: HOST:PORT, [V6]:PORT, or - for none";
     word = next_word(&line);
     if (!wrong && (!keep_word(word, key, sizeof key) || !key_from_text(key, p->key)))
         wrong = "the third word must be the 43 characters of a key, as `relay id` prints it";
-    if (!wrong && next_word(&line).len > 0)
-        wrong = "there is something behind the key";
+    word = next_word(&line);
+    p->guest = text_eq(word, text_of("guest"));
+    if (!wrong && ((word.len > 0 && !p->guest) || next_word(&line).len > 0))
+        wrong = "behind the key nothing may stand but the word guest";
     if (wrong) {
         snprintf(why, why_size, "%s", wrong);
         return -EINVAL;
@@ -101,7 +104,7 @@ void peer_to_line(const struct peer *p, char *line, size_t size)
 {
     char key[KEY_TEXT_LEN + 1];
     key_to_text(p->key, key);
-    snprintf(line, size, "%s %s %s", p->name, p->address, key);
+    snprintf(line, size, "%s %s %s%s", p->name, p->address, key, p->guest ? " guest" : "");
 }
 
 /* ---- the file ------------------------------------------------------------ */
@@ -258,6 +261,56 @@ int peers_add(int state_dirfd, const struct peer *p, char *why, size_t why_size)
     if (err < 0)
         snprintf(why, why_size, "cannot write " PEERS_FILE ": %s", strerror(-err));
     return err;
+}
+
+/* copy_without -- all lines but that of the host. */
+static int copy_without(struct text file, uint64_t host, struct wr *out)
+{
+    char line[LINE_MAX_LEN + 1], why[128];
+    size_t at = 0, start = 0;
+    for (struct peer p; next_line(file, &at, line) > 0; start = at)
+        if (peer_from_line(line, &p, why, sizeof why) < 0 || p.host != host)
+            wr_bytes(out, file.p + start, at - start);
+    return wr_done(out) ? 0 : -EMSGSIZE;
+}
+
+int peers_remove(int state_dirfd, uint64_t host)
+{
+    struct peers ps;
+    struct text file;
+    char old[FILE_MAX], new[FILE_MAX - 1], why[256];
+    struct wr out = wr_to(new, sizeof new);
+    int err = read_peers(&ps, state_dirfd, old, &file, why, sizeof why);
+    if (err < 0 || !peers_by_host(&ps, host))
+        return err;
+    err = copy_without(file, host, &out);
+    return err < 0 ? err : replace_file(state_dirfd, PEERS_FILE, new, wr_len(&out), 0600);
+}
+
+int revoked_load(struct peers *ps, int state_dirfd)
+{
+    char buf[FILE_MAX], line[LINE_MAX_LEN + 1], why[128];
+    ssize_t n = read_file(state_dirfd, REVOKED_FILE, buf, sizeof buf);
+    struct text file = {buf, n < 0 ? 0 : (size_t)n};
+    ps->n = 0;
+    for (size_t at = 0; at < file.len && ps->n < PEERS_MAX;)
+        if (next_line(file, &at, line) > 0 && peer_from_line(line, &ps->peer[ps->n], why, sizeof why) == 0)
+            ps->n++;
+    return n < 0 && n != -ENOENT ? (int)n : 0;
+}
+
+int revoked_add(int state_dirfd, const struct peer *p)
+{
+    char text[FILE_MAX], line[LINE_MAX_LEN + 1];
+    ssize_t n = read_file(state_dirfd, REVOKED_FILE, text, sizeof text);
+    struct wr out = wr_to(text, sizeof text);
+    if (n < 0 && n != -ENOENT)
+        return (int)n;
+    (void)wr_room(&out, n < 0 ? 0 : (size_t)n);
+    peer_to_line(p, line, sizeof line);
+    wr_bytes(&out, line, strlen(line));
+    wr_u8(&out, '\n');
+    return wr_done(&out) ? replace_file(state_dirfd, REVOKED_FILE, text, wr_len(&out), 0600) : -ENOSPC;
 }
 
 int peers_check(int state_dirfd, const struct peer *p, char *why, size_t why_size)

@@ -1,16 +1,19 @@
-/* peers.h -- the hosts this one links with: name, address and pinned key, one line each. */
+/* peers.h -- hosts by name, address and pinned key, one line each: in the file `peers` those that this host vouches for and
+ * dials, in the file `revoked` those that it wants nobody to link with any more. */
 #ifndef TRUST_PEERS_H
 #define TRUST_PEERS_H
 
 #include "trust/identity.h"
 
-enum { PEERS_MAX = 64, PEER_NAME_MAX = 64, PEER_ADDRESS_MAX = 128 };
+enum { PEERS_MAX = 256, PEER_NAME_MAX = 64, PEER_ADDRESS_MAX = 128 };
 
 struct peer {
     char name[PEER_NAME_MAX + 1];
     char address[PEER_ADDRESS_MAX + 1]; /* host:port or [v6]:port; "-": it dials us, we cannot dial it */
     uint8_t key[KEY_LEN];
     uint64_t host; /* host_of_key(key) */
+    bool guest;    /* may not invite or revoke */
+    bool far;      /* its streams are taken from others, but there is no link with it; never so in a file */
 };
 
 struct peers {
@@ -18,7 +21,10 @@ struct peers {
     size_t n;
 };
 
-/* peer_from_line -- "NAME ADDRESS KEY", as `relay id` prints it and `relay join` takes it.
+/* peer_address_ok -- HOST:PORT, [V6]:PORT, or - for none. */
+bool peer_address_ok(const char *address);
+
+/* peer_from_line -- "NAME ADDRESS KEY [guest]", as `relay id` prints it and `relay join` takes it.
  * Returns  0, or -EINVAL and a sentence in `why` */
 int peer_from_line(const char *line, struct peer *p, char *why, size_t why_size) MUST_USE;
 
@@ -35,6 +41,13 @@ int peers_add(int state_dirfd, const struct peer *p, char *why, size_t why_size)
 
 /* peers_check -- would peers_add() take it?  Changes nothing; returns the same. */
 int peers_check(int state_dirfd, const struct peer *p, char *why, size_t why_size) MUST_USE;
+
+/* peers_remove -- the line of that host, if there is one.  Returns 0 or -errno. */
+int peers_remove(int state_dirfd, uint64_t host) MUST_USE;
+
+/* revoked_add, revoked_load -- the file `revoked`.  Names may occur twice in it; lines that are none are skipped. */
+int revoked_add(int state_dirfd, const struct peer *p) MUST_USE;
+int revoked_load(struct peers *ps, int state_dirfd) MUST_USE;
 
 /* peers_have -- is exactly this line there already? */
 bool peers_have(int state_dirfd, const struct peer *p);

@@ -58,17 +58,17 @@ settings_of() { echo "$dir/$1/.config/relay/relay.conf"; }
     [ "$status" -eq 4 ]
     [[ $output == *"has expired"*"relay invite"* ]]
     line=$(invite)
-    IFS=/ read -r where key secret expires <<<"$line"
-    accept beta "$where/$key/${secret//[0-9]/a}/$expires"
+    IFS=/ read -r where key network secret expires <<<"$line"
+    accept beta "$where/$key/$network/${secret//[0-9]/a}/$expires"
     [ "$status" -eq 4 ]
     [[ $output == *"no such invitation"* ]]
-    accept beta "$where/$(on beta relay id | cut -d' ' -f3)/$secret/$expires"
+    accept beta "$where/$(on beta relay id | cut -d' ' -f3)/$network/$secret/$expires"
     [ "$status" -eq 1 ]
     [[ $output == *"this host itself"* ]]
-    accept beta "$where/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/$secret/$expires"
+    accept beta "$where/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/$network/$secret/$expires"
     [ "$status" -eq 1 ]
     [[ $output == *"none that we know"* ]]
-    accept beta "$where/$key/$secret"
+    accept beta "$where/$key/$network/$secret"
     [ "$status" -eq 2 ]
     [[ $output == *"whole invitation"* ]]
     [ ! -s "$dir/state/alpha/peers" ]

@@ -15,6 +15,7 @@
 #include "scratch.h"
 
 #define KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define NETWORK "00000000000000c0"
 #define SECRET "000102030405060708090a0b0c0d0e0f"
 
 enum { NOW = 1700000000, DAY = 86400 };
@@ -45,12 +46,13 @@ static struct invite invite(uint8_t with, uint64_t expires_s)
 static int use(uint8_t secret, uint64_t now_s)
 {
     struct invite i = invite(secret, 0);
-    return invites_use(s.dir, i.secret, now_s);
+    bool guest;
+    return invites_use(s.dir, i.secret, now_s, &guest);
 }
 
 static void a_line_comes_back_whole(void **state)
 {
-    const char *line = "alpha@alpha.example:7325/" KEY "/" SECRET "/1700000000";
+    const char *line = "alpha@alpha.example:7325/" KEY "/" NETWORK "/" SECRET "/1700000000";
     char again[INVITE_LINE_MAX], why[128];
     struct invite i;
     (void)state;
@@ -66,9 +68,9 @@ static void a_line_comes_back_whole(void **state)
 static void what_is_no_line_is_refused(void **state)
 {
     static const char *const lines[] = {
-        "", "alpha", "alpha@a:1/" KEY, "alpha@a:1/" KEY "/" SECRET, "alpha@a:1/" KEY "/" SECRET "/",
-        "alpha@a:1/" KEY "/" SECRET "/12x", "alpha@a:1/" KEY "/00/12", "alpha@a:1/short/" SECRET "/12",
-        "Al pha@a:1/" KEY "/" SECRET "/12", "alpha@nowhere/" KEY "/" SECRET "/12", "alpha@a:1/" KEY "/" SECRET "/12 ",
+        "", "alpha", "alpha@a:1/" KEY, "alpha@a:1/" KEY "/" SECRET, "alpha@a:1/" KEY "/" NETWORK "/" SECRET "/",
+        "alpha@a:1/" KEY "/" NETWORK "/" SECRET "/12x", "alpha@a:1/" KEY "/" NETWORK "/00/12", "alpha@a:1/short/" SECRET "/12",
+        "Al pha@a:1/" KEY "/" NETWORK "/" SECRET "/12", "alpha@nowhere/" KEY "/" NETWORK "/" SECRET "/12", "alpha@a:1/" KEY "/" NETWORK "/" SECRET "/12 ",
     };
     struct invite i;
     char why[128];

@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# hosts.bats -- who belongs to a network: one invitation is enough for all, one revocation, too.
+load helper
+load hosts
+
+settings="address = -" # nobody is dialled but where a file says so: the topology is the test's
+
+invite() { on "$1" relay "${@:2}" invite 2>/dev/null; }
+# enter HOST INVITER -- by invitation, dialling where the inviter really is.
+enter() { on "$1" relay join "$(invite "$2")" 2>/dev/null; }
+
+# meet HOST PEER -- linked, by the address where the peer really listens.
+at() { sed -n 's/.*listening on //p' "$dir/state/$1/relay.log" | tail -1; }
+meet() {
+    join "$1" "$2" "$(at "$2")"
+    join "$2" "$1" "$(at "$1")"
+    until_true 10 linked "$1" "$2"
+    until_true 10 linked "$2" "$1"
+}
+
+knows() { on "$1" relay hosts | awk -v h="$2" -v s="${3:-}" '$1 == h && (s == "" || $2 == s) {found = 1} END {exit !found}'; }
+hosts_of() { on "$1" relay hosts | awk 'NR > 1 && $2 != "revoked" {print $1}' | sort | tr '\n' ' '; }
+see() { [ "$(hosts_of "$1")" = "$2 " ]; }
+
+@test "a chain: invited by one, known to all; messages reach the ends; one reads the table" {
+    unset settings
+    hosts alpha beta gamma
+    sed -i 's/^listen.*/listen = 127.0.0.1:0/' "$dir"/*/.config/relay/relay.conf
+    enter beta alpha
+    enter gamma beta
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    on alpha chat send lobby "from one end"
+    on gamma chat send lobby "from the other"
+    converge lobby 2 alpha beta gamma
+    # alpha and gamma never met, but each knows the other's address: they link by themselves
+    until_true 10 linked alpha gamma
+    run on alpha relay hosts
+    [ "$status" -eq 0 ]
+    [[ ${lines[0]} == host*state*member*heard*key*address ]]
+    knows alpha alpha self
+    knows alpha gamma linked
+    run on alpha relay hosts --json
+    [ "$(jq -r 'select(.host == "gamma").state' <<<"$output")" = linked ]
+}
+
+@test "a revoked host is cut off everywhere, its messages stay, and nobody can take it back" {
+    hosts alpha beta gamma
+    meet alpha beta
+    meet beta gamma
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    on gamma chat send lobby "before"
+    converge lobby 1 alpha beta gamma
+    run on alpha relay revoke gamma
+    [ "$status" -eq 0 ]
+    [[ $output == *"gamma is cut off"* ]]
+    until_true 10 see beta "alpha beta"
+    until_true 10 apart gamma beta
+    knows alpha gamma revoked
+    on gamma chat send lobby "into the void"
+    on beta chat send lobby "without gamma"
+    converge lobby 2 alpha beta
+    [ "$(history gamma lobby | wc -l)" -eq 2 ]
+    run on alpha relay join "$(on gamma relay id)" # a revoked key stays revoked, also for who thinks better of it
+    on alpha chat send lobby "still without gamma"
+    converge lobby 3 alpha beta
+    knows alpha gamma revoked
+    apart gamma beta
+    run on alpha relay revoke gamma
+    [ "$status" -eq 1 ]
+    [[ $output == *"no host called gamma"* ]]
+}
+
+@test "revoked while the net is split: wins on merging, and what was said meanwhile is everywhere" {
+    hosts alpha beta gamma
+    meet alpha beta
+    meet beta gamma
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    for h in alpha beta gamma; do sed -i "s/^listen.*/listen = $(at "$h")/" "$dir/$h/.config/relay/relay.conf"; done # also next time
+    kill_all alpha
+    on gamma chat send lobby "while alpha is away"
+    converge lobby 1 beta gamma
+    kill_all beta
+    up alpha
+    on alpha relay revoke gamma
+    up beta
+    until_true 10 linked alpha beta
+    until_true 10 see beta "alpha beta"
+    until_true 10 apart gamma beta
+    on alpha chat send lobby "after"
+    converge lobby 2 alpha beta
+}
+
+@test "a guest may talk, but neither invite nor revoke; a member's name is taken; one network is not two" {
+    unset settings
+    hosts alpha beta gamma
+    on beta relay join "$(on alpha relay invite --guest 2>/dev/null)"
+    until_true 10 linked alpha beta
+    until_true 10 see beta "alpha beta"
+    run on beta relay invite
+    [ "$status" -eq 4 ]
+    [[ $output == *"is a guest"* ]]
+    run on beta relay revoke alpha
+    [ "$status" -eq 4 ]
+    [[ $output == *"is a guest"* ]]
+    on beta chat send lobby "a guest speaks"
+    converge lobby 1 alpha beta
+    sed -i 's/^name.*/name = beta/' "$dir/gamma/.config/relay/relay.conf"
+    run on gamma relay join "$(invite alpha)"
+    [ "$status" -eq 4 ]
+    [[ $output == *"a host called beta in this network"*"revoke"* ]]
+    sed -i 's/^name.*/name = gamma/' "$dir/gamma/.config/relay/relay.conf"
+    invite gamma >/dev/null
+    printf 'other 127.0.0.1:9 %s\n' "$(printf 'A%.0s' {1..43})" >>"$dir/state/gamma/peers"
+    run on gamma relay join "$(invite alpha)"
+    [ "$status" -eq 1 ]
+    [[ $output == *"a network of its own"*"--merge"* ]]
+}
+
+@test "who belongs to it survives restarts and a lost file of peers" {
+    hosts alpha beta gamma
+    meet alpha beta
+    meet beta gamma
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    on gamma relay stop
+    rm "$dir/state/gamma/peers"
+    up gamma
+    see gamma "alpha beta gamma"
+    kill_all alpha
+    up alpha
+    see alpha "alpha beta gamma"
+}
