@@ -1,35 +1,25 @@
 #!/bin/sh
-# host.sh -- the first process of a host: lets it find its peers, and becomes its relay.
+# host.sh -- the first process of a host: lets it join the others, and becomes its relay.
 #
-# Hosts that are set up together share a directory ($ENROL), where each leaves two lines: NAME.invite for those who can dial
-# it, NAME.id for those who cannot.
-#   $DIALS   the hosts whose invitation this one takes
-#   $KNOWS   the hosts that it hears of only through others
+# Hosts that are set up together share a directory ($ENROL), where each leaves an invitation; $JOINS is whose this one takes.
+# One is enough: whoever is a member of the network is known to all of it.
 set -eu
 ENROL=${ENROL:-/enrol}
 
 is_peer() { relay --system status | grep -q "^$1 "; }
-leave() { cat >"$ENROL/.$1" && mv "$ENROL/.$1" "$ENROL/$1"; }
 
-# enrol PEER KIND -- as soon as it has left its line, and until it is a peer.
+# enrol PEER -- as soon as it has left an invitation; again while it cannot be reached, and never twice.
 enrol() {
     until is_peer "$1"; do
-        if [ ! -s "$ENROL/$1.$2" ]; then
-            sleep 0.2
-        elif [ "$2" = invite ]; then
-            relay --system join "$(cat "$ENROL/$1.invite")" && return || sleep 1 # it may start again just now
-        else
-            relay --system join "$(sed 's/^\([^ ]*\) [^ ]*/\1 -/' "$ENROL/$1.id")" && return || sleep 1
-        fi
+        if [ -s "$ENROL/$1" ] && relay --system join "$(cat "$ENROL/$1")"; then return; fi
+        sleep 0.5
     done
 }
 
 {
     until relay --system status >/dev/null 2>&1; do sleep 0.1; done
-    me=$(relay --system id)
-    echo "$me" | leave "${me%% *}.id"
-    relay --system invite --uses 100 --expires 7d 2>/dev/null | leave "${me%% *}.invite"
-    for peer in ${DIALS:-}; do enrol "$peer" invite; done
-    for peer in ${KNOWS:-}; do enrol "$peer" id; done
+    for peer in ${JOINS:-}; do enrol "$peer"; done # and then it invites others: into that network, not into one of its own
+    relay --system invite --uses 100 --expires 7d >"$ENROL/.$(hostname)" 2>/dev/null
+    mv "$ENROL/.$(hostname)" "$ENROL/$(hostname)"
 } &
 exec relay --system run

@@ -10,7 +10,7 @@ driver_setup() { :; }
 
 # ---- the two networks, and who is where: as in compose.yaml ----
 declare -gA nets=([alpha]=north [beta]="north south" [gamma]=south)
-declare -gA environment=([alpha]="KNOWS=gamma" [beta]="DIALS=alpha" [gamma]="DIALS=beta KNOWS=alpha")
+declare -gA joins=([beta]=alpha [gamma]=beta)
 declare -gA number=([alpha]=1 [beta]=2 [gamma]=3 [north]=1 [south]=2)
 
 address() { echo "10.99.${number[$2]}.${number[$1]}"; }
@@ -75,7 +75,7 @@ make_host() {
 # variables HOST -- of everything that runs there.
 variables() {
     local skew=skew_$1
-    echo "PATH=$dir/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ENROL=$dir/enrol ${environment[$1]%% *} ${environment[$1]#* }"
+    echo "PATH=$dir/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ENROL=$dir/enrol JOINS=${joins[$1]:-}"
     [ -z "${!skew:-}" ] || echo "SKEW=${!skew} LD_PRELOAD=$dir/bin/skew.so ASAN_OPTIONS=verify_asan_link_order=0"
 }
 
