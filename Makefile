@@ -3,6 +3,7 @@
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
+# netns    hosts in network namespaces; containers: the same in containers (docs/TESTING.md)
 # sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
 FLAVOUR ?= release
 PREFIX  ?= /usr/local
@@ -114,9 +115,17 @@ check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
 
 PROVE_JOBS ?= 2
-# The real programs in private instances; the storms.  The programs must find each other.
+# The real programs in private instances; the storms; hosts in containers, which run what a user would install, or, for another
+# flavour, in network namespaces.  The programs must find each other.
+DRIVER := $(if $(filter release,$(FLAVOUR)),engine,netns)
+bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --exec bats
 test: check
-	$(Q)BIN=$(abspath $(B))/bin prove -j$(PROVE_JOBS) --exec bats $(wildcard tests/scenario/*.bats tests/crash/*.bats)
+	$(Q)$(bats) $(wildcard tests/scenario/*.bats tests/crash/*.bats tests/containers/*.bats)
+
+netns: DRIVER := netns
+containers: DRIVER := engine
+netns containers: check-build
+	$(Q)$(bats) --timer $(wildcard tests/containers/*.bats)
 
 check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
@@ -188,5 +197,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim mutants check-build check test check-pure check-layers check-headers bench fuzz fuzz-run install format clean
+.PHONY: all FORCE sim mutants check-build check test netns containers check-pure check-layers check-headers bench fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

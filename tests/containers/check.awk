@@ -23,18 +23,18 @@ BEGIN {
         n = split(ARGV[i], part, "/")
         kind = part[n]
         sub(/\..*/, "", kind)
-        n_of[kind]++
         files[part[n]] = kind
-        argument[kind == "said" ? ++first : ARGC - ++others] = ARGV[i]
+        if (kind != "said")
+            n_of[kind]++
+        argument[kind == "said", n_of[kind == "said" ? kind : "seen"]++] = ARGV[i]
     }
     for (i = 1; i < ARGC; i++) # what was sent comes first
-        ARGV[i] = argument[i]
+        ARGV[i] = i <= n_of["said"] ? argument[1, i - 1] : argument[0, i - 1 - n_of["said"]]
 }
 
 FNR == 1 {
     n = split(FILENAME, part, "/")
     name = part[n]
-    place = 0
 }
 
 files[name] == "said" {
@@ -65,9 +65,9 @@ files[name] == "said" {
     last[name, word[1]] = word[2]
     if (files[name] == "log") {
         sub(/,"cursor":[0-9]*/, "") # a place on that host
-        place++
+        place = ++lines[name]
         if (!(place in order))
-            order[place] = $0
+            order[++places] = $0
         else if (order[place] != $0 && !differs[name]++)
             wrong("another order, from line " place ": " text)
     }
@@ -82,6 +82,9 @@ END {
     }
     for (text in sent)
         n_sent++
+    for (name in files)
+        if (files[name] == "log" && lines[name] < places)
+            wrong("ends before another does")
     name = "check"
     if (n_of["log"] < 2 || n_acked == 0)
         wrong("nothing to compare")

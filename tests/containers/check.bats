@@ -46,7 +46,8 @@ fails() { check; [ "$status" -eq 1 ] && [[ $output == *"$1"*WRONG* ]]; }
     fails "before an earlier one of the same writer: ben@beta 1"
 }
 @test "checker: another time for one" { good; sed -i '4s/12:00/12:01/' "$dir/logs/log.beta"; fails "another order, from line 4"; }
-@test "checker: an unacknowledged one that only one host has" { good; sed -i 5d "$dir/logs/log.beta"; check; [ "$status" -eq 1 ]; }
+@test "checker: an unacknowledged one that only one host has" { good; sed -i 5d "$dir/logs/log.beta"; fails "log.beta: ends before"; }
+@test "checker: an unacknowledged one that only another host has" { good; sed -i 5d "$dir/logs/log.alpha"; fails "log.alpha: ends before"; }
 @test "checker: one shown twice" { good; line tail.alpha ben@beta 2; fails "tail.alpha: twice: ben@beta 2"; }
 @test "checker: one never shown" { good; sed -i 1d "$dir/logs/tail.beta"; fails "tail.beta: never shown: ben@beta 1"; }
 @test "checker: one shown late, twice" { good; line late.beta ann@alpha 2; fails "late.beta: twice"; }

@@ -16,14 +16,18 @@ compose() {
 
 driver_setup() { "$BATS_TEST_DIRNAME/image.sh" >&2; }
 
-# override HOST -- what this test changes of it.
+# override -- what this test changes of the hosts.
 override() {
-    local skew=skew_$1
-    printf '  %s:\n    image: chat-host\n' "$1"
-    [ -z "${!skew:-}" ] || cat <<END
+    local h skew
+    echo "services:"
+    for h in alpha beta gamma; do
+        skew=skew_$h
+        printf '  %s:\n    image: chat-host\n' $h
+        [ -z "${!skew:-}" ] || cat <<END
     environment: {SKEW: "${!skew}", LD_PRELOAD: /skew.so}
     volumes: ["$tools/skew.so:/skew.so:ro"]
 END
+    done
 }
 
 lab_up() { lab=chat-$$-$BATS_TEST_NUMBER; }
@@ -42,12 +46,12 @@ container() { docker ps -aqf "label=$label.project=$lab" -f "label=$label.servic
 
 # host_start HOST -- as new, or as it was left.
 host_start() {
-    local h c
+    local c
     c=$(container "$1")
     if [ -n "$c" ]; then
         docker start "$c" >/dev/null
     else
-        { echo "services:"; for h in alpha beta gamma; do override $h; done; } >"$dir/override.yaml"
+        override >"$dir/override.yaml"
         compose up -d --no-build --no-deps "$1" >"$dir/compose.out" 2>&1 || { cat "$dir/compose.out"; return 1; }
     fi
 }

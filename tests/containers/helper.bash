@@ -11,7 +11,7 @@ setup_file() {
     export LC_ALL=C.UTF-8
     if ! why=$(available); then
         [ "${CI:-}" != true ] || { echo "$why"; return 1; }
-        export SKIP="$why"
+        export cannot="$why"
         return 0
     fi
     driver_setup
@@ -21,7 +21,7 @@ scenario_setup() { setup; }
 eval "scenario_$(declare -f setup)"
 
 setup() {
-    [ -z "${SKIP:-}" ] || skip "$SKIP"
+    [ -z "${cannot:-}" ] || skip "$cannot"
     scenario_setup
     mkdir "$dir/logs"
     up=
@@ -29,7 +29,7 @@ setup() {
 }
 
 teardown() {
-    [ -z "${SKIP:-}" ] || return 0
+    [ -z "${cannot:-}" ] || return 0
     touch "$dir/hush"
     if [ -z "${BATS_TEST_COMPLETED:-}" ]; then
         for h in $up; do echo "-- $h"; host_output "$h" | tail -n 15; done
@@ -40,6 +40,9 @@ teardown() {
     rm -rf "$dir"
     [ -z "$left" ] || { echo "left behind: $left"; return 1; }
 }
+
+# not COMMAND... -- a plain ! in the middle of a test is never looked at.
+not() { ! "$@"; }
 
 pause() { read -rt "$1" <> <(:) || true; }
 
@@ -75,6 +78,12 @@ all_linked() {
 
 # knows HOST PEER -- it would take what PEER signed, through whomever.
 knows() { relay_of "$1" status | grep -q "^$2 "; }
+
+# can_be_rough -- and otherwise why not; in CI it must.
+can_be_rough() {
+    [ "${CI:-}" != true ] || return 0
+    [ "$(id -u)" -eq 0 ] && command -v tc && command -v iptables || skip "a bad link needs root, tc and iptables"
+}
 
 # rough HOST -- all its networks from now on slow, with 5 % of the packets lost in each direction.
 rough() {

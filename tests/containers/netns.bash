@@ -75,8 +75,8 @@ make_host() {
 # variables HOST -- of everything that runs there.
 variables() {
     local skew=skew_$1
-    echo "PATH=$dir/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ENROL=$dir/enrol JOINS=${joins[$1]:-}"
-    [ -z "${!skew:-}" ] || echo "SKEW=${!skew} LD_PRELOAD=$dir/bin/skew.so ASAN_OPTIONS=verify_asan_link_order=0"
+    printf %s "PATH=$dir/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ENROL=$dir/enrol JOINS=${joins[$1]:-}"
+    [ -z "${!skew:-}" ] || printf %s " SKEW=${!skew} LD_PRELOAD=$dir/bin/skew.so ASAN_OPTIONS=verify_asan_link_order=0"
 }
 
 enter='hostname "$2" && mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs -o mode=1777 shm /dev/shm &&
@@ -85,10 +85,11 @@ enter='hostname "$2" && mount --make-rprivate / && mount -t proc proc /proc && m
 
 # host_start HOST -- as new, or as it was left.
 host_start() {
+    local variables
     [ -d "$dir/$1" ] || make_host "$1"
-    # shellcheck disable=SC2046 # one word per variable
+    read -ra variables <<<"$(variables "$1")" # now: the only child of what starts below is to be the host
     ip netns exec "$lab-$1" unshare --ipc --uts --mount --pid --fork --kill-child bash -c "$enter" enter "$dir" "$1" \
-        $((60100 + number[$1])) $(variables "$1") "sh" "$dir/bin/host.sh" </dev/null >>"$dir/$1/output" 2>&1 3>&- &
+        $((60100 + number[$1])) "${variables[@]}" sh "$dir/bin/host.sh" </dev/null >>"$dir/$1/output" 2>&1 3>&- &
     outer=$!
     until_true 5 pgrep -P $outer
     pgrep -P $outer >"$dir/$1/first"
