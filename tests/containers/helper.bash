@@ -17,7 +17,6 @@ setup_file() {
     driver_setup
 }
 
-scenario_setup() { setup; }
 eval "scenario_$(declare -f setup)"
 
 setup() {
@@ -141,8 +140,8 @@ hush() {
 }
 
 acked() { grep -c ^acked "$dir/logs/said.$1." || true; }
-# acked_more WRITER COUNT
-acked_more() { [ "$(acked "$1")" -ge "$2" ]; }
+# has_acked WRITER COUNT -- at least.
+has_acked() { [ "$(acked "$1")" -ge "$2" ]; }
 
 # watch HOST USER [KIND] -- shows the lobby from now on.  KIND late: not from the first to the last message.
 watch() {

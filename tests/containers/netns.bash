@@ -57,7 +57,7 @@ make_host() {
     mkdir -p "$dir/$h"/{run,lib,etc/relay}
     mkdir "$dir/$h/run/relay" "$dir/$h/lib/relay"
     chown $uid:$uid "$dir/$h/run/relay" "$dir/$h/lib/relay"
-    cp -a /etc/{ld.so.*,nsswitch.conf,alternatives,ssl} "$dir/$h/etc"
+    (cd /etc && ls -d ld.so.* nsswitch.conf alternatives ssl/openssl.cnf 2>/dev/null | xargs cp -a --parents -t "$dir/$h/etc")
     cp "$BATS_TEST_DIRNAME/relay.conf" "$dir/$h/etc/relay"
     echo "root:x:0:0::/root:/bin/sh" >"$dir/$h/etc/passwd"
     echo "relay:x:$uid:$uid::/nonexistent:/bin/sh" >>"$dir/$h/etc/passwd"

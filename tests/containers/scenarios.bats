@@ -10,7 +10,7 @@ people() {
     for h in alpha beta gamma; do talk $h ann; done
 }
 
-flowing() { for h in alpha beta gamma; do acked_more ann@$h 100 || return; done; }
+flowing() { for h in alpha beta gamma; do has_acked ann@$h 100 || return; done; }
 
 # ahead HOST -- by so many seconds is its clock.
 ahead() { echo $(($(host_exec "$1" cleo date +%s </dev/null) - $(date +%s))); }
@@ -37,8 +37,8 @@ all_here() { [ "$(host_exec "$1" cleo chat who lobby </dev/null | grep -o 'ben@[
     until_true 60 cut_is_over
     apart alpha beta
     apart beta alpha
-    acked_more ann@alpha $((before + 10 * cut_seconds))
-    acked_more ann@gamma $((before_gamma + 10 * cut_seconds))
+    until_true 20 has_acked ann@alpha $((before + 100))
+    until_true 20 has_acked ann@gamma $((before_gamma + 100))
     not has "ann@gamma $(acked ann@gamma)" "$dir/logs/tail.ben@alpha"
     net_heal alpha north
     until_true 20 linked alpha beta
@@ -52,13 +52,13 @@ all_here() { [ "$(host_exec "$1" cleo chat who lobby </dev/null | grep -o 'ben@[
     until_true 20 flowing
     host_kill beta
     before=$(acked ann@gamma)
-    until_true 20 acked_more ann@gamma $((before + 50))
+    until_true 20 has_acked ann@gamma $((before + 50))
     up beta
     watch_on beta ben
     talk beta ann again
     all_linked
     before=$(acked ann@alpha)
-    until_true 20 acked_more ann@alpha $((before + 50))
+    until_true 20 has_acked ann@alpha $((before + 50))
     hush
     agree
 }
@@ -73,7 +73,7 @@ all_here() { [ "$(host_exec "$1" cleo chat who lobby </dev/null | grep -o 'ben@[
     for h in alpha beta gamma; do watch_on $h ben; done
     all_linked
     talk gamma ann again
-    until_true 20 acked_more "ann@gamma" 100
+    until_true 20 has_acked "ann@gamma" 100
     hush
     agree
 }
