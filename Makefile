@@ -5,6 +5,7 @@
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
 # netns    hosts in network namespaces; containers: the same in containers (docs/TESTING.md)
 # sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
+# sim-scale  what 3 to 1,000 hosts and a cut of an hour cost [SIZES="3 1000"] (docs/LINK.md)
 FLAVOUR ?= release
 PREFIX  ?= /usr/local
 B       ?= build/$(FLAVOUR)
@@ -25,13 +26,13 @@ fuzzers := $(wildcard tests/fuzz/fuzz_*.c)
 sim     := $(wildcard tests/sim/*.c)
 # What the simulator drives: the relay's own code, all but its edges (tests/sim/sim.h).
 simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/state/*.c) \
-           $(filter-out relay/hub/enrol.c,$(wildcard relay/hub/*.c)) \
-           common/base/text.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
+           $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
+           common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
            relay/keep/commit.c relay/keep/feed.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
-pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c \
-           relay/state/journal.c relay/state/members.c relay/state/roster.c relay/state/undo.c
+pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c common/base/direct.c \
+           relay/state/journal.c relay/state/members.c relay/state/roster.c relay/state/scope.c relay/state/undo.c
 
 # ---- how ------------------------------------------------------------------
 PKG_CONFIG ?= pkg-config
@@ -131,7 +132,7 @@ check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
 # A module that does no I/O imports memory and string functions and its fellows, nothing else.
-fellows := frame|read|write|splitter|text|link|have|wire|presence|journal|members|roster|undo|assert
+fellows := frame|read|write|splitter|text|direct|scope|link|have|digest|wire|presence|topology|journal|members|roster|undo|assert
 check-pure: $(call obj,$(pure))
 	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
 	  '^(mem(cpy|move|set|cmp|chr|mem)|bcmp|str(len|nlen|cmp|ncmp|chr|spn)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'
@@ -145,19 +146,29 @@ bench: all $(bench-bins)
 	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 
-# The simulator: the same sources once more, with seeded bugs that can be turned on, small rings, and system calls that
-# lead into it.
-sim.flags := -DSIM -DLINK_RING=16 -Itests/sim
+# The simulator: the same sources once more, with seeded bugs that can be turned on and system calls that lead into it; with
+# small tables, to see them full, and with tables for many hosts.
+sim.small := -DLINK_RING=16
+sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
+sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
+sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_beat presence_expire
+sim.link   = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
+             $(CC) $(ALL_LDFLAGS) $(sim.wraps:%=-Wl,--wrap=%) -o $@ $^ $(call libs,chat)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
+	$(call say,CC)$(call sim.cc,$(sim.small))
 $(B)/sim/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) $(inc.tests) $(sim.flags) -include tests/sim/seam.h $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
-$(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed))
+	$(call say,CC)$(call sim.cc,$(sim.small) -include tests/sim/seam.h)
+$(B)/scale/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--wrap=link_next,--wrap=link_judge -o $@ $^ $(call libs,chat)
+	$(call say,CC)$(call sim.cc,$(sim.large))
+$(B)/scale/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)$(call sim.cc,$(sim.large) -include tests/sim/seam.h)
+$(B)/bin/sim: $(patsubst %.c,$(B)/sim/%.o,$(sim) $(simmed)); $(sim.link)
+$(B)/bin/sim-scale: $(patsubst %.c,$(B)/scale/%.o,$(sim) $(simmed)); $(sim.link)
 
 $(B)/unit/sim: $(B)/bin/sim
 	@mkdir -p $(@D); printf '#!/bin/sh\nexec "%s" -u -n %d -j 2\n' $(abspath $<) $(if $(filter release,$(FLAVOUR)),150,15) > $@
@@ -169,6 +180,9 @@ sim: $(B)/bin/sim
 	$(B)/bin/sim $(if $(SEED),-s $(SEED) -n 1,-n $(SEEDS)) $(if $(HOSTS),-h $(HOSTS)) $(if $(TRACE),-t) -j $(JOBS)
 mutants: $(B)/bin/sim
 	$(B)/bin/sim -m -n $(SEEDS)
+SIZES ?= 3 10 50 200 1000
+sim-scale: $(B)/bin/sim-scale
+	$(Q)for n in $(SIZES); do $(B)/bin/sim-scale -c 3600 -h $$n || exit 1; done
 
 # Clang's, whatever FLAVOUR says.
 ifneq ($(FLAVOUR),fuzz)
@@ -197,5 +211,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim mutants check-build check test netns containers check-pure check-layers check-headers bench fuzz fuzz-run install format clean
+.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

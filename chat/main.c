@@ -1,4 +1,5 @@
 /* main.c -- the program chat: options, and which verb. */
+#include "trace.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@ static const char help[] =
     "       chat log [OPTION]... ROOM           messages from the store\n"
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
+    "       chat trace ID                       which hosts have a message on disk\n"
+    "       chat trace --probe [HOST]           what the way there takes, step by step\n"
     "\n"
     "  -i, --instance NAME     another relay than the default one\n"
     "  -n N                    messages of history (default 50; send: none)\n"
@@ -25,21 +28,25 @@ static const char help[] =
     "      --since, --until T  log: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
     "      --lines             send: one message per line\n"
     "      --allow-empty       send: nothing to send is no error\n"
+    "      --wait host|all     send: until it is on disk on another host too, or on all\n"
+    "      --ids               log, tail: with the id of each message; send: print the ids\n"
     "      --timeout SECONDS   give up then (default 30)\n"
     "  -j, --json              one JSON object per line\n"
     "  -q, --quiet             say less\n"
     "      --help, --version\n"
     "\n"
     "A room may be written with or without '#'; in a shell, an unquoted # starts a comment.\n"
+    "@alice, or @alice@host, in place of a room: what is said between you and that user alone.\n"
     "Exit: 0 done and durable, 1 nothing found, 2 usage, 3 no relay, 4 not allowed, 5 too big,\n"
     "      6 the relay cannot store it, 124 timed out.\n"
     "\n"
     "examples:\n"
     "  make 2>&1 | chat send build       what a command printed, as one message\n"
     "  chat tail -f --json build         follow a room from a script\n"
+    "  chat send @bob \"come and look\"    to one user alone\n"
     "  chat log lobby --since -1h        what was said in the last hour\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -48,13 +55,15 @@ static const struct option longs[] = {
     {"lines", no_argument, NULL, LINES},        {"allow-empty", no_argument, NULL, EMPTY},
     {"timeout", required_argument, NULL, TIMEOUT}, {"json", no_argument, NULL, 'j'},
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
+    {"version", no_argument, NULL, 'v'},        {"wait", required_argument, NULL, WAIT},
+    {"ids", no_argument, NULL, IDS},            {"probe", no_argument, NULL, PROBE},
+    {NULL, 0, NULL, 0},
 };
 
 static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
-} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}};
+} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}, {"trace", verb_trace}};
 
 static int usage(const char *why, const char *what)
 {
@@ -82,6 +91,12 @@ static int set_number(struct verb_options *o, int c, const char *text)
     else
         o->after = v;
     return -1;
+}
+
+static int set_wait(struct verb_options *o, const char *text)
+{
+    o->wait = strcmp(text, "host") == 0 ? TRACE_WAIT_HOST : strcmp(text, "all") == 0 ? TRACE_WAIT_ALL : TRACE_WAIT_NOT;
+    return o->wait != TRACE_WAIT_NOT ? -1 : usage("--wait is for `host` or `all`, not ", text);
 }
 
 /* option -- one of them; -1 to go on, else the exit code. */
@@ -114,6 +129,14 @@ static int option(struct verb_options *o, int c)
         return -1;
     case EMPTY:
         o->allow_empty = true;
+        return -1;
+    case WAIT:
+        return set_wait(o, optarg);
+    case IDS:
+        o->ids = true;
+        return -1;
+    case PROBE:
+        o->probe = true;
         return -1;
     case 'n':
     case AFTER:

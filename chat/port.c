@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,8 @@ enum {
 };
 
 struct room {
-    char name[ROOM_NAME_MAX + 1];
+    char name[DIRECT_NAME_MAX + 1]; /* everywhere */
+    char called[CALLED_MAX + 1];    /* here */
     uint64_t id;
     uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
     uint32_t history; /* wanted on the first join */
@@ -52,7 +54,10 @@ struct port {
     struct finder finder;
     int rendezvous;
     struct mq queue;
-    struct stream main, answer;
+    struct stream main, answer, watch;
+    struct query watch_query;
+    uint64_t watch_room;
+    bool watching;
     size_t fetching; /* room + 1 whose history comes through `answer` */
     struct query fetch_query;
     uint64_t fetch_deadline;
@@ -68,6 +73,7 @@ struct port {
     uint8_t handed[FRAME_MAX];
     struct room *room;
     size_t n_rooms;
+    size_t inbox; /* room + 1; 0: not asked for */
     struct host *host;
     size_t n_hosts;
     struct seen seen;
@@ -87,12 +93,35 @@ static struct room *find_room(const struct port *p, uint64_t id)
     return NULL;
 }
 
-/* know_room -- by name first: an id is a hash, and costs more than all the rest of saying something. */
-static struct room *know_room(struct port *p, const char *name)
+static struct person me(const struct port *p)
 {
-    for (size_t i = 0; i < p->n_rooms; i++)
-        if (strcmp(p->room[i].name, name) == 0)
-            return &p->room[i];
+    return (struct person){port_user(p), port_host(p, p->origin)};
+}
+
+void port_call(const struct port *p, struct text name, char *called)
+{
+    struct direct d;
+    char other[PERSON_MAX + 2];
+    if (direct_read(name, &d) && d.n == 2)
+        name = (struct text){other, direct_inbox(direct_other(&d, me(p)), other)};
+    snprintf(called, CALLED_MAX + 1, "%.*s", (int)name.len, name.p);
+}
+
+/* full_name -- of what is called so, "@bob", "@bob@beta" or "lobby", the name it has everywhere. */
+static void full_name(const struct port *p, const char *called, char *name)
+{
+    char with_host[CALLED_MAX + 1];
+    struct direct d;
+    struct text host = port_host(p, p->origin);
+    snprintf(with_host, sizeof with_host, strchr(called + 1, '@') ? "%s" : "%s@%.*s", called, (int)host.len, host.p);
+    if (*called == '@' && direct_read(text_of(with_host), &d) && d.n == 1)
+        direct_name(me(p), d.who[0], name);
+    else
+        snprintf(name, DIRECT_NAME_MAX + 1, "%s", called);
+}
+
+static struct room *add_room(struct port *p, const char *name)
+{
     uint64_t id = room_id(text_of(name));
     struct room *r = find_room(p, id);
     if (r)
@@ -104,7 +133,30 @@ static struct room *know_room(struct port *p, const char *name)
     r = &all[p->n_rooms++];
     *r = (struct room){.id = id};
     snprintf(r->name, sizeof r->name, "%s", name);
+    port_call(p, text_of(name), r->called);
     return r;
+}
+
+/* know_room -- by what it is called first: an id is a hash, and costs more than all the rest of saying something. */
+static struct room *know_room(struct port *p, const char *called)
+{
+    char name[DIRECT_NAME_MAX + 1];
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (i + 1 != p->inbox && strcmp(p->room[i].called, called) == 0)
+            return &p->room[i];
+    full_name(p, called, name);
+    return add_room(p, name);
+}
+
+/* learn -- a CREATE: what a room is called of which something is about to come. */
+static void learn(struct port *p, const uint8_t *f)
+{
+    char name[DIRECT_NAME_MAX + 1];
+    struct room_change c;
+    if (read_room_change(f, &c) < 0)
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)c.room.len, c.room.p);
+    (void)add_room(p, name); /* out of memory: it has no name, but is shown */
 }
 
 static void know_host(struct port *p, uint64_t id, struct text name)
@@ -158,6 +210,7 @@ static void go_away(struct port *p)
         return;
     stream_close(&p->main);
     stream_close(&p->answer);
+    stream_close(&p->watch);
     p->fetching = 0;
     p->away = true;
     p->away_since = now_ms();
@@ -314,6 +367,8 @@ static void only_said(struct port *p)
     p->sent = 0;
 }
 
+static void watch(struct port *p);
+
 static int come_back(struct port *p)
 {
     int r = find(p);
@@ -331,18 +386,22 @@ static int come_back(struct port *p)
     for (size_t i = 0; i < p->n_rooms; i++)
         if (p->room[i].wanted && (r = change_room(p, FRAME_JOIN, &p->room[i], true)) < 0)
             return r;
+    if (p->watching)
+        watch(p);
     return port_flush(p);
 }
 
 /* ---- history ---- */
 
-static int ask(struct port *p, uint64_t room, struct query *q)
+static int ask(struct port *p, struct stream *into, uint64_t room, struct query *q)
 {
     uint8_t f[FRAME_MAX];
-    stream_close(&p->answer);
-    p->answer.fd = fifo_make(p->rendezvous, q->fifo);
-    if (p->answer.fd < 0)
-        return p->answer.fd;
+    stream_close(into);
+    into->fd = fifo_make(p->rendezvous, q->fifo);
+    if (into->fd < 0)
+        return into->fd;
+    if (q->kind == QUERY_PROBE)
+        q->since = now_us();
     int n = write_query(f, q, room, 0, 0);
     int r = n < 0 ? n : keep(p, f);
     return r < 0 ? r : port_flush(p);
@@ -354,7 +413,7 @@ static int fetch(struct port *p, const struct room *r, uint64_t joined_at)
     p->fetch_query = q;
     p->fetching = (size_t)(r - p->room) + 1;
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    return ask(p, r->id, &p->fetch_query);
+    return ask(p, &p->answer, r->id, &p->fetch_query);
 }
 
 static void fetched(struct port *p)
@@ -371,16 +430,24 @@ static void again(struct port *p)
     struct query q = p->fetch_query;
     fifo_abandon(p->rendezvous, q.fifo);
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    if (ask(p, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
+    if (ask(p, &p->answer, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
         go_away(p);
 }
 
 /* ---- receiving ---- */
 
+/* listening -- where we hear a room: in it, or in the inbox. */
+static struct room *listening(const struct port *p, uint64_t room)
+{
+    struct room *r = find_room(p, room);
+    bool between_two = !r || (direct_is(text_of(r->name)) && !r->wanted);
+    return between_two && p->inbox ? &p->room[p->inbox - 1] : r;
+}
+
 /* consider -- a frame of the session's FIFO; true when it is for the user. */
 static bool consider(struct port *p, const uint8_t *f)
 {
-    struct room *r = find_room(p, frame_room(f));
+    struct room *r = listening(p, frame_room(f));
     bool own = frame_client(f) == p->client;
     struct text name;
     switch (frame_type(f)) {
@@ -403,6 +470,9 @@ static bool consider(struct port *p, const uint8_t *f)
         return r && r->wanted && (!own || !(frame_flags(f) & FRAME_SELF));
     case FRAME_LEAVE:
         return r && r->wanted;
+    case FRAME_CREATE:
+        learn(p, f);
+        return false;
     case FRAME_SAY:
         if (!r || !r->wanted || !r->joined || frame_pos(f) < r->cursor)
             return false;
@@ -416,11 +486,18 @@ static bool consider(struct port *p, const uint8_t *f)
     }
 }
 
+/* is_busy -- the end of an answer that was none: the relay has too many others to give. */
+static bool is_busy(const uint8_t *f)
+{
+    struct end end;
+    return frame_type(f) == FRAME_END && read_end(f, &end) == 0 && end.reason == REASON_BUSY;
+}
+
 /* next_fetched -- from the history that is coming in. */
 static int next_fetched(struct port *p, const uint8_t **f)
 {
     for (;;) {
-        int r = stream_next(&p->answer, f);
+        int r = p->answer.fd < 0 ? 0 : stream_next(&p->answer, f);
         if (r == 0 && stream_hung_up(p->main.fd)) {
             go_away(p); /* nobody will answer any more */
             return 0;
@@ -434,10 +511,17 @@ static int next_fetched(struct port *p, const uint8_t **f)
             return 0;
         }
         p->fetch_deadline = now_ms() + ANSWER_MS;
+        if (is_busy(*f)) {
+            stream_close(&p->answer);
+            p->fetch_deadline = now_ms() + BUSY_MS;
+            return 0;
+        }
         if (frame_type(*f) == FRAME_END) {
             fetched(p);
             return -EAGAIN;
         }
+        if (frame_type(*f) == FRAME_CREATE)
+            learn(p, *f);
         if (frame_type(*f) == FRAME_SAY && seen_first(&p->seen, *f))
             return 1;
     }
@@ -575,7 +659,7 @@ static void explain(const struct port *p, int r, char *why, size_t size)
 int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
 {
     struct port *p = calloc(1, sizeof *p);
-    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0)
+    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0 || stream_init(&p->watch) < 0)
         return -ENOMEM;
     (void)signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_DUMPABLE, 0); /* the session's secret */
@@ -619,10 +703,12 @@ void port_close(struct port *p)
         n = 0; /* the relay will notice by itself */
     close_fd(&p->main.fd);
     close_fd(&p->answer.fd);
+    close_fd(&p->watch.fd);
     close_fd(&p->rendezvous);
     mq_shut(&p->queue);
     free(p->main.buf);
     free(p->answer.buf);
+    free(p->watch.buf);
     free(p->unacked.p);
     free(p->pending.p);
     free(p->room);
@@ -652,6 +738,19 @@ int port_leave(struct port *p, const char *name)
     int e = change_room(p, FRAME_LEAVE, r, p->o.quiet);
     r->wanted = false;
     r->cursor = 0;
+    return e < 0 ? e : port_flush(p);
+}
+
+int port_inbox(struct port *p)
+{
+    char name[PERSON_MAX + 2];
+    direct_inbox(me(p), name);
+    struct room *r = add_room(p, name);
+    if (!r)
+        return -ENOMEM;
+    p->inbox = (size_t)(r - p->room) + 1;
+    r->wanted = true;
+    int e = change_room(p, FRAME_JOIN, r, p->o.quiet);
     return e < 0 ? e : port_flush(p);
 }
 
@@ -704,59 +803,149 @@ uint32_t port_acked(const struct port *p)
     return p->acked;
 }
 
-/* read_answer -- into memory until END.  Returns 1 whole; 0 broken off. */
-static int read_answer(struct port *p, struct buffer *all, struct end *end)
+/* A question on its way. */
+struct asking {
+    uint64_t room, deadline;
+    struct query *q;
+    bool grows;        /* its answer may pause: nothing but its end ends it */
+    struct buffer all; /* the answer so far, if it does not grow: told when it is whole; otherwise told as it comes */
+    bool (*each)(void *arg, const uint8_t *frame);
+    void *arg;
+    struct end *end;
+};
+
+/* patience -- how long to wait for more of an answer, in ms. */
+static int patience(const struct port *p, const struct asking *a)
+{
+    uint64_t now = now_ms();
+    if (!a->grows || !p->answer.opened)
+        return ANSWER_MS;
+    return (int)min_u64(a->deadline > now ? a->deadline - now : 0, INT_MAX);
+}
+
+/* answer_ended -- returns as read_answer(). */
+static int answer_ended(struct port *p, const struct asking *a, const uint8_t *f)
+{
+    if (read_end(f, a->end) < 0)
+        return 0;
+    snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)a->end->text.len, a->end->text.p);
+    a->end->text = text_of(p->end_text);
+    return a->end->reason != REASON_BUSY || now_ms() > a->deadline;
+}
+
+/* read_answer -- until END.  Returns 1 whole; 0 broken off, or the relay is busy: ask again. */
+static int read_answer(struct port *p, struct asking *a)
 {
     const uint8_t *f;
     for (;;) {
         int r = stream_next(&p->answer, &f);
-        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, ANSWER_MS)))
+        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, patience(p, a))))
             return 0;
         if (r == 0)
             continue;
-        if (frame_type(f) != FRAME_END) {
-            if (buffer_add(all, f, frame_stride(f)) < 0)
-                return -ENOMEM;
-            continue;
-        }
-        if (read_end(f, end) < 0)
-            return 0;
-        snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)end->text.len, end->text.p);
-        end->text = text_of(p->end_text);
-        return 1;
+        if (frame_type(f) == FRAME_END)
+            return answer_ended(p, a, f);
+        if (!a->grows && buffer_add(&a->all, f, frame_stride(f)) < 0)
+            return -ENOMEM;
+        if (a->grows && !a->each(a->arg, f))
+            return -ECANCELED;
     }
 }
 
-static int tell(const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
+static int tell(struct port *p, const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
 {
-    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at))
+    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at)) {
+        if (frame_type(all->p + at) == FRAME_SAY)
+            (void)seen_first(&p->seen, all->p + at);
         if (!each(arg, all->p + at))
             return -ECANCELED;
+    }
     return 0;
+}
+
+/* ask_until -- asked again, from the start, when a relay process died on the way.  Returns 1 or -errno. */
+static int ask_until(struct port *p, struct asking *a)
+{
+    int r = 0;
+    while (r == 0) {
+        a->all.end = 0;
+        *a->end = (struct end){0};
+        r = p->away ? 0 : ask(p, &p->answer, a->room, a->q);
+        if (r == 0 && !p->away)
+            r = read_answer(p, a);
+        stream_close(&p->answer);
+        if (r == 0) {
+            fifo_abandon(p->rendezvous, a->q->fifo);
+            r = now_ms() > a->deadline ? -ETIMEDOUT : wait_some(p, a->end->reason == REASON_BUSY ? BUSY_MS : RETRY_MS);
+        }
+    }
+    return r;
 }
 
 int port_query(struct port *p, const char *name, struct query *q, bool (*each)(void *arg, const uint8_t *frame), void *arg,
                struct end *end)
 {
-    uint64_t deadline = now_ms() + p->o.timeout_ms;
-    uint64_t room = name ? room_id(text_of(name)) : 0;
-    struct buffer all = {0};
-    int r = 0;
-    while (r == 0) {
-        all.end = 0;
-        r = p->away ? 0 : ask(p, room, q);
-        if (r == 0 && !p->away)
-            r = read_answer(p, &all, end);
-        stream_close(&p->answer);
-        if (r == 0) { /* a relay process died on the way: once more, from the start */
-            fifo_abandon(p->rendezvous, q->fifo);
-            r = now_ms() > deadline ? -ETIMEDOUT : wait_some(p, RETRY_MS);
-        }
-    }
+    struct room *about = name ? know_room(p, name) : NULL;
+    if (name && !about)
+        return -ENOMEM;
+    if (about && q->kind == QUERY_WHO && direct_is(text_of(about->name)))
+        about->spoken = true; /* is he there?  That may be asked before anything is said */
+    struct asking a = {about ? about->id : 0, now_ms() + p->o.timeout_ms, q, false, {0}, each, arg, end};
+    int r = ask_until(p, &a);
     if (r == 1)
-        r = tell(&all, each, arg);
-    free(all.p);
+        r = tell(p, &a.all, each, arg);
+    free(a.all.p);
     return r;
+}
+
+int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
+                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end)
+{
+    struct asking a = {room, now_ms() + timeout_ms, q, true, {0}, each, arg, end};
+    int r = ask_until(p, &a);
+    return r == 1 ? 0 : r;
+}
+
+/* ---- the watch ---- */
+
+static void unwatch(struct port *p)
+{
+    if (p->watch.fd >= 0 && !p->watch.opened)
+        fifo_abandon(p->rendezvous, p->watch_query.fifo);
+    stream_close(&p->watch);
+    p->watching = false;
+}
+
+static void watch(struct port *p)
+{
+    if (ask(p, &p->watch, p->watch_room, &p->watch_query) < 0)
+        unwatch(p);
+}
+
+void port_watch(struct port *p, const struct have_row *id)
+{
+    unwatch(p);
+    p->watch_query = (struct query){
+        .kind = QUERY_TRACE, .limit = UINT32_MAX, .key = {.origin = id->origin, .epoch = id->epoch, .seq = id->seq}};
+    p->watch_room = id->room;
+    p->watching = true;
+    if (!p->away)
+        watch(p);
+}
+
+bool port_watched(struct port *p, const uint8_t **f)
+{
+    int r = p->watching && p->watch.fd >= 0 ? stream_next(&p->watch, f) : 0;
+    if (r < 0) /* the keeper died: once more, from the start */
+        watch(p);
+    if (r == 1 && frame_type(*f) == FRAME_END)
+        unwatch(p);
+    return r == 1;
+}
+
+int port_watch_fd(const struct port *p)
+{
+    return p->watching ? p->watch.fd : -1;
 }
 
 struct text port_user(const struct port *p)
@@ -772,6 +961,27 @@ struct text port_host(const struct port *p, uint64_t origin)
     return text_of("");
 }
 
+bool port_knows_host(const struct port *p, struct text name)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (text_eq(text_of(p->host[i].name), name))
+            return true;
+    return false;
+}
+
+bool port_has_others(const struct port *p)
+{
+    return p->n_hosts > 1;
+}
+
+uint64_t port_host_called(const struct port *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_hosts; i++)
+        if (strcmp(p->host[i].name, name) == 0)
+            return p->host[i].id;
+    return 0;
+}
+
 uint64_t port_origin(const struct port *p)
 {
     return p->origin;
@@ -785,7 +995,7 @@ uint64_t port_client(const struct port *p)
 struct text port_room_name(const struct port *p, uint64_t room)
 {
     const struct room *r = find_room(p, room);
-    return text_of(r ? r->name : "");
+    return text_of(r ? r->called : "");
 }
 
 void port_name_room(struct port *p, const char *name)

@@ -2,12 +2,18 @@
  *
  * Whoever uses a port sees every message of its rooms exactly once and in order, whatever dies in between: what is
  * not acknowledged is sent again under the same number, what was missed is fetched from the store, what comes
- * twice is dropped by (client, room, client_seq). */
+ * twice is dropped by (client, room, client_seq).
+ *
+ * Rooms are called here as people call them: "lobby", and a conversation by the other of the two: "@bob" (of this host) or
+ * "@bob@beta". */
 #ifndef CHAT_PORT_H
 #define CHAT_PORT_H
 
+#include "base/direct.h"
 #include "frame/body.h"
 #include "instance/instance.h"
+
+enum { CALLED_MAX = PERSON_MAX + 1 }; /* bytes of what a room is called */
 
 struct port;
 
@@ -42,6 +48,9 @@ int port_next(struct port *p, const uint8_t **frame) MUST_USE;
 int port_join(struct port *p, const char *room, uint32_t history, uint64_t after) MUST_USE;
 int port_leave(struct port *p, const char *room) MUST_USE;
 
+/* port_inbox -- hear every conversation of ours from now on, also those that are yet to begin.  Returns 0 or -errno */
+int port_inbox(struct port *p) MUST_USE;
+
 /* port_say -- send text of up to TEXT_MESSAGE_MAX bytes of valid UTF-8 as one message (parts inside).  Queued and
  * packed; goes out with port_flush() or when a queue message is full; waits while the window is full.
  * Returns  the client_seq of its last part (> 0); -EMSGSIZE; -EILSEQ not UTF-8; -ETIMEDOUT; -ENOENT */
@@ -52,21 +61,41 @@ int port_flush(struct port *p) MUST_USE;
 uint32_t port_unacked(const struct port *p);
 uint32_t port_acked(const struct port *p);
 
-/* port_query -- ask, and call `each` with every frame of the answer (not END) until it is whole.
+/* port_query -- ask, and call `each` with every frame of the answer (not END) until it is whole.  Messages that are in it do not
+ * come again.
  * room     NULL where the query is about none
  * end      filled; its text points into memory valid until the next call
  * Returns  0; -errno of the transport; -ECANCELED when `each` returned false */
 int port_query(struct port *p, const char *room, struct query *q, bool (*each)(void *arg, const uint8_t *frame),
                void *arg, struct end *end) MUST_USE;
 
-/* Who we are, and what hosts and rooms are called: "" when unknown. */
+/* port_follow -- the same for an answer that grows: `each` gets every frame as it comes, and all of them anew when a relay
+ * process died on the way.
+ * room     its number
+ * Returns  as port_query(); -ETIMEDOUT when it has not ended in time */
+int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
+                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end) MUST_USE;
+
+/* port_watch -- from now on hear which hosts have this message, and of no other any more.  port_watched -- is there a
+ * frame about it: TRACE, and END when all have it or nobody can say?  Valid until the next call.  port_watch_fd -- to
+ * poll for reading, -1: none. */
+void port_watch(struct port *p, const struct have_row *id);
+bool port_watched(struct port *p, const uint8_t **frame);
+int port_watch_fd(const struct port *p);
+
+/* Who we are, and what hosts and rooms are called: "" when unknown.  port_call: from the name it has everywhere, into
+ * CALLED_MAX + 1 bytes. */
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
+bool port_has_others(const struct port *p); /* other hosts than this one */
+uint64_t port_host_called(const struct port *p, const char *name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);
+bool port_knows_host(const struct port *p, struct text name);
 struct text port_room_name(const struct port *p, uint64_t room);
+void port_call(const struct port *p, struct text name, char *called);
 
-/* port_name_room -- make a room's name known without joining it. */
+/* port_name_room -- make a room known without joining it, by what it is called or by the name it has everywhere. */
 void port_name_room(struct port *p, const char *name);
 
 /* port_cursor -- journal position behind the last frame handed out. */

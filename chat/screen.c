@@ -13,6 +13,7 @@
 
 static char *(*completer)(const char *word, int n);
 static bool is_open;
+static char entered[256]; /* the prompt of a line that is done */
 
 static char *next_completion(const char *word, int state)
 {
@@ -35,6 +36,20 @@ static void on_resize(int signo)
     rl_resize_terminal();
 }
 
+static void set_prompt(const char *text)
+{
+    rl_clear_visible_line();
+    rl_set_prompt(text);
+    rl_on_new_line();
+    rl_redisplay();
+}
+
+static int on_enter(int count, int key)
+{
+    set_prompt(entered);
+    return rl_newline(count, key);
+}
+
 void screen_open(void (*on_line)(char *line), char *(*complete_word)(const char *word, int n))
 {
     completer = complete_word;
@@ -44,6 +59,8 @@ void screen_open(void (*on_line)(char *line), char *(*complete_word)(const char 
     rl_catch_signals = 0;
     rl_variable_bind("enable-bracketed-paste", "on");
     rl_callback_handler_install("", on_line);
+    rl_bind_key('\r', on_enter);
+    rl_bind_key('\n', on_enter);
     signal(SIGWINCH, on_resize);
     is_open = true;
 }
@@ -58,12 +75,10 @@ void screen_close(void)
     fflush(stdout);
 }
 
-void screen_prompt(const char *text)
+void screen_prompt(const char *text, const char *when_entered)
 {
-    rl_clear_visible_line();
-    rl_set_prompt(text);
-    rl_on_new_line();
-    rl_redisplay();
+    snprintf(entered, sizeof entered, "%s", when_entered);
+    set_prompt(text);
 }
 
 void screen_print(const char *lines)

@@ -11,8 +11,8 @@ void screen_open(void (*on_line)(char *line), char *(*complete)(const char *word
 /* screen_close -- give the terminal back as it was. */
 void screen_close(void);
 
-/* screen_prompt -- "room> "; shown at once. */
-void screen_prompt(const char *text);
+/* screen_prompt -- "room> "; shown at once.  when_entered: what stays before a line that was typed when it is done. */
+void screen_prompt(const char *text, const char *when_entered);
 
 /* screen_print -- whole lines above the line being typed, which stays as it is. */
 void screen_print(const char *lines);

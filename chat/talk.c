@@ -3,24 +3,36 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "marks.h"
 #include "screen.h"
 #include "view.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+    JOINED_MAX = 16,
+    IGNORED_MAX = 32,
+    RECENT_MS = 24 * 3600 * 1000, /* of what was said between two, the start of chat tells */
+};
 
 /* readline calls back without an argument, so there is one conversation a process. */
 static struct {
     const struct verb_options *o;
     struct port *port;
     struct view *view;
-    char room[ROOM_NAME_MAX + 1];
-    char joined[16][ROOM_NAME_MAX + 1];
+    char room[CALLED_MAX + 1];
+    char joined[JOINED_MAX][CALLED_MAX + 1];
     size_t n_joined;
+    char ignored[IGNORED_MAX][CALLED_MAX + 1]; /* "@user@host" */
+    size_t n_ignored;
+    struct marks marks;
     bool quit;
     int code;
 } talking;
@@ -41,9 +53,12 @@ static void tell(const char *sentence)
 
 static void show_prompt(void)
 {
-    char prompt[ROOM_NAME_MAX + 8];
-    snprintf(prompt, sizeof prompt, "#%s> ", talking.room);
-    screen_prompt(prompt);
+    char plain[CALLED_MAX + 8], prompt[CALLED_MAX + 24];
+    const char *sign = *talking.room == '@' ? "" : "#";
+    const char *mark = marks_text(&talking.marks, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
+    snprintf(plain, sizeof plain, "%s%s> ", sign, talking.room);
+    snprintf(prompt, sizeof prompt, "%s%s%s%s> ", sign, talking.room, *mark ? " " : "", mark);
+    screen_prompt(prompt, plain); /* a mark beside the text of the next message would be taken for its own */
 }
 
 static void went_wrong(int r)
@@ -65,11 +80,77 @@ static bool is_joined(const char *room)
     return false;
 }
 
+static bool show_row(void *arg, const uint8_t *f)
+{
+    (void)arg;
+    screen_print(view_frame(talking.view, f));
+    return true;
+}
+
+/* person -- "bob", "@bob", "@bob@beta" into "@bob@beta"; false: told why not. */
+static bool person(const char *typed, size_t len, char *called)
+{
+    char why[256], with_at[CALLED_MAX + 1];
+    int n = snprintf(with_at, sizeof with_at, "%s%.*s", *typed == '@' ? "" : "@", (int)min_size(len, CALLED_MAX), typed);
+    if (n > CALLED_MAX || !room_from_user(with_at, called)) {
+        tell("a user is written alice, or alice@host");
+        return false;
+    }
+    struct text host = port_host(talking.port, port_origin(talking.port));
+    if (!strchr(called + 1, '@'))
+        direct_inbox((struct person){text_of(with_at + 1), host}, called);
+    if (!room_why_not(talking.port, called, why, sizeof why))
+        return true;
+    tell(why);
+    return false;
+}
+
+/* talk_with -- the inbox brings what he says; only what was said before is asked for. */
+static void talk_with(const char *typed)
+{
+    char called[CALLED_MAX + 1];
+    struct query q = {.kind = QUERY_NEWEST, .limit = talking.o->n};
+    struct end end = {0};
+    if (!person(typed, strlen(typed), called))
+        return;
+    snprintf(talking.room, sizeof talking.room, "%s", called);
+    went_wrong(port_query(talking.port, called, &q, show_row, NULL, &end));
+    show_prompt();
+}
+
+static void say_to(const char *room, const char *text, bool action)
+{
+    int64_t r = port_say(talking.port, room, text_of(text), action);
+    if (r == -EILSEQ)
+        tell("that is not valid UTF-8, so it was not sent; check your locale");
+    else if (r == -EMSGSIZE)
+        tell("a message has 1 byte to 64 KiB");
+    else if (r < 0)
+        went_wrong((int)r);
+    else
+        went_wrong(port_flush(talking.port));
+}
+
+static void message(const char *rest)
+{
+    char called[CALLED_MAX + 1];
+    size_t n = strcspn(rest, " ");
+    const char *text = rest + n + strspn(rest + n, " ");
+    if (*rest == '\0' || *text == '\0')
+        tell("/msg USER[@HOST] TEXT");
+    else if (person(rest, n, called))
+        say_to(called, text, false);
+}
+
 static void join(const char *typed)
 {
-    char room[ROOM_NAME_MAX + 1];
-    if (text_room_from_user(typed, room) < 0) {
-        tell("a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit");
+    char room[CALLED_MAX + 1];
+    if (*typed == '@') {
+        talk_with(typed);
+        return;
+    }
+    if (!room_from_user(typed, room)) {
+        tell(room_rule);
         return;
     }
     if (!is_joined(room)) {
@@ -77,17 +158,32 @@ static void join(const char *typed)
             tell("you are in 16 rooms already; /leave one first");
             return;
         }
-        snprintf(talking.joined[talking.n_joined++], ROOM_NAME_MAX + 1, "%s", room);
+        snprintf(talking.joined[talking.n_joined++], CALLED_MAX + 1, "%s", room);
         went_wrong(port_join(talking.port, room, talking.o->n, 0));
     }
     snprintf(talking.room, sizeof talking.room, "%s", room);
+    marks_forget(&talking.marks);
+    show_prompt();
+}
+
+/* go_back -- to a room that we are in. */
+static void go_back(void)
+{
+    if (talking.n_joined == 0)
+        join("lobby");
+    else
+        snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
     show_prompt();
 }
 
 static void leave(const char *typed)
 {
-    char room[ROOM_NAME_MAX + 1];
-    if (text_room_from_user(*typed ? typed : talking.room, room) < 0 || !is_joined(room)) {
+    char room[CALLED_MAX + 1];
+    if (*typed == '\0' && *talking.room == '@') {
+        go_back();
+        return;
+    }
+    if (!room_from_user(*typed ? typed : talking.room, room) || !is_joined(room)) {
         tell("you are not in that room");
         return;
     }
@@ -97,18 +193,8 @@ static void leave(const char *typed)
         if (strcmp(talking.joined[i], room) != 0)
             memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
     talking.n_joined = kept;
-    if (kept == 0)
-        join("lobby");
-    else
-        snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
-    show_prompt();
-}
-
-static bool show_row(void *arg, const uint8_t *f)
-{
-    (void)arg;
-    screen_print(view_frame(talking.view, f));
-    return true;
+    marks_forget(&talking.marks);
+    go_back();
 }
 
 static void ask(const char *room, uint8_t kind)
@@ -123,8 +209,8 @@ static void ask(const char *room, uint8_t kind)
 
 static void who(const char *typed)
 {
-    char room[ROOM_NAME_MAX + 1];
-    if (text_room_from_user(*typed ? typed : talking.room, room) == 0)
+    char room[CALLED_MAX + 1];
+    if (room_from_user(*typed ? typed : talking.room, room))
         ask(room, QUERY_WHO);
 }
 
@@ -134,22 +220,51 @@ static void rooms(const char *rest)
     ask(NULL, QUERY_ROOMS);
 }
 
-static void say(const char *text, bool action)
-{
-    int64_t r = port_say(talking.port, talking.room, text_of(text), action);
-    if (r == -EILSEQ)
-        tell("that is not valid UTF-8, so it was not sent; check your locale");
-    else if (r == -EMSGSIZE)
-        tell("a message has 1 byte to 64 KiB");
-    else if (r < 0)
-        went_wrong((int)r);
-    else
-        went_wrong(port_flush(talking.port));
-}
-
 static void me(const char *rest)
 {
-    say(rest, true);
+    say_to(talking.room, rest, true);
+}
+
+/* ---- who is not to be heard ---- */
+
+/* ignored -- the place in the list, or its end. */
+static size_t ignored(const char *called)
+{
+    size_t i = 0;
+    while (i < talking.n_ignored && strcmp(talking.ignored[i], called) != 0)
+        i++;
+    return i;
+}
+
+static void ignore(const char *typed)
+{
+    char called[CALLED_MAX + 1], line[CALLED_MAX + 64];
+    if (*typed == '\0') {
+        for (size_t i = 0; i < talking.n_ignored; i++)
+            tell(talking.ignored[i]);
+        tell("/ignore USER[@HOST] hides what somebody says; once more, and it is shown again");
+        return;
+    }
+    if (!person(typed, strlen(typed), called))
+        return;
+    size_t i = ignored(called);
+    bool again = i < talking.n_ignored;
+    if (again)
+        memmove(talking.ignored[i], talking.ignored[--talking.n_ignored], sizeof talking.ignored[0]);
+    else if (i < IGNORED_MAX)
+        snprintf(talking.ignored[talking.n_ignored++], CALLED_MAX + 1, "%s", called);
+    snprintf(line, sizeof line, again ? "%s is heard again" : i < IGNORED_MAX ? "%s is not heard any more, until chat ends" : "you ignore too many people", called);
+    tell(line);
+}
+
+static bool is_ignored(const uint8_t *f)
+{
+    char called[CALLED_MAX + 1];
+    struct say s;
+    if (talking.n_ignored == 0 || frame_type(f) != FRAME_SAY || read_say(f, &s) < 0)
+        return false;
+    direct_inbox((struct person){s.user, port_host(talking.port, frame_origin(f))}, called);
+    return ignored(called) < talking.n_ignored;
 }
 
 static void quit(const char *rest)
@@ -165,9 +280,12 @@ static const struct command {
     void (*run)(const char *rest);
 } commands[] = {
     {"/help", "", "this list", help},
+    {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore},
     {"/join", "ROOM", "go to a room; you stay in the others", join},
     {"/leave", "[ROOM]", "leave this room, or another", leave},
     {"/me", "TEXT", "say what you do", me},
+    {"/msg", "USER TEXT", "say something to one user alone: bob, or bob@beta", message},
+    {"/query", "USER", "talk with one user alone (so does /join @USER)", talk_with},
     {"/quit", "", "leave (so does Ctrl-D)", quit},
     {"/rooms", "", "which rooms there are", rooms},
     {"/who", "[ROOM]", "who is here", who},
@@ -178,7 +296,7 @@ static void help(const char *rest)
     (void)rest;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         char line[128];
-        snprintf(line, sizeof line, "-- %-7s %-7s %s\n", commands[i].name, commands[i].argument, commands[i].help);
+        snprintf(line, sizeof line, "-- %-7s %-9s %s\n", commands[i].name, commands[i].argument, commands[i].help);
         screen_print(line);
     }
     screen_print("-- A line that begins with // is sent with one slash less.\n");
@@ -220,7 +338,9 @@ static void on_line(char *line)
     if (line[0] == '/' && line[1] != '/')
         command(line);
     else if (*line)
-        say(line + (line[0] == '/'), false);
+        say_to(talking.room, line + (line[0] == '/'), false);
+    if (talking.marks.shown && !talking.quit)
+        show_prompt();
     free(line);
 }
 
@@ -230,11 +350,45 @@ static int show(void)
     const uint8_t *f;
     int r;
     while ((r = port_next(talking.port, &f)) == 1) {
+        if (is_ignored(f))
+            continue;
         const char *line = view_frame(talking.view, f);
+        marks_see(&talking.marks, talking.port, f);
         if (*line)
             screen_print(line);
     }
+    if (marks_update(&talking.marks, talking.port))
+        show_prompt();
     return r;
+}
+
+/* recall -- a conversation of ours: know it; when something was said lately, say so. */
+static bool recall(void *arg, const uint8_t *f)
+{
+    char name[DIRECT_NAME_MAX + 1], called[CALLED_MAX + 1], line[2 * CALLED_MAX + 64], when[16] = "";
+    struct room_row r;
+    struct tm tm;
+    (void)arg;
+    if (read_room_row(f, &r) < 0 || !direct_is(r.name))
+        return true;
+    snprintf(name, sizeof name, "%.*s", (int)r.name.len, r.name.p);
+    port_name_room(talking.port, name);
+    time_t t = (time_t)((frame_hlc(f) >> 16) / 1000);
+    if ((frame_hlc(f) >> 16) + RECENT_MS < wall_ms() || !localtime_r(&t, &tm) || strftime(when, sizeof when, "%H:%M", &tm) == 0)
+        return true;
+    port_call(talking.port, r.name, called);
+    snprintf(line, sizeof line, "%s and you talked, last at %s; /query %s", called, when, called + 1);
+    tell(line);
+    return true;
+}
+
+/* hear_all -- what anybody says to us alone.  Those that begin later than this list make themselves known. */
+static void hear_all(void)
+{
+    struct query q = {.kind = QUERY_ROOMS};
+    struct end end = {0};
+    int r = port_inbox(talking.port);
+    went_wrong(r < 0 ? r : port_query(talking.port, NULL, &q, recall, NULL, &end));
 }
 
 static int on_terminal(void)
@@ -244,7 +398,9 @@ static int on_terminal(void)
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGHUP, &sa, NULL);
     screen_open(on_line, complete);
-    join(talking.o->room);
+    hear_all();
+    if (!talking.quit)
+        join(talking.o->room);
     while (!talking.quit && !interrupted) {
         went_wrong(show());
         if (!talking.quit && wait_for_frames(talking.port, 0, -1))
@@ -290,12 +446,15 @@ static int post(struct port *p, const char *room, char *line, uint32_t *last)
 static int from_pipe(void)
 {
     struct port *p = talking.port;
-    char room[ROOM_NAME_MAX + 1], *line = NULL;
+    char room[CALLED_MAX + 1], *line = NULL;
     size_t size = 0;
     uint32_t last = 0, own = 0;
     if (room_argument(talking.o->room, room) != 0)
         return EXIT_USAGE;
-    int r = port_join(p, room, talking.o->n, 0);
+    int r = room_exists(p, room);
+    if (r != 0)
+        return r;
+    r = port_join(p, room, talking.o->n, 0);
     r = r < 0 ? exit_code_of(r) : 0;
     /* What was there before comes first: our own JOIN, and the history behind it. */
     uint64_t deadline = now_ms() + talking.o->timeout_s * 1000ull;
@@ -326,7 +485,7 @@ int talk(const struct verb_options *o)
     int r = open_port(&talking.port, o, !terminal);
     if (r != 0)
         return r;
-    struct view_options vo = {.json = o->json && !terminal, .color = view_color(1), .days = true, .rooms = false};
+    struct view_options vo = {.json = o->json && !terminal, .color = view_color(1), .days = true, .direct = terminal};
     r = view_open(&talking.view, talking.port, &vo) < 0 ? EXIT_NO_RELAY : terminal ? on_terminal() : from_pipe();
     view_close(talking.view);
     port_close(talking.port);

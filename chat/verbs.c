@@ -3,10 +3,12 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "trace.h"
 #include "view.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,15 +49,61 @@ int exit_code_of(int error)
     }
 }
 
-int room_argument(const char *typed, char *room)
+const char room_rule[] = "a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit; a user is @alice or "
+                         "@alice@host";
+
+bool room_from_user(const char *typed, char *called)
 {
-    if (typed && text_room_from_user(typed, room) == 0)
+    struct direct d;
+    if (*typed != '@')
+        return text_room_from_user(typed, called) == 0;
+    if ((size_t)snprintf(called, CALLED_MAX + 1, "%s", typed) > CALLED_MAX)
+        return false;
+    return text_user_ok(text_of(typed + 1)) || (direct_read(text_of(typed), &d) && d.n == 1);
+}
+
+int room_argument(const char *typed, char *called)
+{
+    if (typed && room_from_user(typed, called))
         return 0;
     if (!typed || !*typed)
         fprintf(stderr, "chat: which room? (in a shell # starts a comment: write build or '#build', not #build)\n");
     else
-        fprintf(stderr, "chat: a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit\n");
+        fprintf(stderr, "chat: %s\n", room_rule);
     return EXIT_USAGE;
+}
+
+/* is_user -- of this host: in the account database, or called by his number because he is not. */
+static bool is_user(const struct port *p, const char *name)
+{
+    bool numbered = strncmp(name, "uid", 3) == 0 && name[3] && strspn(name + 3, "0123456789") == strlen(name + 3);
+    return numbered || text_eq(text_of(name), port_user(p)) || getpwnam(name);
+}
+
+const char *room_why_not(const struct port *p, const char *called, char *why, size_t size)
+{
+    const char *at = *called == '@' ? strchr(called + 1, '@') : NULL;
+    struct text here = port_host(p, port_origin(p)), host = at ? text_of(at + 1) : here;
+    char user[CALLED_MAX + 1];
+    if (*called != '@')
+        return NULL;
+    snprintf(user, sizeof user, "%.*s", at ? (int)(at - called - 1) : CALLED_MAX, called + 1);
+    if (!port_knows_host(p, host))
+        snprintf(why, size, "no host called %.*s here; see: relay status", (int)host.len, host.p);
+    else if (text_eq(host, here) && !is_user(p, user))
+        snprintf(why, size, "no user called %s on this host; of another host one is @%s@host", user, user);
+    else
+        return NULL;
+    return why;
+}
+
+int room_exists(const struct port *p, const char *called)
+{
+    char why[256];
+    if (!room_why_not(p, called, why, sizeof why))
+        return 0;
+    fprintf(stderr, "chat: %s\n", why);
+    return EXIT_NO;
 }
 
 int refused_code(const uint8_t *f)
@@ -71,10 +119,10 @@ int refused_code(const uint8_t *f)
 
 int wait_for_frames(struct port *p, int other_fd, int max_ms)
 {
-    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}, {port_watch_fd(p), POLLIN, 0}};
     int wait = port_wait_ms(p);
     wait = wait >= 0 && (max_ms < 0 || wait < max_ms) ? wait : max_ms;
-    return poll(fds, 2, wait) > 0 && fds[1].revents != 0;
+    return poll(fds, ARRAY_LEN(fds), wait) > 0 && fds[1].revents != 0;
 }
 
 static int take_room(int argc, char **argv, char *room)
@@ -170,7 +218,8 @@ static size_t piece(struct text t, bool by_line)
     return nl ? (size_t)(nl - t.p) + 1 : text_utf8_cut(t, TEXT_MESSAGE_MAX);
 }
 
-static int say_all(struct port *p, const char *room, struct text t, bool by_line)
+/* say_all -- last: filled with the number of the last part. */
+static int say_all(struct port *p, const char *room, struct text t, bool by_line, uint32_t *last)
 {
     for (size_t n; t.len > 0; t.p += n, t.len -= n) {
         n = piece(t, by_line);
@@ -180,6 +229,8 @@ static int say_all(struct port *p, const char *room, struct text t, bool by_line
         int64_t r = m.len > 0 ? port_say(p, room, m, false) : 0;
         if (r < 0)
             return exit_code_of((int)r);
+        if (r > 0)
+            *last = (uint32_t)r;
     }
     return 0;
 }
@@ -201,9 +252,26 @@ static int wait_durable(struct port *p, unsigned timeout_s)
     return r < 0 ? exit_code_of(r) : EXIT_OK;
 }
 
+/* post -- and wait until it is where it is wanted. */
+static int post(struct port *p, const struct verb_options *o, const char *room, struct text t)
+{
+    uint64_t wall = wall_ms(), deadline = now_ms() + o->timeout_s * 1000ull;
+    uint32_t last = 0;
+    struct have_row id;
+    int r = say_all(p, room, t, o->lines, &last);
+    if (r == 0)
+        r = wait_durable(p, o->timeout_s);
+    if (r == 0 && (o->ids || o->wait != TRACE_WAIT_NOT))
+        r = trace_said(p, room, last, wall, o->ids, &id);
+    uint64_t now = now_ms();
+    if (r == 0 && o->wait != TRACE_WAIT_NOT)
+        r = trace_wait(p, &id, o->wait, (unsigned)(deadline > now ? deadline - now : 0));
+    return r;
+}
+
 int verb_send(const struct verb_options *o, int argc, char **argv)
 {
-    char room[ROOM_NAME_MAX + 1];
+    char room[CALLED_MAX + 1];
     size_t len = 0;
     struct port *p;
     int r = room_argument(argc > 0 ? argv[0] : NULL, room);
@@ -220,30 +288,34 @@ int verb_send(const struct verb_options *o, int argc, char **argv)
         fprintf(stderr, "chat: nothing to send (--allow-empty makes that no error)\n");
     r = blank ? (o->allow_empty ? EXIT_OK : EXIT_USAGE) : open_port(&p, o, true);
     if (r == 0 && !blank) {
-        r = say_all(p, room, t, o->lines);
+        r = room_exists(p, room);
         if (r == 0)
-            r = wait_durable(p, o->timeout_s);
+            r = post(p, o, room, t);
         port_close(p);
     }
     free(raw);
     free((void *)(uintptr_t)t.p);
-    return r;
+    return o->ids && r == EXIT_OK ? finish(r) : r;
 }
 
 /* ---- tail ---- */
 
 int verb_tail(const struct verb_options *o, int argc, char **argv)
 {
-    char room[ROOM_NAME_MAX + 1];
+    char room[CALLED_MAX + 1];
     struct port *p;
     struct view *v;
-    struct view_options vo = {.json = o->json, .color = !o->json && view_color(1), .days = !o->json};
+    struct view_options vo = {.json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json};
     int r = take_room(argc, argv, room);
     if (r == 0)
         r = open_port(&p, o, true);
     if (r != 0)
         return r;
     const uint8_t *f;
+    if ((r = room_exists(p, room)) != 0) {
+        port_close(p);
+        return r;
+    }
     if (view_open(&v, p, &vo) < 0 || (r = port_join(p, room, o->n, o->after)) < 0)
         return exit_code_of(r ? r : -ENOMEM);
     uint64_t settled = 0;
@@ -290,11 +362,15 @@ static int list(const struct verb_options *o, const char *room, struct query *q)
 {
     struct port *p;
     struct listing l = {.q = q};
-    struct view_options vo = {.json = o->json, .color = !o->json && view_color(1), .days = !o->json};
+    struct view_options vo = {.json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json};
     struct end end = {0};
     int r = open_port(&p, o, true);
     if (r != 0)
         return r;
+    if (room && (r = room_exists(p, room)) != 0) {
+        port_close(p);
+        return r;
+    }
     if (room)
         port_name_room(p, room);
     r = view_open(&l.view, p, &vo);
@@ -324,7 +400,7 @@ static int when(const char *text, uint64_t *hlc)
 
 int verb_log(const struct verb_options *o, int argc, char **argv)
 {
-    char room[ROOM_NAME_MAX + 1];
+    char room[CALLED_MAX + 1];
     struct query q = {.kind = o->since ? QUERY_SINCE : QUERY_NEWEST, .limit = o->since ? SINCE_PAGE : o->n};
     int r = take_room(argc, argv, room);
     if (r == 0 && o->n > NEWEST_MAX) {
@@ -338,7 +414,7 @@ int verb_log(const struct verb_options *o, int argc, char **argv)
 
 int verb_who(const struct verb_options *o, int argc, char **argv)
 {
-    char room[ROOM_NAME_MAX + 1];
+    char room[CALLED_MAX + 1];
     struct query q = {.kind = QUERY_WHO};
     int r = take_room(argc, argv, room);
     return r ? r : list(o, room, &q);

@@ -19,7 +19,8 @@ enum {
 struct verb_options {
     const char *instance;
     const char *room; /* of `chat` without a verb */
-    bool json, follow, lines, allow_empty, quiet;
+    bool json, follow, lines, allow_empty, quiet, ids, probe;
+    uint8_t wait; /* enum trace_wait */
     uint32_t n; /* messages of history */
     uint64_t after;
     const char *since, *until;
@@ -31,6 +32,8 @@ int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
+int verb_trace(const struct verb_options *o, int argc, char **argv);
+int verb_probe(const struct verb_options *o, int argc, char **argv); /* `chat trace --probe` */
 
 /* talk -- without a verb: on a terminal the conversation, otherwise post what comes in and show what there is. */
 int talk(const struct verb_options *o);
@@ -39,7 +42,11 @@ int talk(const struct verb_options *o);
 struct port;
 int open_port(struct port **p, const struct verb_options *o, bool quiet);
 int exit_code_of(int error); /* -errno of the port, said on standard error */
-int room_argument(const char *typed, char *room); /* 0 or EXIT_USAGE, said on standard error */
+int room_argument(const char *typed, char *called); /* CALLED_MAX + 1; 0 or EXIT_USAGE, said on standard error */
+int room_exists(const struct port *p, const char *called); /* its user or host does; 0 or EXIT_NO, said on standard error */
+const char *room_why_not(const struct port *p, const char *called, char *why, size_t size); /* the same; NULL: it does */
+bool room_from_user(const char *typed, char *called); /* without a word */
+extern const char room_rule[]; /* how one writes them */
 int refused_code(const uint8_t *frame); /* a REFUSED: said on standard error, as an exit code */
 int wait_for_frames(struct port *p, int other_fd, int max_ms); /* 1: other_fd is readable */
 

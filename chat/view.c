@@ -1,6 +1,7 @@
 /* view.c -- everything that is shown passes through here, and through render.c. */
 #include "view.h"
 
+#include "id.h"
 #include "render.h"
 
 #include <errno.h>
@@ -142,10 +143,9 @@ static json_t *object(const char *type)
 
 static const char *message_json(struct view *v, const uint8_t *f, struct text user, struct text text)
 {
-    char id[96];
+    char id[ID_TEXT_MAX + 1];
     json_t *o = object("message");
-    snprintf(id, sizeof id, "%016llx-%llx-%016llx-%llu", (unsigned long long)frame_origin(f), (unsigned long long)frame_epoch(f),
-             (unsigned long long)frame_room(f), (unsigned long long)frame_seq(f));
+    id_to_text(f, id);
     json_object_set_new(o, "id", json_string(id));
     json_object_set_new(o, "room", string(port_room_name(v->port, frame_room(f))));
     json_object_set_new(o, "user", string(user));
@@ -204,22 +204,46 @@ static void put_who(struct view *v, struct line *l, const uint8_t *f, struct tex
         puts_line(l, "\033[0m");
 }
 
-static void put_time(struct view *v, struct line *l, const uint8_t *f)
+static bool local_time(const uint8_t *f, struct tm *tm)
+{
+    time_t s = (time_t)((frame_hlc(f) >> 16) / 1000);
+    return localtime_r(&s, tm) != NULL;
+}
+
+static void put_day(struct view *v, struct line *l, const uint8_t *f)
 {
     char text[64];
-    time_t s = (time_t)((frame_hlc(f) >> 16) / 1000);
     struct tm tm;
-    if (!localtime_r(&s, &tm))
+    if (!local_time(f, &tm))
         return;
     int day = tm.tm_year * 366 + tm.tm_yday;
     if (v->o.days && day != v->day && strftime(text, sizeof text, "-- %A, %Y-%m-%d\n", &tm) > 0)
         puts_line(l, text);
     v->day = day;
+}
+
+static void put_id(const struct view *v, struct line *l, const uint8_t *f)
+{
+    char id[ID_TEXT_MAX + 1];
+    if (!v->o.ids)
+        return;
+    id_to_text(f, id);
+    puts_line(l, id);
+    puts_line(l, " ");
+}
+
+static void put_time(struct view *v, struct line *l, const uint8_t *f)
+{
+    char text[64];
+    struct tm tm;
+    if (!local_time(f, &tm))
+        return;
     if (strftime(text, sizeof text, "%H:%M ", &tm) > 0)
         puts_line(l, text);
-    if (v->o.rooms) {
-        puts_line(l, "#");
-        put_name(l, port_room_name(v->port, frame_room(f)));
+    struct text room = port_room_name(v->port, frame_room(f));
+    if (v->o.rooms || (v->o.direct && direct_is(room))) {
+        puts_line(l, direct_is(room) ? "" : "#");
+        put_name(l, room);
         puts_line(l, " ");
     }
 }
@@ -244,6 +268,8 @@ static const char *message_line(struct view *v, const uint8_t *f, struct text us
 {
     struct line l = {v->line, 0, LINE_MAX_BYTES};
     bool action = frame_flags(f) & FRAME_ACTION;
+    put_day(v, &l, f);
+    put_id(v, &l, f);
     put_time(v, &l, f);
     puts_line(&l, action ? "* " : "");
     put_who(v, &l, f, user);
@@ -301,20 +327,27 @@ static const char *room_row(struct view *v, const uint8_t *f)
 {
     struct line l = {v->line, 0, LINE_MAX_BYTES};
     struct room_row r;
-    char numbers[96];
+    char numbers[96], called[CALLED_MAX + 1];
     if (read_room_row(f, &r) < 0)
         return "";
+    bool between_two = direct_is(r.name);
+    port_call(v->port, r.name, called);
     if (v->o.json) {
         json_t *o = object("room");
-        json_object_set_new(o, "room", string(r.name));
-        json_object_set_new(o, "members", json_integer(r.members));
+        json_object_set_new(o, "room", json_string(called));
+        if (!between_two)
+            json_object_set_new(o, "members", json_integer(r.members));
         json_object_set_new(o, "messages", json_integer((json_int_t)r.messages));
         if (frame_hlc(f))
             add_time(o, frame_hlc(f));
         return dump(v, o);
     }
-    put_name(&l, r.name);
-    snprintf(numbers, sizeof numbers, "  %u here, %llu message%s\n", r.members, (unsigned long long)r.messages,
+    put_name(&l, text_of(called));
+    if (!between_two) {
+        snprintf(numbers, sizeof numbers, "  %u here,", r.members);
+        puts_line(&l, numbers);
+    }
+    snprintf(numbers, sizeof numbers, "%s %llu message%s\n", between_two ? " " : "", (unsigned long long)r.messages,
              r.messages == 1 ? "" : "s");
     puts_line(&l, numbers);
     return v->line;

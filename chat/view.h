@@ -10,6 +10,8 @@ struct view_options {
     bool json;  /* one object per line */
     bool color; /* names in colour: a terminal that has them, and no NO_COLOR */
     bool rooms; /* name the room in each line: more than one is shown */
+    bool direct; /* name conversations of two in each line, if not rooms */
+    bool ids;   /* begin each message with its id (id.h) */
     bool days;  /* a line with the date where the day changes */
 };
 

@@ -4,6 +4,11 @@
 
 #include "base/base.h"
 
+/* Hosts of one network: the size of every table of them.  The simulator has more. */
+#ifndef HOSTS_MAX
+#define HOSTS_MAX 256
+#endif
+
 enum {
     KEY_LEN = 32,      /* raw, as in RFC 8032 */
     KEY_TEXT_LEN = 43, /* base64url without padding */

@@ -1,6 +1,8 @@
 /* body.c -- write and read what is inside a frame, type by type. */
 #include "frame/body.h"
 
+#include "base/direct.h"
+
 #include <errno.h>
 
 void write_envelope(uint8_t *to, const struct envelope *e)
@@ -40,6 +42,14 @@ static struct text rd_host(struct rd *r)
 }
 
 static struct text rd_room(struct rd *r)
+{
+    struct text t = rd_text(r, DIRECT_NAME_MAX);
+    r->bad |= !direct_room_ok(t);
+    return t;
+}
+
+/* rd_public -- a room that everybody may know of. */
+static struct text rd_public(struct rd *r)
 {
     struct text t = rd_text(r, ROOM_NAME_MAX);
     r->bad |= !text_room_ok(t);
@@ -133,7 +143,7 @@ int write_room_change(uint8_t *buf, enum frame_type type, const struct room_chan
         wr_u8(&w, 0);
     else
         wr_within(&w, c->user, USER_NAME_MAX);
-    wr_within(&w, c->room, ROOM_NAME_MAX);
+    wr_within(&w, c->room, DIRECT_NAME_MAX);
     return frame_end(buf, &w);
 }
 
@@ -190,6 +200,11 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
     return frame_end(buf, &w);
 }
 
+static bool is_query_kind(uint8_t kind)
+{
+    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
+}
+
 int read_query(const uint8_t *f, struct query *q)
 {
     struct rd r = body_of(f);
@@ -205,7 +220,7 @@ int read_query(const uint8_t *f, struct query *q)
     q->key.epoch = rd_u64(&r);
     q->key.seq = rd_u64(&r);
     rd_fifo(&r, q->fifo);
-    r.bad |= q->kind < QUERY_CATCHUP || q->kind > QUERY_ROOMS;
+    r.bad |= !is_query_kind(q->kind);
     return verdict(&r);
 }
 
@@ -284,7 +299,7 @@ int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64
     frame_set_hlc(buf, hlc);
     wr_u32(&w, r->members);
     wr_u64(&w, r->messages);
-    wr_within(&w, r->name, ROOM_NAME_MAX);
+    wr_within(&w, r->name, DIRECT_NAME_MAX);
     return frame_end(buf, &w);
 }
 
@@ -315,6 +330,75 @@ int read_who_row(const uint8_t *f, struct who_row *r)
     r->user = rd_user(&from);
     r->host = rd_host(&from);
     return verdict(&from);
+}
+
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_TRACE);
+    frame_set_origin(buf, origin);
+    wr_u8(&w, t->state);
+    wr_u64(&w, t->since_ms);
+    wr_within(&w, t->host, HOST_NAME_MAX_LEN);
+    return frame_end(buf, &w);
+}
+
+int read_trace_row(const uint8_t *f, struct trace_row *t)
+{
+    struct rd r = body_of(f);
+    t->state = rd_u8(&r);
+    t->since_ms = rd_u64(&r);
+    t->host = rd_host(&r);
+    r.bad |= t->state < TRACE_HAS || t->state > TRACE_NO_LINK;
+    return verdict(&r);
+}
+
+int write_hops(uint8_t *buf, const struct hops *h)
+{
+    struct wr w = frame_begin(buf, FRAME_HOPS);
+    for (size_t i = 0; i < HOPS; i++)
+        wr_u64(&w, h->at_us[i]);
+    return frame_end(buf, &w);
+}
+
+int read_hops(const uint8_t *f, struct hops *h)
+{
+    struct rd r = body_of(f);
+    for (size_t i = 0; i < HOPS; i++)
+        h->at_us[i] = rd_u64(&r);
+    return verdict(&r);
+}
+
+int write_knock(uint8_t *buf, uint64_t number, uint64_t host)
+{
+    struct wr w = frame_begin(buf, FRAME_KNOCK);
+    frame_set_origin(buf, host);
+    wr_u64(&w, number);
+    return frame_end(buf, &w);
+}
+
+int read_knock(const uint8_t *f, uint64_t *number)
+{
+    struct rd r = body_of(f);
+    *number = rd_u64(&r);
+    return verdict(&r);
+}
+
+int write_echo(uint8_t *buf, const struct echo *e)
+{
+    struct wr w = frame_begin(buf, FRAME_ECHO);
+    wr_u64(&w, e->number);
+    wr_u64(&w, e->sent_us);
+    wr_u64(&w, e->back_us);
+    return frame_end(buf, &w);
+}
+
+int read_echo(const uint8_t *f, struct echo *e)
+{
+    struct rd r = body_of(f);
+    e->number = rd_u64(&r);
+    e->sent_us = rd_u64(&r);
+    e->back_us = rd_u64(&r);
+    return verdict(&r);
 }
 
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
@@ -355,6 +439,7 @@ int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint
     wr_u16(&w, g->version_min);
     wr_u16(&w, g->version_max);
     wr_u64(&w, g->wall_ms);
+    wr_u64(&w, g->nonce);
     wr_within(&w, g->name, HOST_NAME_MAX_LEN);
     wr_bytes(&w, g->host, g->n_hosts * 8);
     return frame_end(buf, &w);
@@ -375,6 +460,7 @@ int read_greeting(const uint8_t *f, struct greeting *g)
     g->version_min = rd_u16(&r);
     g->version_max = rd_u16(&r);
     g->wall_ms = rd_u64(&r);
+    g->nonce = rd_u64(&r);
     g->name = rd_host(&r);
     g->host = rd_hosts(&r, &g->n_hosts);
     return verdict(&r);
@@ -396,6 +482,40 @@ int read_enrol(const uint8_t *f, struct enrol *e)
     e->name = rd_host(&r);
     e->address = rd_text(&r, ENROL_ADDRESS_MAX);
     return verdict(&r);
+}
+
+void write_digest_row(struct wr *w, const struct digest_row *d)
+{
+    wr_u64(w, d->origin);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        wr_u64(w, d->from[i]);
+    for (unsigned i = 0; i <= RUNS_APART; i++)
+        wr_u64(w, d->sum[i]);
+}
+
+void read_digest_row(struct rd *r, struct digest_row *d)
+{
+    d->origin = rd_u64(r);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        d->from[i] = rd_u64(r);
+    for (unsigned i = 0; i <= RUNS_APART; i++)
+        d->sum[i] = rd_u64(r);
+}
+
+void write_same_row(struct wr *w, const struct same_row *s)
+{
+    wr_u64(w, s->origin);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        wr_u64(w, s->from[i]);
+    wr_u8(w, s->parts);
+}
+
+void read_same_row(struct rd *r, struct same_row *s)
+{
+    s->origin = rd_u64(r);
+    for (unsigned i = 0; i < RUNS_APART; i++)
+        s->from[i] = rd_u64(r);
+    s->parts = rd_u8(r);
 }
 
 void write_have_row(struct wr *w, const struct have_row *r)
@@ -456,7 +576,7 @@ int read_presence(const uint8_t *f, struct presence_row *p)
     quiet = rd_u8(&r);
     p->quiet = quiet == 1;
     p->user = rd_user(&r);
-    p->room = rd_room(&r);
+    p->room = rd_public(&r);
     r.bad |= quiet > 1;
     return verdict(&r);
 }
@@ -491,6 +611,50 @@ int read_member(const uint8_t *f, struct member_entry *e)
     e->address = rd_text(&r, MEMBER_ADDRESS_MAX);
     r.bad |= e->op < MEMBER_FULL || e->op > MEMBER_REVOKE || e->host == 0 || !printable(e->address) ||
              frame_room(f) != MEMBERS_ROOM;
+    return verdict(&r);
+}
+
+int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)
+{
+    struct wr w = frame_begin(buf, FRAME_LINKS);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_seq(buf, version);
+    for (size_t i = 0; i < n; i++)
+        wr_u64(&w, link[i]);
+    return frame_end(buf, &w);
+}
+
+int read_links(const uint8_t *f, struct links_row *row)
+{
+    struct rd r = body_of(f);
+    row->link = rd_hosts(&r, &row->n);
+    return verdict(&r);
+}
+
+int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin)
+{
+    struct wr w = frame_begin(buf, FRAME_TUNNEL);
+    frame_set_origin(buf, origin);
+    wr_u64(&w, p->to);
+    wr_u64(&w, p->id);
+    wr_u8(&w, p->op);
+    wr_u8(&w, p->hops);
+    wr_bytes(&w, p->bytes, p->len);
+    return frame_end(buf, &w);
+}
+
+int read_tunnel(const uint8_t *f, struct tunnel_part *p)
+{
+    struct rd r = body_of(f);
+    p->to = rd_u64(&r);
+    p->id = rd_u64(&r);
+    p->op = rd_u8(&r);
+    p->hops = rd_u8(&r);
+    p->len = r.bad ? 0 : rd_left(&r);
+    p->bytes = rd_bytes(&r, p->len);
+    r.bad |= p->op < TUNNEL_OPEN || p->op > TUNNEL_CLOSE || (p->op == TUNNEL_CREDIT && p->len != 4) ||
+             (p->op != TUNNEL_CREDIT && p->op != TUNNEL_BYTES && p->len != 0);
     return verdict(&r);
 }
 

@@ -60,7 +60,7 @@ int read_welcome(const uint8_t *f, struct welcome *w) MUST_USE;
  * name.  Header: room, client, client_seq. */
 struct room_change {
     struct text user; /* must be the session's own; "" in a CREATE and only there */
-    struct text room; /* name, without '#' */
+    struct text room; /* name, without '#', or one of base/direct.h */
 };
 int write_room_change(uint8_t *buf, enum frame_type type, const struct room_change *c,
                       uint64_t room, uint64_t client, uint32_t client_seq) MUST_USE;
@@ -83,6 +83,11 @@ enum query_kind {
     QUERY_SINCE,       /* messages with hlc in [since, until) behind the key, in that order, `limit` */
     QUERY_WHO,         /* who is in the room: WHO rows */
     QUERY_ROOMS,       /* ROOM rows */
+    QUERY_TRACE = 20,  /* which hosts have the entry (key: origin, epoch, seq; header: room): TRACE rows, and again one whose
+                        * state changed, until `limit` other hosts have it, UINT32_MAX: all there are; 0: as it is now */
+    QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
+    QUERY_PROBE,       /* how long each step to the host key.origin and back takes, 0: to our keeper: HOPS; since: when the
+                        * client sent it, until: when the worker took it in, each now_us() of its process */
 };
 struct query {
     uint8_t kind;
@@ -116,6 +121,7 @@ enum reason {
     REASON_NO_ROOM,       /* no such room */
     REASON_STOPPING,      /* the relay is going away */
     REASON_BUSY,          /* too often: wait, then try again */
+    REASON_NO_HOST,       /* no such host */
 };
 struct reasoned {
     uint8_t reason;
@@ -157,6 +163,39 @@ struct who_row {
 int write_who_row(uint8_t *buf, const struct who_row *r, uint64_t room, uint64_t origin) MUST_USE;
 int read_who_row(const uint8_t *f, struct who_row *r) MUST_USE;
 
+/* TRACE, a row of QUERY_TRACE: whether a host has the entry on disk, by what it said itself.  Header: origin = that host. */
+enum trace_state {
+    TRACE_HAS = 1,
+    TRACE_NOT_YET, /* it is linked, and has not said so */
+    TRACE_NO_LINK, /* nobody knows */
+};
+struct trace_row {
+    uint8_t state;
+    uint64_t since_ms; /* TRACE_NO_LINK: ms since 1970 when it was lost, 0: there was none */
+    struct text host;
+};
+int write_trace_row(uint8_t *buf, const struct trace_row *t, uint64_t origin) MUST_USE;
+int read_trace_row(const uint8_t *f, struct trace_row *t) MUST_USE;
+
+/* HOPS, the answer to QUERY_PROBE: when it was where, each in now_us() of this host; 0: it did not get there. */
+enum hop { HOP_SENT, HOP_WORKER, HOP_KEEPER, HOP_LINK, HOP_ECHO, HOP_BACK, HOPS };
+struct hops {
+    uint64_t at_us[HOPS];
+};
+int write_hops(uint8_t *buf, const struct hops *h) MUST_USE;
+int read_hops(const uint8_t *f, struct hops *h) MUST_USE;
+
+/* KNOCK: to a peer, a number that it says back in an ECHO at once.  From keeper to link, header: origin = which host; the
+ * ECHO from there has the times when it was sent and came back; when there is no link, it was not. */
+struct echo {
+    uint64_t number;
+    uint64_t sent_us, back_us; /* zero on a link */
+};
+int write_knock(uint8_t *buf, uint64_t number, uint64_t host) MUST_USE;
+int read_knock(const uint8_t *f, uint64_t *number) MUST_USE;
+int write_echo(uint8_t *buf, const struct echo *e) MUST_USE;
+int read_echo(const uint8_t *f, struct echo *e) MUST_USE;
+
 /* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed
  * it belongs to between keeper and link, zero elsewhere. */
@@ -176,6 +215,7 @@ int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
 struct greeting {
     uint16_t version_min, version_max;
     uint64_t wall_ms;    /* its clock */
+    uint64_t nonce;      /* its half of the key of this link's digests */
     struct text name;    /* what it calls itself */
     const uint8_t *host; /* n_hosts numbers of 8 bytes: whose streams it may take */
     size_t n_hosts;
@@ -193,14 +233,31 @@ enum { ENROL_ADDRESS_MAX = 128 };
 int write_enrol(uint8_t *buf, const struct enrol *e) MUST_USE;
 int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
-/* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the greeting the whole
- * vector comes, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
+/* DIGEST: of every host whose streams it takes, what its sender has on disk as sums over parts (link/digest.h); FRAME_MORE on
+ * every frame but the last.  SAME, the answer: of these parts (bits) I have exactly what you have.  From link to keeper, header:
+ * client = the feed, pos = the journal position up to which that is so, origin and epoch = our present run, which is not meant. */
+enum { RUNS_APART = 3, DIGEST_ROWS_MAX = 63, SAME_ROWS_MAX = 122 };
+struct digest_row {
+    uint64_t origin, from[RUNS_APART]; /* the first run of each part but the oldest */
+    uint64_t sum[RUNS_APART + 1];      /* 0: nothing of this part, or nothing to say of it */
+};
+void write_digest_row(struct wr *w, const struct digest_row *d);
+void read_digest_row(struct rd *r, struct digest_row *d);
+struct same_row {
+    uint64_t origin, from[RUNS_APART];
+    uint8_t parts;
+};
+void write_same_row(struct wr *w, const struct same_row *s);
+void read_same_row(struct rd *r, struct same_row *s);
+
+/* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the digests comes the vector, without
+ * the parts that are SAME, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
  * client = the feed.  A seq of HAVE_ENOUGH: nothing more of this stream, please.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
 struct have_row {
     uint64_t origin, epoch, room, seq;
 };
 #define HAVE_ENOUGH UINT64_MAX
-enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = 256 };
+enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = HOSTS_MAX };
 void write_have_row(struct wr *w, const struct have_row *r);
 void read_have_row(struct rd *r, struct have_row *row);
 
@@ -211,6 +268,8 @@ enum feed_op {
     FEED_GO,        /* ... begin, up to `credit` bytes */
     FEED_CREDIT,    /* `credit` bytes more */
     FEED_CLOSE,
+    FEED_OTHERS,    /* `hosts`: whose streams others bring to the peer; before the first of these: all but our own */
+    FEED_THROUGH,   /* we speak to it through others, who bring it everything that is for everybody */
     FEED_LEAF,      /* see that the TLS certificate is in force for weeks; the same comes back when it is */
 };
 struct feed_order {
@@ -222,7 +281,7 @@ struct feed_order {
 int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MUST_USE;
 int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
 
-/* PRESENCE: how often a user is in a room on his own host (link/presence.h).  Header: origin = that host; epoch = its
+/* PRESENCE: how often a user is in a room, an ordinary one, on his own host (link/presence.h).  Header: origin = that host; epoch = its
  * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up. */
 struct presence_row {
     uint32_t sessions; /* 0: not any more */
@@ -249,6 +308,33 @@ struct member_entry {
 enum { MEMBER_ADDRESS_MAX = 128 };
 int write_member(uint8_t *buf, const struct member_entry *e) MUST_USE;
 int read_member(const uint8_t *f, struct member_entry *e) MUST_USE;
+
+/* LINKS: with which hosts `origin` (header) is linked (link/topology.h).  epoch = its run, seq = the version of this row. */
+enum { LINKS_ROW_MAX = 64 };
+struct links_row {
+    const uint8_t *link; /* n numbers of 8 bytes */
+    size_t n;
+};
+int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n) MUST_USE;
+int read_links(const uint8_t *f, struct links_row *row) MUST_USE;
+
+/* TUNNEL: bytes of a TLS connection between two hosts without a link, passed on by those between (hub/tunnel.c).
+ * Header: origin = the host that says it. */
+enum tunnel_op {
+    TUNNEL_OPEN = 1,
+    TUNNEL_BYTES,
+    TUNNEL_CREDIT, /* `bytes` is one u32: so many more may come */
+    TUNNEL_CLOSE,
+};
+struct tunnel_part {
+    uint64_t to, id; /* id: chosen by who opened it */
+    uint8_t op, hops; /* hops: how many it may still make */
+    const uint8_t *bytes;
+    size_t len;
+};
+enum { TUNNEL_BYTES_MAX = 4032 - 18 };
+int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin) MUST_USE;
+int read_tunnel(const uint8_t *f, struct tunnel_part *p) MUST_USE;
 
 /* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;

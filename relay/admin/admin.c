@@ -142,6 +142,16 @@ static void show_tables(const struct segment *seg)
     printf("store      %s\n", atomic_load(&seg->store_reason) == REASON_OK ? "ok" : "takes nothing: the disk is full");
 }
 
+/* show_lag -- what this peer has not said it has of ours, once it has said anything. */
+static void show_lag(const struct link_row *l, uint64_t now, char *unacked, char *behind, size_t size)
+{
+    uint64_t since = atomic_load(&l->behind_since_ms);
+    if (atomic_load(&l->since_ms) == 0)
+        return;
+    snprintf(unacked, size, "%u", atomic_load(&l->unacked));
+    snprintf(behind, size, "%.1f s", since != 0 && now > since ? (double)(now - since) / 1000 : 0.0);
+}
+
 static void show_links(const struct segment *seg)
 {
     const struct roster *r = &seg->roster;
@@ -153,9 +163,9 @@ static void show_links(const struct segment *seg)
         if (slot == 0)
             continue;
         if (!any)
-            printf("\n%-20s %-5s %10s %8s %10s\n", "link", "state", "since", "rtt ms", "clock");
+            printf("\n%-20s %-5s %10s %8s %10s %8s %10s\n", "link", "state", "since", "rtt ms", "clock", "unacked", "behind");
         any = true;
-        bool up = atomic_load(&l->up);
+        uint32_t up = atomic_load(&l->up);
         char seconds[24] = "-", skew[24] = "-", rtt[24] = "-";
         if (since != 0)
             snprintf(seconds, sizeof seconds, "%llu s", (unsigned long long)(now > since ? (now - since) / 1000 : 0));
@@ -164,8 +174,11 @@ static void show_links(const struct segment *seg)
             snprintf(rtt, sizeof rtt, ms == 0 ? "<1" : "%u", ms);
             snprintf(skew, sizeof skew, "%+.1f s", (double)atomic_load(&l->skew_ms) / 1000);
         }
-        printf("%-20.*s %-5s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name, up ? "up" : "down",
-               seconds, rtt, skew);
+        char unacked[24] = "-", behind[24] = "-";
+        show_lag(l, now, unacked, behind, sizeof unacked);
+        printf("%-20.*s %-5s %10s %8s %10s %8s %10s\n", (int)r->host[slot].name_len, r->host[slot].name,
+               up == LINK_IS_UP ? "up" : up == LINK_IS_INDIRECT ? "via" : "down",
+               seconds, rtt, skew, unacked, behind);
     }
 }
 

@@ -62,7 +62,8 @@ static const char *state_of(const struct segment *seg, const uint8_t standing[ME
         return "revoked";
     if (slot == 0)
         return "self";
-    return !l ? "indirect" : atomic_load(&l->up) ? "linked" : "apart";
+    uint32_t up = l ? atomic_load(&l->up) : LINK_IS_INDIRECT;
+    return up == LINK_IS_UP ? "linked" : up == LINK_IS_INDIRECT ? "indirect" : "apart";
 }
 
 /* heard_of -- when something came from there last. */

@@ -2,7 +2,8 @@
  *
  * A line is a peer, a link one TLS connection, with a line's peer or with a stranger who has yet to show who he is.
  * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.
- * people.c: who is where.  enrol.c: strangers.  What is right to say and to believe is link/core.h's business. */
+ * people.c: who is where.  knock.c: how long a frame takes.  enrol.c: strangers.  tunnel.c: peers whom no socket reaches,
+ * through others.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
@@ -17,6 +18,7 @@
 enum {
     HALF_OPEN_MAX = 32,
     CONNS_MAX = LINK_PEERS_MAX + HALF_OPEN_MAX,
+    KNOCKS_MAX = 64,          /* at peers' doors, not yet answered */
     FEED_CREDIT_BYTES = 4 << 20, /* that the keeper may have on the way to one peer */
 };
 
@@ -30,6 +32,7 @@ struct link {
     int peer;                 /* number in the core; -1: not yet linked */
     bool over;                /* closed at the end of the turn */
     bool stranger;            /* let in for his invitation, nothing else */
+    bool through;             /* not over a socket, but through other hosts (tunnel.h) */
     bool unread;              /* stopped before all was read */
 };
 
@@ -38,7 +41,8 @@ struct line {
     struct peer peer;
     struct lookup lookup;
     struct link *link, *dialing;
-    uint64_t retry_at, down_since;
+    struct link *through; /* being dialled through others */
+    uint64_t retry_at, through_at, down_since;
     unsigned tries;
     bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
@@ -57,6 +61,9 @@ struct hub {
     struct tls_identity *tls;
     uint64_t durable, moves; /* of journal and roster, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
+    struct {
+        uint64_t number, host, sent_us;
+    } knock[KNOCKS_MAX]; /* by number */
     struct prng prng;
     int state_dir;
     char address[PEER_ADDRESS_MAX + 1]; /* where others find us, "-": nowhere */
@@ -65,6 +72,9 @@ struct hub {
     bool reload; /* the file of peers has changed: read it again */
     bool (*invites)(struct hub *h); /* may strangers come?  NULL: never */
     void (*enrol)(struct link *l);  /* one came and said something */
+    struct tunnels *tunnels;        /* NULL: nobody is dialled through others */
+    void (*tunnel_open)(struct hub *h, struct line *ln);
+    void (*tunnel_heard)(struct link *l, const uint8_t *frame);
 };
 
 /* ---- roll.c ---- */
@@ -87,6 +97,13 @@ void hub_set_peers(struct hub *h, const struct peers *ps);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;
+
+/* hub_open_link -- a connection over this socket, which it owns, for so long until it is linked; ln: the peer that we dial,
+ * NULL: somebody dials us.  NULL when it cannot be. */
+struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms);
+
+/* hub_reaches -- is there a way to this host, if not a link? */
+bool hub_reaches(const struct hub *h, uint64_t host);
 
 /* hub_tick -- dial, give up, find who is silent; some times a second. */
 void hub_tick(struct hub *h);
@@ -123,6 +140,9 @@ void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LI
 void hub_name(struct hub *h, const struct peer *p);
 void hub_show(struct hub *h, const struct line *ln);
 
+/* hub_may_hear -- for link_core.may_hear: may that host know of this room? */
+bool hub_may_hear(void *hub, uint64_t room, uint64_t host);
+
 /* hub_take_lock -- a section begins, or the process ends. */
 void hub_take_lock(struct hub *h);
 
@@ -137,5 +157,12 @@ void hub_guest(struct hub *h, uint32_t entry, bool news);
 
 /* hub_guests_of -- in how many rooms somebody of that host is: users, if each is in one. */
 unsigned hub_guests_of(const struct hub *h, uint64_t host);
+
+/* ---- knock.c ---- */
+
+/* hub_on_knock -- the keeper wants to know how long a frame takes to a host and back: knock there, or say that there is
+ * no link.  link_knock -- a KNOCK or ECHO came. */
+void hub_on_knock(void *arg, const uint8_t *knock);
+void link_knock(struct link *l, const uint8_t *frame);
 
 #endif

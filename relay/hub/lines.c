@@ -17,6 +17,7 @@ enum {
     DIAL_DOUBLINGS = 4,    /* ... up to this, and anew: what vanishes on the way must not cost a second */
     RETRY_MS = 250,        /* between attempts, ... */
     RETRY_LATER_MS = 2000, /* ... after a minute without success */
+    THROUGH_MS = 3000,     /* without a link before a peer is dialled through others, and between such attempts */
     SILENT_MS = 1500,      /* a link silent for so long gives way to a new connection */
     LOST_MS = 2000,        /* without a link before people are told */
 };
@@ -38,12 +39,14 @@ void hub_sweep(struct hub *h)
 /* ---- two connections with one peer ---- */
 
 /* better -- should `l` take the place of the link that its line has?  Of two, both hosts keep the one that the
- * smaller of them dialled; one that is silent gives way to anything. */
+ * smaller of them dialled, but rather a direct one; one that is silent gives way to anything. */
 static bool better(const struct hub *h, const struct link *l)
 {
     const struct link *now = l->line->link;
     if (!now || now_ms() - h->core.peer[now->peer].heard_ms >= SILENT_MS)
         return true;
+    if (l->through != now->through)
+        return now->through;
     bool we_are_smaller = h->core.self < l->line->peer.host;
     return l->c.server == now->c.server || l->c.server != we_are_smaller;
 }
@@ -58,13 +61,16 @@ static void linked(struct link *l)
     }
     if (ln->link)
         link_end(ln->link, "a new connection took its place");
-    l->peer = link_up(&h->core, ln->peer.host, now_ms());
+    l->peer = link_up(&h->core, ln->peer.host, os_random_u64(), now_ms());
     if (l->peer < 0) {
         link_end(l, "too many links");
         return;
     }
     if (ln->dialing == l)
         ln->dialing = NULL;
+    if (ln->through == l)
+        ln->through = NULL;
+    h->core.peer[l->peer].through = l->through;
     ln->link = l;
     link_speak(l);
 }
@@ -114,7 +120,7 @@ static bool known(struct conn *c, const uint8_t pin[KEY_PIN_LEN])
     return true;
 }
 
-static struct link *open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms)
+struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms)
 {
     struct link *l = NULL;
     for (size_t i = 0; i < CONNS_MAX && !l; i++)
@@ -163,7 +169,7 @@ static void on_listener(struct loop_source *s, uint32_t events)
         link_end(oldest, "too many strangers at once");
     hub_sweep(h);
     address_tune(fd, LINK_DEAD_MS);
-    (void)open_link(h, fd, NULL, ACCEPT_MS);
+    (void)hub_open_link(h, fd, NULL, ACCEPT_MS);
 }
 
 /* retry_in -- soon, and after a while without success more rarely; never all of a net at once. */
@@ -197,17 +203,40 @@ static void dial(struct hub *h, struct line *ln)
         return;
     }
     ln->retry_at = now_ms() + retry_in(h, ln);
-    ln->dialing = open_link(h, fd, ln, (uint64_t)DIAL_MS << (ln->tries++ % DIAL_DOUBLINGS));
+    ln->dialing = hub_open_link(h, fd, ln, (uint64_t)DIAL_MS << (ln->tries++ % DIAL_DOUBLINGS));
+}
+
+bool hub_reaches(const struct hub *h, uint64_t host)
+{
+    return topology_toward(&h->core.topology, host) != 0;
+}
+
+/* call -- a peer without a link, or with one that others carry: over a socket if there is an address, through others if
+ * there is not or that has gone on for a while.  The latter the smaller host does. */
+static void call(struct hub *h, struct line *ln, uint64_t now)
+{
+    bool can_dial = strcmp(ln->peer.address, "-") != 0;
+    if (!ln->dialing && can_dial && now >= ln->retry_at)
+        dial(h, ln);
+    if (!ln->link && !ln->through && h->tunnels && h->core.self < ln->peer.host && now - ln->down_since >= THROUGH_MS &&
+        now >= ln->through_at && hub_reaches(h, ln->peer.host)) {
+        ln->through_at = now + THROUGH_MS;
+        h->tunnel_open(h, ln);
+    }
 }
 
 static void look_after(struct hub *h, struct line *ln, uint64_t now)
 {
-    bool can_dial = strcmp(ln->peer.address, "-") != 0;
     if (!ln->known)
         return;
-    if (!ln->link && !ln->dialing && can_dial && now >= ln->retry_at && h->tls)
-        dial(h, ln);
-    if (!ln->link && ln->met && !ln->lost && now - ln->down_since >= LOST_MS) {
+    if ((!ln->link || ln->link->through) && h->tls)
+        call(h, ln, now);
+    bool reached = ln->link || hub_reaches(h, ln->peer.host);
+    if (ln->lost && reached) {
+        hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
+        ln->lost = false;
+    }
+    if (!reached && ln->met && !ln->lost && now - ln->down_since >= LOST_MS) {
         unsigned people = hub_guests_of(h, ln->peer.host);
         ln->lost = true;
         hub_tell(h, REASON_LINK_DOWN, "The link to %s is lost: %u %s out of reach; what is said meanwhile comes when it is back.",
@@ -260,7 +289,7 @@ static struct line *new_line(struct hub *h, const struct peer *p)
 /* know -- take a host's streams, know its name. */
 static int know(struct hub *h, const struct peer *p, const struct peer *before)
 {
-    h->others |= !link_knows(&h->core, p->host);
+    h->others |= !link_knows(&h->core, p->host) || (before && strcmp(before->name, p->name) != 0); /* a name decides what it may have */
     int r = link_know(&h->core, p->host);
     if (r < 0)
         log_error("too many hosts: the streams of %s are not taken", p->name);
@@ -295,6 +324,8 @@ static void part(struct hub *h, struct line *ln, bool for_good)
         link_farewell(ln->link, REASON_DENIED, "You are not among my peers any more.");
     if (ln->dialing)
         link_end(ln->dialing, "not a peer any more");
+    if (ln->through)
+        link_end(ln->through, "not a peer any more");
     for (size_t i = 0; i < CONNS_MAX; i++)
         if (h->link[i].c.tls && h->link[i].line == ln)
             link_end(&h->link[i], "not a peer any more");

@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "base/sys.h"
 #include "rules/remote.h"
+#include "state/scope.h"
 #include "trust/seal.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@ enum {
     RETRY_MS = 125,    /* before a peer that was lost is dialled, at most */
 };
 
+#define NOT_SEALED "A segment came whose seal or content is wrong."
+
 static struct hub *hub_of(const struct link *l)
 {
     return l->c.arg;
@@ -28,6 +31,12 @@ void hub_take_lock(struct hub *h)
         log_error("the shared memory was left in a state that makes no sense");
         exit(EXIT_RESET);
     }
+}
+
+bool hub_may_hear(void *hub, uint64_t room, uint64_t host)
+{
+    const struct hub *h = hub;
+    return scope_host(h->st->seg, room, host);
 }
 
 /* ---- what people are told ---- */
@@ -74,7 +83,7 @@ void hub_show(struct hub *h, const struct line *ln)
 {
     struct link_row *row = &h->st->seg->link[ln - h->line];
     const struct link_peer *p = ln->link ? &h->core.peer[ln->link->peer] : NULL;
-    bool up = p && p->phase == LINK_OPEN;
+    uint32_t up = !p || p->phase != LINK_OPEN ? LINK_IS_DOWN : p->through ? LINK_IS_INDIRECT : LINK_IS_UP;
     bool fresh = atomic_load(&row->host) != ln->peer.host;
     if (fresh || atomic_load(&row->up) != up)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
@@ -104,6 +113,8 @@ void link_end(struct link *l, const char *why)
             log_info("cannot link with %s (%s): %s", ln->peer.name, ln->peer.address, why);
         snprintf(ln->why, sizeof ln->why, "%s", why);
     }
+    if (ln && ln->through == l)
+        ln->through = NULL;
     if (l->peer < 0)
         return;
     link_down(&h->core, (unsigned)l->peer, &up);
@@ -213,9 +224,10 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
 {
     struct hub *h = hub_of(l);
     const uint8_t *key = key_of(h, frame_origin(segment));
-    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len)) {
+    if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len) ||
+        !scope_takes(h->st->seg, l->line->peer.host, frames, len)) {
         log_warn("a segment from %s is not what its origin can have sealed", l->line->peer.name);
-        link_farewell(l, REASON_DENIED, "A segment came whose seal or content is wrong.");
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
         return 0;
     }
     int r = append(h, segment, frames, len);
@@ -243,10 +255,22 @@ static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames
     speak_all(h);
 }
 
+/* pries -- of a room that this peer may not know of it gets no verdict, or it could ask whether there is one: it hears what
+ * one hears who makes up a segment. */
+static bool pries(const struct link *l, const uint8_t *segment)
+{
+    const struct segment *seg = hub_of(l)->st->seg;
+    return roster_room(&seg->roster, frame_room(segment)) != 0 && !MUTANT(PRYING_ANSWERED) && !hub_may_hear(hub_of(l), frame_room(segment), l->line->peer.host);
+}
+
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
     struct link_update up;
+    if (pries(l, segment)) {
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+        return 0;
+    }
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     switch (v) {
@@ -271,7 +295,10 @@ static void welcome(struct hub *h, const struct link *l)
 {
     char where[ADDRESS_MAX];
     struct line *ln = l->line;
-    address_remote(l->c.src.fd, where, sizeof where);
+    if (l->through)
+        snprintf(where, sizeof where, "no address of its own: through others");
+    else
+        address_remote(l->c.src.fd, where, sizeof where);
     log_info("linked with %s at %s", ln->peer.name, where);
     if (ln->lost)
         hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
@@ -279,6 +306,21 @@ static void welcome(struct hub *h, const struct link *l)
     ln->lost = false;
     ln->down_since = 0;
     hub_show(h, ln);
+}
+
+/* on_greeting -- its clock, and whether it goes by the name that we have for it. */
+static void on_greeting(struct link *l, const uint8_t *frame)
+{
+    struct hub *h = hub_of(l);
+    struct link_row *row = &h->st->seg->link[l->line - h->line];
+    struct greeting g;
+    if (read_greeting(frame, &g) < 0)
+        return;
+    bool misnamed = !text_eq(g.name, text_of(l->line->peer.name));
+    atomic_store(&row->skew_ms, (int64_t)(g.wall_ms - wall_ms()));
+    if (atomic_exchange(&row->misnamed, misnamed) != misnamed && misnamed)
+        log_warn("%s calls itself %.*s: messages to single users cannot go there; correct its name in the file `peers`",
+                 l->line->peer.name, (int)g.name.len, g.name.p);
 }
 
 static void on_frame(struct link *l, const uint8_t *frame)
@@ -293,7 +335,16 @@ static void on_frame(struct link *l, const uint8_t *frame)
         link_end(l, why);
         return;
     }
+    if ((frame_type(frame) == FRAME_KNOCK || frame_type(frame) == FRAME_ECHO) && h->core.peer[l->peer].phase == LINK_OPEN) {
+        link_knock(l, frame);
+        return;
+    }
     uint8_t before = h->core.peer[l->peer].phase;
+    if (frame_type(frame) == FRAME_TUNNEL && before == LINK_OPEN && h->tunnels && !l->through) {
+        link_stirs(&h->core, (unsigned)l->peer, now_ms());
+        h->tunnel_heard(l, frame);
+        return;
+    }
     link_heard(&h->core, (unsigned)l->peer, frame, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     if (up.reason != REASON_OK) {
@@ -304,7 +355,7 @@ static void on_frame(struct link *l, const uint8_t *frame)
         hub_guest(h, (uint32_t)up.presence, !(frame_flags(frame) & FRAME_CONT));
     const struct link_peer *p = &h->core.peer[l->peer];
     if (before == LINK_GREETING && p->phase == LINK_VECTOR)
-        atomic_store(&h->st->seg->link[l->line - h->line].skew_ms, (int64_t)(p->wall_ms - wall_ms()));
+        on_greeting(l, frame);
     if (before != LINK_OPEN && p->phase == LINK_OPEN) {
         keeper_line_credit(&h->keeper, p->feed, FEED_CREDIT_BYTES);
         welcome(h, l);
@@ -345,11 +396,20 @@ void link_hear(struct link *l)
 
 /* ---- turns ---- */
 
+/* plan_on -- tell the keeper what changed in who brings what to whom. */
+static void plan_on(struct hub *h)
+{
+    uint8_t frame[FRAME_MAX];
+    for (int n; (n = link_plan(&h->core, now_ms(), frame)) > 0;)
+        keeper_line_say(&h->keeper, frame, (size_t)n);
+}
+
 bool hub_go_on(struct hub *h)
 {
     uint64_t durable = journal_durable(&h->st->seg->journal);
     bool moved = durable != h->durable, again = false;
     h->durable = durable;
+    plan_on(h);
     if (moved && link_durable(&h->core, durable))
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {

@@ -2,8 +2,11 @@
 #include "keep/answer.h"
 
 #include "base/buffer.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/trace.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,10 +14,10 @@
 #include <unistd.h>
 
 enum {
-    ANSWERS_MAX = 256,
     NEWEST_MAX = 10000,
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
+    SAID_SEGMENTS = 4096,    /* looked through for what a client said a moment ago */
 };
 
 struct answer {
@@ -24,8 +27,14 @@ struct answer {
     struct query q;
     uint64_t room, client;
     uint32_t client_seq;
+    char user[USER_NAME_MAX]; /* who asks; nobody, when he is gone already */
+    uint8_t user_len;
+    bool inbox; /* the room is his inbox: all his conversations */
     struct buffer out;
-    uint64_t batch; /* QUERY_CATCHUP: commits before this are in */
+    uint64_t batch; /* QUERY_CATCHUP: commits before this are in ... */
+    uint64_t done;  /* ... and those up to this were before this piece */
+    struct trace trace; /* QUERY_TRACE */
+    struct probe probe; /* QUERY_PROBE */
     uint32_t count;
     uint8_t more;
     bool whole;
@@ -35,24 +44,26 @@ struct answer {
     size_t n, n_size;
     size_t sorted; /* how many there were when they were sorted last */
     size_t messages;
+    unsigned segments;
     int error;
 };
 
 struct answers {
     struct state *st;
     struct history *h;
+    struct feeds *feeds;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
-    unsigned n;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, struct loop *loop, int rendezvous)
+int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
+                 int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, loop, rendezvous, NULL, 0};
+    *a = (struct answers){st, h, fs, loop, rendezvous, NULL};
     *out = a;
     return 0;
 }
@@ -63,7 +74,6 @@ static void drop(struct answer *w)
     while (*p != w)
         p = &(*p)->next;
     *p = w->next;
-    w->all->n--;
     loop_remove(w->all->loop, &w->src);
     close(w->src.fd);
     buffer_free(&w->out);
@@ -79,6 +89,37 @@ void answers_close(struct answers *a)
     free(a);
 }
 
+/* ---- who asks ---- */
+
+static struct text user_of(const struct answer *w)
+{
+    return (struct text){w->user, w->user_len};
+}
+
+/* ask_who -- the user of the session, for what he may know of. */
+static void ask_who(struct answer *w)
+{
+    const struct segment *seg = w->all->st->seg;
+    char name[PERSON_MAX + 2];
+    if (state_take(w->all->st) < 0)
+        return;
+    const struct session *s = &seg->roster.session[roster_client(&seg->roster, w->client)];
+    if (s->uid == w->q.uid) {
+        w->user_len = s->user_len;
+        memcpy(w->user, s->user, s->user_len);
+    }
+    state_give(w->all->st);
+    struct person asker = {user_of(w), text_of(seg->shape.host)};
+    w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
+}
+
+/* may_see -- of a room he may not know of, he gets what he gets of one that does not exist: nothing. */
+static bool may_see(const struct answer *w, uint64_t room)
+{
+    const struct segment *seg = w->all->st->seg;
+    return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
+}
+
 /* ---- memory ---- */
 
 static void append(struct answer *w, const uint8_t *f)
@@ -88,6 +129,12 @@ static void append(struct answer *w, const uint8_t *f)
         return;
     }
     w->count++;
+}
+
+static void row_out(struct answer *w, const uint8_t *buf, int n)
+{
+    if (n > 0)
+        append(w, buf);
 }
 
 static void collect(struct answer *w, const uint8_t *f)
@@ -180,11 +227,29 @@ static bool catchup_row(void *arg, const struct history_row *row)
     return w->error == 0;
 }
 
+/* in_conversation -- a room that is one of two, the asker being one of them. */
+static bool in_conversation(const struct answer *w, uint64_t room)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
+}
+
+/* inbox_row -- as catchup_row(), out of the rows of all rooms, which a scan finds by pos, not by batch. */
+static bool inbox_row(void *arg, const struct history_row *row)
+{
+    struct answer *w = arg;
+    if (row->batch >= w->q.before)
+        return false;
+    return row->batch <= w->done || !in_conversation(w, row->s.room) || catchup_row(w, row);
+}
+
 static int catchup(struct answer *w)
 {
     uint64_t from = w->batch ? w->batch + 1 : w->q.after > REACH ? w->q.after - REACH : 0;
     w->whole = true;
-    int r = history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
+    w->done = w->batch;
+    int r = w->inbox ? history_scan(w->all->h, 0, from, UINT32_MAX, inbox_row, w)
+                     : history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
     sort(w, by_pos);
     collected_out(w, 0, w->n);
     return r;
@@ -279,12 +344,71 @@ static int since(struct answer *w)
     return r;
 }
 
+/* ---- QUERY_SAID ---- */
+
+static bool want_own(const struct answer *w, const uint8_t *f)
+{
+    return frame_type(f) == FRAME_SAY && frame_client(f) == w->client && frame_client_seq(f) >= w->q.after &&
+           frame_client_seq(f) < w->q.before;
+}
+
+static bool said_row(void *arg, const struct history_row *row)
+{
+    struct answer *w = arg;
+    if (w->n >= w->q.limit || row->s.hlc_max < w->q.since || ++w->segments > SAID_SEGMENTS)
+        return false;
+    each_frame(w, row, want_own);
+    return w->error == 0;
+}
+
+static int said(struct answer *w)
+{
+    w->whole = true;
+    w->q.limit = (uint32_t)min_u64(min_u64(w->q.limit, NEWEST_MAX), w->q.before - min_u64(w->q.after, w->q.before));
+    int r = w->q.limit ? history_newest(w->all->h, w->room, said_row, w) : 0;
+    sort(w, by_pos);
+    collected_out(w, w->n - min_size(w->n, w->q.limit), w->n);
+    return r;
+}
+
+/* ---- QUERY_TRACE ---- */
+
+static void trace_row(void *arg, const uint8_t *frame)
+{
+    append(arg, frame);
+}
+
+static int traced(struct answer *w)
+{
+    struct answers *a = w->all;
+    w->trace.entry = (struct have_row){w->q.key.origin, w->q.key.epoch, w->room, w->q.key.seq};
+    w->trace.wanted = w->q.limit;
+    int r = trace_look(&w->trace, a->st->seg, a->h, a->feeds, trace_row, w);
+    w->whole = r != 0 || w->q.limit == 0;
+    return r < 0 ? r : 0;
+}
+
+/* ---- QUERY_PROBE ---- */
+
+static int probed(struct answer *w)
+{
+    uint8_t buf[FRAME_MAX];
+    struct hops hops;
+    w->whole = probe_look(&w->probe, &w->q, w->all->feeds, &hops);
+    if (w->whole)
+        row_out(w, buf, write_hops(buf, &hops));
+    return 0;
+}
+
 /* ---- the tables ---- */
 
-static void row_out(struct answer *w, const uint8_t *buf, int n)
+/* listed -- ordinary rooms, and those conversations of the asker in which something was said. */
+static bool listed(const struct answer *w, const struct room *r)
 {
-    if (n > 0)
-        append(w, buf);
+    struct direct d;
+    if (!direct_read((struct text){r->name, r->name_len}, &d))
+        return true;
+    return d.n == 2 && r->last_hlc != 0 && may_see(w, r->id);
 }
 
 static int rooms(struct answer *w)
@@ -303,7 +427,7 @@ static int rooms(struct answer *w)
         copy[r->guest[g].sessions > 0 ? roster_room(r, r->guest[g].room) : 0].members++;
     state_give(w->all->st);
     for (uint32_t i = 1; i <= n; i++) {
-        if (copy[i].id == MEMBERS_ROOM) /* a scope, not a room */
+        if (copy[i].id == MEMBERS_ROOM || !listed(w, &copy[i])) /* the former is a scope, not a room */
             continue;
         struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
@@ -324,13 +448,54 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* guests_in -- of a room, copied in a section.  Returns how many. */
-static size_t guests_in(const struct roster *r, uint64_t room, struct guest *to)
+/* Whom WHO is about: those in a room, or those of two who would hear of it now. */
+struct circle {
+    uint32_t slot[2]; /* of the room; of the inboxes of a conversation */
+    struct direct d;  /* n 0: a room */
+};
+
+static struct circle circle_of(const struct answer *w)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    uint32_t slot = roster_room(r, w->room);
+    struct circle c = {.slot = {slot}};
+    char inbox[PERSON_MAX + 2];
+    if (!direct_read((struct text){r->room[slot].name, r->room[slot].name_len}, &c.d))
+        c.d.n = 0;
+    for (unsigned i = 0; i < c.d.n; i++)
+        c.slot[i] = roster_room(r, room_id((struct text){inbox, direct_inbox(c.d.who[i], inbox)}));
+    return c;
+}
+
+static bool within(const struct circle *c, const struct session *s)
+{
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+}
+
+/* guest_within -- a guest of a conversation is one of the two who is in any room. */
+static bool guest_within(const struct roster *r, const struct circle *c, uint64_t room, const struct guest *g)
+{
+    const struct host *h = &r->host[roster_host(r, g->host)];
+    struct person who = {{g->user, g->user_len}, {h->name, h->name_len}};
+    return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
+}
+
+static bool same_guest(const struct guest *a, const struct guest *b)
+{
+    return a->host == b->host && text_eq((struct text){a->user, a->user_len}, (struct text){b->user, b->user_len});
+}
+
+/* guests_in -- of a room, each once, copied in a section.  Returns how many. */
+static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t room, struct guest *to)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < r->n_guests; i++)
-        if (r->guest[i].room == room && r->guest[i].sessions > 0)
-            to[n++] = r->guest[i];
+    for (uint32_t i = 0; i < r->n_guests; i++) {
+        const struct guest *g = &r->guest[i];
+        if (!guest_within(r, c, room, g) || (c->d.n && ((n > 0 && same_guest(&to[0], g)) || (n > 1 && same_guest(&to[1], g)))))
+            continue;
+        to[n++] = *g;
+    }
     return n;
 }
 
@@ -352,6 +517,7 @@ static int who(struct answer *w)
     const struct roster *r = &seg->roster;
     struct present *p = malloc(((size_t)r->sessions_max + 1) * sizeof *p);
     struct guest *g = malloc(sizeof r->guest);
+    struct circle c = circle_of(w);
     uint8_t buf[FRAME_MAX];
     size_t n = 0;
     w->whole = true;
@@ -360,15 +526,14 @@ static int who(struct answer *w)
         free(g);
         return -ENOMEM;
     }
-    uint32_t room = roster_room(r, w->room);
-    for (uint32_t i = 1; room != 0 && i < r->unused_session; i++) {
+    for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (s->state == SESSION_FREE || !roster_is_member(s, room))
+        if (!within(&c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);
     }
-    size_t n_guests = guests_in(r, w->room, g);
+    size_t n_guests = guests_in(r, &c, w->room, g);
     state_give(w->all->st);
     qsort(p, n, sizeof *p, by_uid);
     for (size_t i = 0, k; i < n; i = k) {
@@ -387,6 +552,7 @@ static int who(struct answer *w)
 
 static int (*const kinds[])(struct answer *) = {
     [QUERY_CATCHUP] = catchup, [QUERY_NEWEST] = newest, [QUERY_SINCE] = since, [QUERY_WHO] = who, [QUERY_ROOMS] = rooms,
+    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,     [QUERY_PROBE] = probed,
 };
 
 static void end_it(struct answer *w, int r)
@@ -408,7 +574,9 @@ static void end_it(struct answer *w, int r)
 static void produce(struct answer *w)
 {
     w->error = 0;
-    int r = kinds[w->q.kind](w);
+    bool of_room = w->q.kind != QUERY_ROOMS && w->q.kind != QUERY_PROBE;
+    w->whole = of_room && !may_see(w, w->room);
+    int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;
     if (r < 0)
@@ -425,6 +593,8 @@ static bool go_on(struct answer *w)
             if (w->whole)
                 return false;
             produce(w);
+            if (buffer_len(&w->out) == 0)
+                return true; /* it waits for other hosts */
         }
         ssize_t n = write(w->src.fd, buffer_data(&w->out), buffer_len(&w->out));
         if (n < 0)
@@ -452,14 +622,50 @@ static int open_fifo(struct answers *a, const struct query *q)
     return fd;
 }
 
+static bool waits(const struct query *q)
+{
+    return (q->kind == QUERY_TRACE && q->limit > 0) || q->kind == QUERY_PROBE;
+}
+
+/* too_many -- why this one is not answered now, or NULL. */
+static const char *too_many(const struct answers *a, const struct query *q)
+{
+    unsigned same_kind = 0, same_user = 0;
+    for (const struct answer *w = a->first; w; w = w->next)
+        if (waits(&w->q) == waits(q)) {
+            same_kind++;
+            same_user += w->q.uid == q->uid;
+        }
+    if (same_user >= ANSWERS_PER_USER && q->uid != geteuid())
+        return "You have asked the relay too much at once; ask again when some of it is answered.";
+    if (same_kind >= (waits(q) ? WAITS_MAX : ANSWERS_MAX))
+        return "The relay is asked too much at once; ask again in a moment.";
+    return NULL;
+}
+
+static void turn_away(int fd, const uint8_t *query, const char *why)
+{
+    uint8_t buf[FRAME_MAX];
+    struct end e = {.reason = REASON_BUSY, .text = text_of(why)};
+    int n = write_end(buf, &e, frame_client(query), frame_client_seq(query));
+    if (n > 0 && write(fd, buf, (size_t)n) < 0)
+        log_debug("one who asked too much did not wait to hear so");
+    close(fd);
+}
+
 void answers_begin(struct answers *a, const uint8_t *frame)
 {
     struct query q;
     if (read_query(frame, &q) < 0 || q.kind >= ARRAY_LEN(kinds) || !kinds[q.kind])
         return;
-    int fd = a->n < ANSWERS_MAX ? open_fifo(a, &q) : -ENOSPC;
+    int fd = open_fifo(a, &q);
     if (fd < 0) {
         log_debug("query not answered: %s", strerror(-fd));
+        return;
+    }
+    const char *why = too_many(a, &q);
+    if (why) {
+        turn_away(fd, frame, why);
         return;
     }
     struct answer *w = calloc(1, sizeof *w);
@@ -470,7 +676,16 @@ void answers_begin(struct answers *a, const uint8_t *frame)
     *w = (struct answer){.src = {fd, on_room, w}, .all = a, .next = a->first, .q = q, .room = frame_room(frame),
                          .client = frame_client(frame), .client_seq = frame_client_seq(frame)};
     a->first = w;
-    a->n++;
+    ask_who(w);
     if (loop_add(a->loop, &w->src, EPOLLOUT | EPOLLET) < 0 || !go_on(w))
         drop(w);
+}
+
+void answers_go_on(struct answers *a)
+{
+    for (struct answer *w = a->first, *next; w; w = next) {
+        next = w->next;
+        if (waits(&w->q) && !go_on(w))
+            drop(w);
+    }
 }

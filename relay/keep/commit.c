@@ -44,8 +44,25 @@ struct commit {
     uint32_t n_senders;
     uint64_t asked;    /* queries before this were answered */
     uint64_t recorded; /* durable position the store knows */
+    uint64_t own;      /* commit_own() */
+    uint64_t own_back; /* of these, in this commit, those that a peer gave back */
     uint8_t *blob;     /* frames of one segment */
 };
+
+static void count_own(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq, const uint8_t head[HASH_LEN])
+{
+    struct commit *c = arg;
+    (void)epoch;
+    (void)room;
+    (void)head;
+    if (origin == c->st->seg->shape.origin)
+        c->own += last_seq;
+}
+
+uint64_t commit_own(const struct commit *c)
+{
+    return c->own;
+}
 
 int commit_open(struct commit **out, struct state *st, struct history *h, const struct identity *id)
 {
@@ -70,6 +87,8 @@ int commit_open(struct commit **out, struct state *st, struct history *h, const 
         if (history_stream(h, seg->shape.origin, seg->shape.epoch, seg->roster.room[r].id, &seq, c->stream[r].head) < 0)
             log_warn("cannot read the head of a stream");
     }
+    if (history_streams(h, count_own, c) < 0)
+        log_warn("cannot count what is stored");
     *out = c;
     return 0;
 }
@@ -203,6 +222,7 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t
     };
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
+    c->own_back += s.origin == c->st->seg->shape.origin ? s.last_seq - s.first_seq + 1 : 0;
     for (size_t at = 0; at < head.bytes; at += frame_stride(frames + at))
         messages += frame_type(frames + at) == FRAME_SAY && !(frame_flags(frames + at) & FRAME_MORE);
     uint32_t slot = roster_room(&c->st->seg->roster, s.room);
@@ -351,6 +371,7 @@ static void forget(struct commit *c, bool stored)
     if (c->n_senders > 0)
         memset(c->sender, 0, sizeof c->sender);
     c->n_senders = c->n_active = c->n_entries = 0;
+    c->own_back = 0;
 }
 
 static void queries(struct commit *c, uint64_t from, uint64_t to, void (*on_query)(void *arg, const uint8_t *frame),
@@ -375,6 +396,7 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
         r = store(c, from, to, remote);
         if (r == 0)
             c->recorded = to;
+        c->own += r == 0 ? c->n_entries + c->own_back : 0;
     }
     forget(c, r == 0 || MUTANT(HEAD_WITHOUT_COMMIT));
     if (r < 0 && !MUTANT(DURABLE_WITHOUT_COMMIT))

@@ -17,6 +17,9 @@ struct commit;
 int commit_open(struct commit **c, struct state *st, struct history *h, const struct identity *id) MUST_USE;
 void commit_close(struct commit *c);
 
+/* commit_own -- how many entries of this host's streams, of all its runs, are in the store. */
+uint64_t commit_own(const struct commit *c);
+
 /* commit_restore -- a new generation: fill the tables from the store; before anybody else attaches.
  * Returns 0 or -errno */
 int commit_restore(struct commit *c) MUST_USE;

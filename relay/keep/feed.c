@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
+#include "link/digest.h"
 #include "link/have.h"
 #include "link/wire.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,32 +23,54 @@ enum {
     FEEDS_MAX = 64,
     ROWS = 16,              /* of the store in one go for one feed */
     WAITING_MAX = 1 << 20,  /* bytes for the link before more is read from the store */
+    KNOCKS = 64,            /* echoes that are remembered */
     STREAMS_MIN = 256,
+    HELD_MAX = 256,         /* segments that a peer may hear from others first; what is more is sent at once */
+    HELD_MS = 2000,         /* for so long */
     STREAMS_MAX = 1 << 18,  /* of a peer's that are remembered: what it says it has beyond is sent once more */
 };
 
 struct feed {
     struct feeds *all;
     uint64_t number, peer, epoch; /* the peer's host and run; number 0: no such feed */
+    uint64_t said;                /* entries of our own that it said it has */
     uint64_t cursor;              /* segments with pos before this are dealt with */
     int64_t credit;               /* bytes */
     uint64_t host[HOSTS_IN_ORDER_MAX];
     size_t n_hosts;
-    struct have theirs;
+    struct same_row same[HOSTS_IN_ORDER_MAX]; /* by host: of these parts it has ... */
+    uint64_t same_before;                     /* ... all that lies before this */
+    struct have theirs; /* of others; of an entry: seq, what it has or will have, as we sent it; durable, what it said itself */
+    uint64_t others[HOSTS_IN_ORDER_MAX]; /* hosts whose streams others bring it */
+    size_t n_others;
+    bool planned; /* before that is known: all but ours */
+    bool through; /* we speak through others, who bring it everything, too */
+    struct held {
+        struct have_row row;
+        uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
+    } held[HELD_MAX];         /* a ring, in the order of the journal */
+    uint64_t held_first, held_next;
     bool going, more; /* more: there may be something behind the cursor */
 };
 
 struct feeds {
     struct history *h;
+    const struct segment *seg; /* for who may have what */
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
+    void (*on_said)(void *arg, uint64_t host, uint64_t entries);
+    void *said_arg;
+    uint64_t self; /* whose entries on_said() counts */
     int runtime;
     struct loop_source listener, line;
     struct wire in;
     struct buffer out;
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
+    uint64_t news;   /* feeds_news() */
+    uint64_t knocks;            /* the last number given */
+    struct echo echo[KNOCKS]; /* by number */
     uint8_t *in_buf;
 };
 
@@ -62,6 +86,7 @@ static void hang_up(struct feeds *fs)
 {
     if (fs->line.fd < 0)
         return;
+    fs->news++;
     loop_remove(fs->loop, &fs->line);
     close_fd(&fs->line.fd);
     buffer_free(&fs->out);
@@ -117,7 +142,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg), void *arg)
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -127,6 +153,7 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
         return -ENOMEM;
     }
     fs->h = h;
+    fs->seg = seg;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -145,6 +172,13 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
     }
     *out = fs;
     return 0;
+}
+
+void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg)
+{
+    fs->self = self;
+    fs->on_said = said;
+    fs->said_arg = arg;
 }
 
 void feeds_close(struct feeds *fs)
@@ -207,6 +241,34 @@ static int send_heads(struct feeds *fs)
     return r < 0 ? r : d.error;
 }
 
+/* others_bring -- is the peer to hear from others what this host says?  Not what is not for all hosts. */
+static bool others_bring(const struct feed *f, uint64_t origin, uint64_t room)
+{
+    if (!scope_public(f->all->seg, room))
+        return false;
+    if (f->through)
+        return true;
+    if (!f->planned)
+        return origin != f->all->seg->shape.origin;
+    for (size_t i = 0; i < f->n_others; i++)
+        if (f->others[i] == origin)
+            return true;
+    return false;
+}
+
+/* set_others -- and those who were to bring what is held may be others now: perhaps we. */
+static void set_others(struct feed *f, const struct feed_order *o)
+{
+    f->planned = true;
+    f->n_others = min_size(o->n_hosts, HOSTS_IN_ORDER_MAX);
+    for (size_t i = 0; i < f->n_others; i++)
+        f->others[i] = get_u64(o->host + 8 * i);
+    for (uint64_t i = f->held_first; i < f->held_next; i++) {
+        struct held *h = &f->held[i % HELD_MAX];
+        h->due_ms = others_bring(f, h->row.origin, h->row.room) ? (h->due_ms ? h->due_ms : now_ms() + HELD_MS) : 0;
+    }
+}
+
 static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_order *o)
 {
     struct feed *f = find(fs, 0);
@@ -217,14 +279,15 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     f->peer = frame_origin(frame);
     f->epoch = frame_epoch(frame);
     f->n_hosts = o->n_hosts;
+    f->same_before = UINT64_MAX;
     for (size_t i = 0; i < o->n_hosts; i++)
         f->host[i] = get_u64(o->host + 8 * i);
     have_init(&f->theirs, memory, STREAMS_MIN);
     return 0;
 }
 
-/* peer_has -- at least this much. */
-static int peer_has(struct feed *f, const struct have_row *row)
+/* peer_has -- at least this much; said: by its own words.  (What it says that it has enough of, it need not have.) */
+static int peer_has(struct feed *f, const struct have_row *row, bool said)
 {
     struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     if (!e && f->theirs.max == STREAMS_MAX)
@@ -241,7 +304,19 @@ static int peer_has(struct feed *f, const struct have_row *row)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
+    if (!said || row->seq == HAVE_ENOUGH || row->seq <= e->durable)
+        return 0;
+    if (row->origin == f->all->self)
+        f->said += row->seq - e->durable;
+    e->durable = row->seq;
     return 0;
+}
+
+/* tell_said -- not before it told all of its vector. */
+static void tell_said(const struct feed *f)
+{
+    if (f->going && f->all->on_said)
+        f->all->on_said(f->all->said_arg, f->peer, f->said);
 }
 
 static int on_have(struct feed *f, const uint8_t *frame)
@@ -250,9 +325,42 @@ static int on_have(struct feed *f, const uint8_t *frame)
     int error = 0;
     for (struct have_row row; error == 0 && rd_left(&r) > 0;) {
         read_have_row(&r, &row);
-        error = r.bad ? -EBADMSG : peer_has(f, &row);
+        error = r.bad ? -EBADMSG : peer_has(f, &row, true);
     }
+    tell_said(f);
     return error;
+}
+
+/* may_have -- is the room one whose words the peer may have? */
+static bool may_have(const struct feed *f, uint64_t room)
+{
+    return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
+}
+
+static int on_same(struct feed *f, const uint8_t *frame)
+{
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    struct same_row row;
+    f->same_before = frame_pos(frame);
+    while (rd_left(&r) > 0) {
+        read_same_row(&r, &row);
+        for (size_t i = 0; i < f->n_hosts; i++)
+            if (f->host[i] == row.origin)
+                f->same[i] = row;
+    }
+    return r.bad ? -EBADMSG : 0;
+}
+
+/* said_same -- of this stream the peer has all that lies before `same_before`: never of our present run. */
+static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
+{
+    const struct segment *seg = f->all->seg;
+    if (origin == seg->shape.origin && epoch == seg->shape.epoch)
+        return false;
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->host[i] == origin)
+            return f->same[i].parts >> digest_part(f->same[i].from, epoch) & 1;
+    return false;
 }
 
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
@@ -262,7 +370,10 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
-    if (e && e->row.seq >= last_seq)
+    bool same = said_same(f, origin, epoch);
+    if (same && origin == f->all->seg->shape.origin)
+        f->said += last_seq; /* of a run that is over */
+    if ((e && e->row.seq >= last_seq) || same || !may_have(f, room))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
@@ -273,17 +384,28 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
 {
     uint64_t ring;
     history_durable(fs->h, &f->cursor, &ring);
+    f->cursor = min_u64(f->cursor, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
-    return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
+    int r = MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
+    tell_said(f);
+    return r;
 }
 
 static int obey(struct feeds *fs, const uint8_t *frame)
 {
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
+    struct echo e;
+    fs->news++;
+    if (frame_type(frame) == FRAME_ECHO && read_echo(frame, &e) == 0) {
+        fs->echo[e.number % KNOCKS] = e;
+        return 0;
+    }
     if (frame_type(frame) == FRAME_HAVE)
         return f ? on_have(f, frame) : 0;
+    if (frame_type(frame) == FRAME_SAME)
+        return f ? on_same(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {
@@ -299,6 +421,14 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     case FEED_CREDIT:
         if (f)
             f->credit += o.credit;
+        return 0;
+    case FEED_OTHERS:
+        if (f)
+            set_others(f, &o);
+        return 0;
+    case FEED_THROUGH:
+        if (f)
+            f->through = true;
         return 0;
     case FEED_CLOSE:
         if (f)
@@ -338,7 +468,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if (e && e->row.seq >= s->last_seq)
+    if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)) || !may_have(f, s->room))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == s->origin)
@@ -386,17 +516,94 @@ static int put_segment(struct feed *f, const struct history_segment *s)
         return r;
     }
     f->credit -= (int64_t)((size_t)n + s->len);
-    return peer_has(f, &row);
+    return peer_has(f, &row, false);
+}
+
+/* ---- what others bring ---- */
+
+static bool waits_in(const struct feed *f, uint64_t room)
+{
+    for (uint64_t i = f->held_first; i < f->held_next; i++)
+        if (f->held[i % HELD_MAX].pos != 0 && f->held[i % HELD_MAX].row.room == room)
+            return true;
+    return false;
+}
+
+/* hold -- keep it back: because others bring it, so that a message crosses a link once, also where there are loops; or
+ * because it lies behind such a one in its room, and must not come before it.  Nobody is relied on: what has not come in
+ * time is sent after all. */
+static bool hold(struct feed *f, const struct history_segment *s)
+{
+    bool others = others_bring(f, s->origin, s->room);
+    if (!others && (f->held_first == f->held_next || !waits_in(f, s->room) || MUTANT(HELD_OVERTAKEN)))
+        return false;
+    f->held[f->held_next++ % HELD_MAX] =
+        (struct held){{s->origin, s->epoch, s->room, s->last_seq}, s->pos, others ? now_ms() + HELD_MS : 0};
+    return true;
+}
+
+static bool held_row(void *arg, const struct history_row *row)
+{
+    struct feed *f = arg;
+    int r = put_segment(f, &row->s);
+    if (r < 0)
+        log_error("a stored segment cannot be sent: %s", strerror(-r));
+    return false;
+}
+
+static bool can_send(const struct feed *f)
+{
+    return f->credit > 0 && buffer_len(&f->all->out) < WAITING_MAX;
+}
+
+static bool lacks(const struct feed *f, const struct held *h)
+{
+    const struct have_entry *e = have_find(&f->theirs, h->row.origin, h->row.epoch, h->row.room);
+    return !e || e->row.seq < h->row.seq;
+}
+
+/* release -- those that came from elsewhere are done with; those whose turn it is, or that did not come in time, are sent. */
+static void release(struct feed *f)
+{
+    uint64_t room[HELD_MAX], now = now_ms(); /* in which something still waits */
+    size_t n = 0;
+    for (uint64_t i = f->held_first; i < f->held_next && can_send(f); i++) {
+        struct held *h = &f->held[i % HELD_MAX];
+        bool waits = false;
+        for (size_t k = 0; k < n && !waits; k++)
+            waits = room[k] == h->row.room;
+        if (h->pos == 0 || waits)
+            continue;
+        if (lacks(f, h)) {
+            if (now < h->due_ms || (h->due_ms != 0 && MUTANT(HELD_FOR_EVER))) {
+                room[n++] = h->row.room;
+                continue;
+            }
+            if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
+                log_error("the store cannot be read for a link");
+        }
+        h->pos = 0;
+    }
+    for (; f->held_first < f->held_next && f->held[f->held_first % HELD_MAX].pos == 0; f->held_first++)
+        f->more = true; /* there is room in the ring */
+}
+
+bool feeds_hold(const struct feeds *fs)
+{
+    for (size_t i = 0; i < FEEDS_MAX; i++)
+        if (fs->feed[i].held_first < fs->feed[i].held_next)
+            return true;
+    return false;
 }
 
 static bool feed_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
     f->more = true;
-    if (f->credit <= 0 || buffer_len(&f->all->out) >= WAITING_MAX)
+    if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
-    int r = wants(f, &row->s) ? put_segment(f, &row->s) : 0;
+    int r = wants(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return true;
@@ -405,13 +612,13 @@ static bool feed_row(void *arg, const struct history_row *row)
 /* feed_some -- returns true when this feed could go on at once. */
 static bool feed_some(struct feed *f)
 {
-    if (!f->going || !f->more || f->credit <= 0 || buffer_len(&f->all->out) >= WAITING_MAX)
+    if (!f->going || !f->more || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->more = false;
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
-    return f->more && f->credit > 0;
+    return f->more && f->credit > 0 && f->held_next - f->held_first < HELD_MAX;
 }
 
 static int flush(struct feeds *fs)
@@ -436,12 +643,60 @@ bool feeds_pump(struct feeds *fs)
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {
         struct feed *f = &fs->feed[i];
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
+        release(f);
         again |= feed_some(f);
     }
+    fs->news += stored != fs->stored;
     fs->stored = stored;
     if (r == 0)
         r = flush(fs);
     if (r < 0)
         hang_up(fs); /* the link process starts over */
     return r == 0 && again && buffer_len(&fs->out) < WAITING_MAX;
+}
+
+/* ---- what is known of the peers ---- */
+
+/* has_same -- did its digests say so? */
+static bool has_same(const struct feed *f, const struct have_row *entry)
+{
+    uint64_t pos;
+    return entry->seq > 0 && said_same(f, entry->origin, entry->epoch) &&
+           history_first_missing(f->all->h, entry->origin, entry->epoch, entry->room, entry->seq - 1, &pos) == 0 && pos < f->same_before;
+}
+
+enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const struct have_row *entry)
+{
+    enum trace_state best = TRACE_NO_LINK;
+    for (size_t i = 0; i < FEEDS_MAX; i++) {
+        const struct feed *f = &fs->feed[i];
+        if (f->number == 0 || f->peer != host)
+            continue;
+        const struct have_entry *e = have_find(&f->theirs, entry->origin, entry->epoch, entry->room);
+        if ((e && e->durable >= entry->seq) || has_same(f, entry))
+            return TRACE_HAS;
+        best = TRACE_NOT_YET;
+    }
+    return best;
+}
+
+uint64_t feeds_news(const struct feeds *fs)
+{
+    return fs->news;
+}
+
+uint64_t feeds_knock(struct feeds *fs, uint64_t host)
+{
+    uint8_t frame[FRAME_MAX];
+    if (fs->line.fd < 0)
+        return 0;
+    int n = write_knock(frame, ++fs->knocks, host);
+    ASSERT(n > 0);
+    return buffer_add(&fs->out, frame, (size_t)n) < 0 ? 0 : fs->knocks;
+}
+
+bool feeds_echo(const struct feeds *fs, uint64_t number, struct echo *e)
+{
+    *e = fs->echo[number % KNOCKS];
+    return e->number == number;
 }

@@ -31,12 +31,15 @@ static void order(struct link_update *up, enum feed_op op, uint64_t feed, const 
 
 void link_init(struct link_core *l, uint64_t self, uint64_t epoch, struct text name, struct have ours)
 {
-    memset(l, 0, sizeof *l);
+    memset(l, 0, offsetof(struct link_core, peer)); /* not the peers: most of that is never used */
+    for (unsigned i = 0; i < LINK_PEERS_MAX; i++)
+        l->peer[i].phase = LINK_FREE;
     l->self = self;
     l->epoch = epoch;
     l->ours = ours;
     memcpy(l->name, name.p, min_size(name.len, HOST_NAME_MAX_LEN));
     presence_init(&l->presence, self, epoch);
+    topology_init(&l->topology, self);
 }
 
 bool link_knows(const struct link_core *l, uint64_t host)
@@ -54,6 +57,7 @@ int link_know(struct link_core *l, uint64_t host)
     if (l->n_hosts == LINK_HOSTS_MAX - 1) /* and ourselves */
         return -ENOSPC;
     l->host[l->n_hosts++] = host;
+    l->planned = UINT64_MAX;
     return 0;
 }
 
@@ -62,19 +66,31 @@ void link_forget(struct link_core *l, uint64_t host)
     for (size_t i = 0; i < l->n_hosts; i++)
         if (l->host[i] == host && !MUTANT(NEVER_FORGETS))
             l->host[i--] = l->host[--l->n_hosts];
+    l->planned = UINT64_MAX;
 }
 
-int link_up(struct link_core *l, uint64_t host, uint64_t now_ms)
+int link_up(struct link_core *l, uint64_t host, uint64_t nonce, uint64_t now_ms)
 {
     for (int i = 0; i < LINK_PEERS_MAX; i++) {
         struct link_peer *p = &l->peer[i];
         if (p->phase != LINK_FREE)
             continue;
-        *p = (struct link_peer){.host = host, .phase = LINK_GREETING, .feed = ++l->last_feed,
+        *p = (struct link_peer){.host = host, .phase = LINK_GREETING, .feed = ++l->last_feed, .nonce = nonce,
                                 .up_ms = now_ms, .heard_ms = now_ms, .said_ms = now_ms};
         return i;
     }
     return -ENOSPC;
+}
+
+/* say_links -- with whom we are linked now. */
+static void say_links(struct link_core *l)
+{
+    uint64_t link[LINK_PEERS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++)
+        if (l->peer[i].phase == LINK_OPEN && !l->peer[i].through)
+            link[n++] = l->peer[i].host;
+    topology_set(&l->topology, l->presence.epoch, link, n);
 }
 
 void link_down(struct link_core *l, unsigned peer, struct link_update *up)
@@ -84,11 +100,125 @@ void link_down(struct link_core *l, unsigned peer, struct link_update *up)
     if (p->phase >= LINK_VECTOR)
         order(up, FEED_CLOSE, p->feed, NULL);
     p->phase = LINK_FREE;
+    say_links(l);
+}
+
+/* ---- digests ---- */
+
+static struct have_row told_row(const struct have_entry *e)
+{
+    struct have_row row = e->row;
+    row.seq = e->frozen ? HAVE_ENOUGH : MUTANT(HAVE_ACCEPTED) ? e->row.seq : e->durable;
+    return row;
+}
+
+bool link_tells(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
+{
+    return (e->durable > 0 || e->frozen) && (!l->may_hear || MUTANT(TOLD_TO_ALL) || l->may_hear(l->arg, e->row.room, p->host));
+}
+
+/* host_at -- of the list of those whose streams we take: our own comes last.  place_of -- its place; n_hosts + 1: none. */
+static uint64_t host_at(const struct link_core *l, size_t i)
+{
+    return i < l->n_hosts ? l->host[i] : l->self;
+}
+
+static size_t place_of(const struct link_core *l, uint64_t host)
+{
+    size_t i = 0;
+    while (i < l->n_hosts && l->host[i] != host)
+        i++;
+    return i < l->n_hosts || host == l->self ? i : l->n_hosts + 1;
+}
+
+/* Some hosts of our list, one after the other, and what we have of their streams. */
+struct digests {
+    size_t first, n;
+    struct digest_row row[DIGEST_ROWS_MAX];
+};
+
+/* present -- is this stream of the run that one of the two is in?  Such a run may be any part: clocks are set back. */
+static bool present(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
+{
+    return ((r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch)) &&
+           !MUTANT(PRESENT_DIGESTED);
+}
+
+/* row_of -- where this row counts; NULL: nowhere. */
+static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d, const struct have_entry *e)
+{
+    if (present(l, p, &e->row) || !link_tells(l, p, e))
+        return NULL;
+    for (size_t i = 0; i < d->n; i++)
+        if (d->row[i].origin == e->row.origin)
+            return &d->row[i];
+    return NULL;
+}
+
+/* sum_up -- every row into the part it belongs to. */
+static void sum_up(const struct link_core *l, const struct link_peer *p, struct digests *d)
+{
+    for (uint32_t i = 0; i < l->ours.n; i++) {
+        struct digest_row *to = row_of(l, p, d, &l->ours.entry[i]);
+        struct have_row row = told_row(&l->ours.entry[i]);
+        if (to)
+            to->sum[digest_part(to->from, row.epoch)] ^= digest_row(p->key, &row);
+    }
+}
+
+/* divide -- into parts, as we know the runs. */
+static void divide(const struct link_core *l, const struct link_peer *p, struct digests *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        d->row[i] = (struct digest_row){.origin = host_at(l, d->first + i)};
+    for (uint32_t i = 0; i < l->ours.n; i++) {
+        struct digest_row *to = row_of(l, p, d, &l->ours.entry[i]);
+        if (to)
+            digest_run(to->from, l->ours.entry[i].row.epoch);
+    }
+}
+
+/* same -- is this row of a part of which the peer has exactly what we have?  Then it need not be told. */
+static bool same(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
+{
+    size_t i = place_of(l, e->row.origin);
+    return i <= l->n_hosts && !present(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
 }
 
 /* ---- what a peer says ---- */
 
-static void on_greeting(struct link_peer *p, const uint8_t *f, struct link_update *up)
+/* on_digest -- with every frame all of our rows are looked at, so there are no more frames than it takes to name all hosts. */
+static void on_digest(const struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct digest_row theirs[DIGEST_ROWS_MAX];
+    struct digests d = {.n = 0};
+    while (rd_left(&r) > 0 && d.n < DIGEST_ROWS_MAX) {
+        struct digest_row *t = &theirs[d.n];
+        read_digest_row(&r, t);
+        d.row[d.n] = (struct digest_row){.origin = t->origin};
+        memcpy(d.row[d.n++].from, t->from, sizeof t->from);
+    }
+    p->digest_frames++;
+    if (p->phase != LINK_VECTOR || p->digests_heard || p->digest_frames > DIGEST_FRAMES_MAX || !rd_done(&r)) {
+        end_link(up, REASON_MALFORMED, "The digests of a peer cannot be read.");
+        return;
+    }
+    sum_up(l, p, &d);
+    for (size_t i = 0; i < d.n; i++) {
+        size_t place = place_of(l, d.row[i].origin);
+        if (place > l->n_hosts)
+            continue;
+        struct link_same *to = &p->same[place];
+        memcpy(to->from, d.row[i].from, sizeof to->from);
+        for (unsigned part = 0; part <= RUNS_APART; part++)
+            if (d.row[i].sum[part] != 0 && d.row[i].sum[part] == theirs[i].sum[part])
+                to->parts |= (uint8_t)(1u << part);
+    }
+    p->digests_heard = !(frame_flags(f) & FRAME_MORE);
+}
+
+static void on_greeting(const struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     struct greeting g;
     if (p->phase != LINK_GREETING || read_greeting(f, &g) < 0 || frame_origin(f) != p->host) {
@@ -101,6 +231,8 @@ static void on_greeting(struct link_peer *p, const uint8_t *f, struct link_updat
     }
     p->epoch = frame_epoch(f);
     p->wall_ms = g.wall_ms;
+    p->key[l->self > p->host] = p->nonce; /* the smaller host's half first */
+    p->key[l->self < p->host] = g.nonce;
     p->phase = LINK_VECTOR;
     order(up, FEED_OPEN, p->feed, &g);
     frame_set_origin(up->feed, p->host);
@@ -108,7 +240,7 @@ static void on_greeting(struct link_peer *p, const uint8_t *f, struct link_updat
 }
 
 /* on_have -- to the keeper, who knows what to send: under the feed's number. */
-static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     size_t len = frame_body_len(f);
     if (p->phase < LINK_VECTOR || len % sizeof(struct have_row) != 0) {
@@ -120,8 +252,29 @@ static void on_have(struct link_peer *p, const uint8_t *f, struct link_update *u
     up->feed_len = frame_stride(f);
     if (p->phase == LINK_VECTOR && !(frame_flags(f) & FRAME_MORE)) {
         p->phase = LINK_OPEN;
+        say_links(l);
+        if (p->through)
+            order(up, FEED_THROUGH, p->feed, NULL);
         order(up, FEED_GO, p->feed, NULL);
     }
+}
+
+/* on_same -- to the keeper, too: all of these parts that is in the store before our digests, the peer has. */
+static void on_same(const struct link_core *l, const struct link_peer *p, const uint8_t *f, struct link_update *up)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    for (struct same_row s; rd_left(&r) > 0;)
+        read_same_row(&r, &s);
+    if (p->phase != LINK_VECTOR || !p->digests_told || r.bad) {
+        end_link(up, REASON_MALFORMED, "What a peer says that it has, too, cannot be read.");
+        return;
+    }
+    memcpy(up->feed, f, frame_stride(f));
+    frame_set_client(up->feed, p->feed);
+    frame_set_origin(up->feed, l->self);
+    frame_set_epoch(up->feed, MUTANT(PRESENT_DIGESTED) ? 0 : l->epoch);
+    frame_set_pos(up->feed, MUTANT(SAME_OF_NOW) ? UINT64_MAX : p->stored);
+    up->feed_len = frame_stride(f);
 }
 
 /* on_presence -- of a host that is known: a peer may pass on what others say of their users, not make up hosts. */
@@ -139,6 +292,56 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
 }
 
+/* on_links -- of a host that is known. */
+static void on_links(struct link_core *l, const struct link_peer *from, const uint8_t *f, struct link_update *up)
+{
+    if (from->phase < LINK_VECTOR ||
+        (link_knows(l, frame_origin(f)) && topology_heard(&l->topology, from->host, f) < 0))
+        end_link(up, REASON_MALFORMED, "What a peer says of links cannot be read, or came before it greeted.");
+}
+
+/* plan -- once more, who brings what to which peer; those whose part of it changed are to be told to the keeper. */
+static void plan(struct link_core *l)
+{
+    uint64_t peer[LINK_PEERS_MAX], others[LINK_PEERS_MAX][TOPOLOGY_WORDS];
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++)
+        peer[i] = l->peer[i].phase == LINK_OPEN && !l->peer[i].through ? l->peer[i].host : 0;
+    topology_others(&l->topology, peer, LINK_PEERS_MAX, l->host, l->n_hosts, others);
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        struct link_peer *p = &l->peer[i];
+        p->plan_due |= peer[i] != 0 && (!p->planned || memcmp(p->others, others[i], sizeof p->others) != 0);
+        memcpy(p->others, others[i], sizeof p->others);
+    }
+    l->planned = l->topology.clock;
+}
+
+/* may_wait -- a peer that came up just now: who else is linked with it is on the way to us. */
+static bool may_wait(const struct link_core *l, const struct link_peer *p, uint64_t now_ms)
+{
+    const struct topology_row *row = topology_row(&l->topology, p->host);
+    return !p->planned && now_ms - p->up_ms < LINK_PLAN_MS && !(row && topology_says(row, l->self));
+}
+
+int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f)
+{
+    uint8_t hosts[LINK_HOSTS_MAX * 8];
+    if (l->planned != l->topology.clock)
+        plan(l);
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        struct link_peer *p = &l->peer[i];
+        struct feed_order o = {.op = FEED_OTHERS, .host = hosts};
+        if (!p->plan_due || may_wait(l, p, now_ms))
+            continue;
+        for (size_t h = 0; h < min_size(l->n_hosts, TOPOLOGY_HOSTS_MAX); h++)
+            if (p->others[h / 64] >> (h % 64) & 1)
+                put_u64(hosts + 8 * o.n_hosts++, l->host[h]);
+        p->planned = true;
+        p->plan_due = false;
+        return write_feed_order(f, &o, p->feed);
+    }
+    return 0;
+}
+
 void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
 {
     struct link_peer *p = &l->peer[peer];
@@ -147,10 +350,16 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
     p->heard_ms = now_ms;
     switch (frame_type(f)) {
     case FRAME_GREETING:
-        on_greeting(p, f, up);
+        on_greeting(l, p, f, up);
+        return;
+    case FRAME_DIGEST:
+        on_digest(l, p, f, up);
+        return;
+    case FRAME_SAME:
+        on_same(l, p, f, up);
         return;
     case FRAME_HAVE:
-        on_have(p, f, up);
+        on_have(l, p, f, up);
         return;
     case FRAME_PING:
         p->pong_due = read_ping(f, &p->pong) == 0;
@@ -162,6 +371,9 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
     case FRAME_PRESENCE:
     case FRAME_BEAT:
         on_presence(l, p, f, now_ms, up);
+        return;
+    case FRAME_LINKS:
+        on_links(l, p, f, up);
         return;
     default:
         end_link(up, REASON_MALFORMED, "A peer sent what no link carries.");
@@ -196,7 +408,7 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     static const uint8_t none[HASH_LEN];
     nothing(up);
     p->heard_ms = now_ms;
-    if (p->phase != LINK_OPEN || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq)
+    if (p->phase < LINK_VECTOR || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq)
         return bad(up, REASON_MALFORMED, "A segment came that is none, or before its time.");
     if (frame_origin(f) == l->self && (frame_epoch(f) == l->epoch || MUTANT(OWN_TAIL_REFUSED)) && !MUTANT(OWN_RUN_TAKEN))
         return LINK_OLD;
@@ -262,6 +474,7 @@ void link_took(struct link_core *l, const uint8_t *f, uint64_t end)
 bool link_durable(struct link_core *l, uint64_t pos)
 {
     uint64_t before = l->news_next;
+    l->durable = max_u64(l->durable, pos);
     while (l->pending_first < l->pending_next &&
            (l->pending[l->pending_first % LINK_PENDING_MAX].end <= pos || MUTANT(PENDING_EARLY))) {
         uint64_t i = l->pending_first++ % LINK_PENDING_MAX;
@@ -279,17 +492,49 @@ static int say_greeting(struct link_core *l, struct link_peer *p, uint64_t wall_
     for (size_t i = 0; i < l->n_hosts; i++)
         put_u64(hosts + 8 * i, l->host[i]);
     put_u64(hosts + 8 * l->n_hosts, l->self); /* what we lost of our own comes back */
-    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms,
+    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms, .nonce = p->nonce,
                          .name = text_of(l->name), .host = hosts, .n_hosts = l->n_hosts + !MUTANT(OWN_NOT_ASKED)};
     p->greeted = true;
     p->news = l->news_next;
     return write_greeting(f, &g, l->self, l->epoch);
 }
 
+static int say_digests(struct link_core *l, struct link_peer *p, uint8_t *f)
+{
+    struct wr w = frame_begin(f, FRAME_DIGEST);
+    struct digests d = {.first = p->digested, .n = min_size(DIGEST_ROWS_MAX, l->n_hosts + 1 - p->digested)};
+    if (p->digested == 0)
+        p->stored = l->durable;
+    divide(l, p, &d);
+    sum_up(l, p, &d);
+    for (size_t i = 0; i < d.n; i++)
+        write_digest_row(&w, &d.row[i]);
+    p->digested = (uint16_t)(p->digested + d.n);
+    p->digests_told = p->digested > l->n_hosts;
+    frame_set_flags(f, p->digests_told ? 0 : FRAME_MORE);
+    return frame_end(f, &w);
+}
+
+/* say_same -- returns 0 when nothing is. */
+static int say_same(struct link_core *l, struct link_peer *p, uint8_t *f)
+{
+    struct wr w = frame_begin(f, FRAME_SAME);
+    unsigned rows = 0;
+    for (; p->answered <= l->n_hosts && rows < SAME_ROWS_MAX; p->answered++) {
+        const struct link_same *s = &p->same[p->answered];
+        struct same_row row = {.origin = host_at(l, p->answered), .parts = s->parts};
+        memcpy(row.from, s->from, sizeof row.from);
+        if (s->parts == 0)
+            continue;
+        write_same_row(&w, &row);
+        rows++;
+    }
+    return rows > 0 ? frame_end(f, &w) : 0;
+}
+
 static void row_out(struct wr *w, const struct have_entry *e)
 {
-    struct have_row row = e->row;
-    row.seq = e->frozen ? HAVE_ENOUGH : MUTANT(HAVE_ACCEPTED) ? e->row.seq : e->durable;
+    struct have_row row = told_row(e);
     write_have_row(w, &row);
 }
 
@@ -297,9 +542,10 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     struct wr w = frame_begin(f, FRAME_HAVE);
     for (unsigned rows = 0; p->told < l->ours.n && rows < HAVE_ROWS_MAX; p->told++) {
-        if (l->ours.entry[p->told].durable == 0 && !l->ours.entry[p->told].frozen)
+        const struct have_entry *e = &l->ours.entry[p->told];
+        if (!link_tells(l, p, e) || same(l, p, e))
             continue;
-        row_out(&w, &l->ours.entry[p->told]);
+        row_out(&w, e);
         rows++;
     }
     p->vector_told = p->told == l->ours.n;
@@ -307,34 +553,51 @@ static int say_vector(struct link_core *l, struct link_peer *p, uint8_t *f)
     return frame_end(f, &w);
 }
 
+/* say_news -- returns 0 when there is none for this peer. */
 static int say_news(struct link_core *l, struct link_peer *p, uint8_t *f)
 {
     if (l->news_next - p->news > LINK_NEWS_MAX && !MUTANT(NEWS_DROPPED)) { /* too much to tell one by one: all of it anew */
         p->news = l->news_next;
         p->told = 0;
+        if (!MUTANT(SAME_LASTS))
+            memset(p->same, 0, sizeof p->same); /* what was the same then may have grown */
         return say_vector(l, p, f);
     }
     struct wr w = frame_begin(f, FRAME_HAVE);
-    for (unsigned rows = 0; p->news < l->news_next && rows < HAVE_ROWS_MAX; rows++) {
+    unsigned rows = 0;
+    while (p->news < l->news_next && rows < HAVE_ROWS_MAX) {
         uint32_t entry = l->news[p->news++ % LINK_NEWS_MAX];
         while (p->news < l->news_next && l->news[p->news % LINK_NEWS_MAX] == entry)
             p->news++;
+        if (!link_tells(l, p, &l->ours.entry[entry]))
+            continue;
         row_out(&w, &l->ours.entry[entry]);
+        rows++;
     }
-    return frame_end(f, &w);
+    return rows > 0 ? frame_end(f, &w) : 0;
 }
 
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
+    int n;
     if (p->phase == LINK_FREE)
         return 0;
     if (!p->greeted)
         return say_greeting(l, p, wall_ms, f);
-    if (!p->vector_told)
+    if (p->phase == LINK_GREETING)
+        return 0; /* the key takes both greetings */
+    if (!p->digests_told)
+        return say_digests(l, p, f);
+    if (p->digests_heard && p->answered <= l->n_hosts && (n = say_same(l, p, f)) != 0)
+        return n;
+    if (p->digests_heard && !p->vector_told)
         return say_vector(l, p, f);
-    if (p->news < l->news_next)
-        return say_news(l, p, f);
-    int n = presence_next(&l->presence, &p->presence, p->host, f);
+    if (p->vector_told && p->news < l->news_next)
+        n = say_news(l, p, f);
+    if (n == 0 && !p->through)
+        n = presence_next(&l->presence, &p->presence, p->host, f);
+    if (n == 0 && !p->through)
+        n = topology_next(&l->topology, &p->links_told, p->host, f);
     if (n != 0)
         return n;
     if (p->pong_due) {

@@ -6,10 +6,12 @@
  * On one link, both ways:
  *
  *     GREETING                version, name, clock, whose streams I may take
- *     HAVE ...                the whole vector: how much of each stream I have on disk
+ *     DIGEST ...              what I have on disk, as a few sums for each origin (digest.h)
+ *     SAME ...                of these parts I have exactly what your digests say that you have
+ *     HAVE ...                of all others, the vector: how much of each stream I have on disk
  *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
  *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
- *     PRESENCE, BEAT          who is where (presence.h)
+ *     PRESENCE, BEAT, LINKS   who is where (presence.h), who is linked with whom (topology.h)
  *     PING, PONG              when nothing else was said for a while
  *     FAREWELL                why I end this
  *
@@ -17,12 +19,22 @@
  * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
  * silence; of an origin that contradicts itself nothing more is taken (R7); anything else ends the link.  What is taken
  * becomes an acknowledgement only when it is durable (R3).
- * Every link-up begins with the vectors: nothing about a peer is remembered from the link before (R2). */
+ * Every link-up begins with digests and vectors: nothing about a peer is remembered from the link before (R2).
+ *
+ * A row of a HAVE, and of a digest, says that a room exists and how much is said in it: it is told to those only who may know
+ * (link_tells(), may_hear).
+ *
+ * SAME speaks of the time when the digest was made.  What the sender of the digest had on disk then is all that its store
+ * has before the position `durable` of its journal: so the keeper needs that number and no rows, and what is committed
+ * meanwhile lies behind it.  Of the present runs of both sides there are no digests, because a link process knows nothing of
+ * its own host's. */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
 
+#include "link/digest.h"
 #include "link/have.h"
 #include "link/presence.h"
+#include "link/topology.h"
 
 #ifndef LINK_RING
 #define LINK_RING 8192 /* a power of two; the simulator has it small, to see it full */
@@ -33,8 +45,10 @@ enum {
     LINK_HOSTS_MAX = HOSTS_IN_ORDER_MAX,
     LINK_PENDING_MAX = LINK_RING, /* segments taken and not yet durable */
     LINK_NEWS_MAX = LINK_RING,
+    DIGEST_FRAMES_MAX = LINK_HOSTS_MAX / DIGEST_ROWS_MAX + 1,
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
+    LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
 };
 
@@ -47,11 +61,22 @@ struct link_peer {
     uint64_t wall_ms;           /* its clock at the greeting */
     uint64_t news;              /* told of the news before this */
     uint64_t pong;              /* its PING's clock, to be given back */
+    uint64_t nonce, key[2];     /* our half of the key of the digests; the key */
+    uint64_t stored;            /* our digests say what is on disk up to this position of the journal, at least */
     uint32_t told;              /* our entries before this are in the vector */
     uint32_t rtt_ms;
-    uint8_t phase;
-    bool greeted, vector_told, pong_due;
+    uint16_t digested, answered; /* hosts of our list before this: our digests are said; the peer's are answered */
+    uint8_t phase, digest_frames; /* digest_frames: heard */
+    bool greeted, digests_told, digests_heard, vector_told, pong_due;
+    bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
+    uint64_t links_told;
+    uint64_t others[TOPOLOGY_WORDS]; /* of the hosts we know, those whose streams others bring it */
+    bool planned, plan_due;          /* the keeper was told so; has to be told */
+    struct link_same {
+        uint64_t from[RUNS_APART];
+        uint8_t parts;
+    } same[LINK_HOSTS_MAX];     /* by host of our list: of which parts we have exactly what the peer has */
 };
 
 struct link_core {
@@ -60,8 +85,10 @@ struct link_core {
     uint64_t host[LINK_HOSTS_MAX]; /* whose streams we take, besides our own */
     size_t n_hosts;
     struct have ours;
+    uint64_t durable; /* everything in the journal before this is on disk, and so counted in `ours` */
     struct presence presence;
-    struct link_peer peer[LINK_PEERS_MAX];
+    struct topology topology;
+    uint64_t planned; /* the topology's clock when it was made out who brings what to whom */
     uint64_t last_feed;
     struct {
         uint64_t end, seq;
@@ -70,6 +97,9 @@ struct link_core {
     uint64_t pending_first, pending_next;
     uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
     uint64_t news_next;
+    bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
+    void *arg;
+    struct link_peer peer[LINK_PEERS_MAX];
 };
 
 /* What one step asks of the caller. */
@@ -90,8 +120,9 @@ int link_know(struct link_core *l, uint64_t host) MUST_USE;
 void link_forget(struct link_core *l, uint64_t host);
 bool link_knows(const struct link_core *l, uint64_t host);
 
-/* link_up -- a connection to `host` was made and its key proven.  Returns the number of the peer, or -ENOSPC. */
-int link_up(struct link_core *l, uint64_t host, uint64_t now_ms) MUST_USE;
+/* link_up -- a connection to `host` was made and its key proven.  nonce: random, and used for this link only.
+ * Returns the number of the peer, or -ENOSPC. */
+int link_up(struct link_core *l, uint64_t host, uint64_t nonce, uint64_t now_ms) MUST_USE;
 
 /* link_down -- it is gone. */
 void link_down(struct link_core *l, unsigned peer, struct link_update *up);
@@ -112,6 +143,10 @@ enum link_verdict {
 enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
                              struct link_update *up);
 
+/* link_tells -- may this peer hear of this row, and is there anything to hear?  Both sides should agree on the first: digests
+ * are compared row by row. */
+bool link_tells(const struct link_core *l, const struct link_peer *p, const struct have_entry *e);
+
 /* link_took -- it lies in the journal and ends at `end`.  The table must not be full. */
 void link_took(struct link_core *l, const uint8_t *segment, uint64_t end);
 
@@ -130,6 +165,10 @@ bool link_durable(struct link_core *l, uint64_t pos);
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+
+/* link_plan -- the next order for the keeper about who brings what to whom; call until it returns 0, after each of the above.
+ * Returns  its stride, 0 when there is none */
+int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *frame);
 
 /* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, so that its silence means nothing. */
 void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms);

@@ -78,6 +78,12 @@ bool presence_settle(struct presence *p)
     return p->news_next != before;
 }
 
+static void tell_beat(struct presence *p, struct presence_host *h)
+{
+    h->news = p->beats++;
+    p->beat_news[h->news % PRESENCE_HOSTS_MAX] = (uint16_t)(h - p->host);
+}
+
 bool presence_beat(struct presence *p, uint64_t now_ms)
 {
     struct presence_host *us = &p->host[0];
@@ -85,7 +91,7 @@ bool presence_beat(struct presence *p, uint64_t now_ms)
         return false;
     us->heard_ms = now_ms;
     us->beat++;
-    p->beats++;
+    tell_beat(p, us);
     return true;
 }
 
@@ -111,8 +117,9 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
     if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
         return -1;
     bool fresh = h->fresh || frame_epoch(f) > h->epoch;
-    *h = (struct presence_host){frame_origin(f), frame_epoch(f), beat, now_ms, from, fresh};
-    p->beats++;
+    *h = (struct presence_host){.host = frame_origin(f), .epoch = frame_epoch(f), .beat = beat, .heard_ms = now_ms,
+                                .from = from, .fresh = fresh};
+    tell_beat(p, h);
     return -1;
 }
 
@@ -177,11 +184,38 @@ static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
     return n;
 }
 
+static int say_beat(const struct presence_host *h, uint8_t *f)
+{
+    int n = write_ping(f, FRAME_BEAT, h->beat);
+    frame_set_origin(f, h->host);
+    frame_set_epoch(f, h->epoch);
+    return n;
+}
+
+/* next_beat -- each beat once, and of each host only the last: what is told grows with the hosts, not with their square. */
+static int next_beat(const struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
+{
+    if (p->beats - c->beats > PRESENCE_HOSTS_MAX) {
+        c->beats = p->beats;
+        c->host = 0;
+        c->hosts = p->n_hosts;
+    }
+    while (c->host < c->hosts || c->beats < p->beats) {
+        bool old = c->host < c->hosts;
+        uint32_t i = old ? c->host++ : p->beat_news[c->beats % PRESENCE_HOSTS_MAX];
+        bool last = old || p->host[i].news == c->beats;
+        c->beats += !old;
+        const struct presence_host *h = &p->host[i];
+        if (last && h->beat != 0 && h->heard_ms != 0 && h->host != to && h->from != to)
+            return say_beat(h, f);
+    }
+    return 0;
+}
+
 int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
 {
     if (!c->begun || p->news_next - c->news > PRESENCE_MAX) {
-        *c = (struct presence_cursor){.news = p->news_next, .until = p->n, .begun = true};
-        c->beats = p->beats - 1; /* all beats once */
+        *c = (struct presence_cursor){.news = p->news_next, .until = p->n, .beats = p->beats, .hosts = p->n_hosts, .begun = true};
     }
     while (c->told < c->until) {
         const struct presence_entry *e = &p->entry[c->told++];
@@ -193,19 +227,5 @@ int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, ui
         if (e->from != to)
             return say_entry(e, true, f);
     }
-    while (c->beats != p->beats) {
-        if (c->host == p->n_hosts) {
-            c->host = 0;
-            c->beats = p->beats;
-            break;
-        }
-        const struct presence_host *h = &p->host[c->host++];
-        if (h->beat == 0 || h->heard_ms == 0 || h->host == to || h->from == to)
-            continue;
-        int n = write_ping(f, FRAME_BEAT, h->beat);
-        frame_set_origin(f, h->host);
-        frame_set_epoch(f, h->epoch);
-        return n;
-    }
-    return 0;
+    return next_beat(p, c, to, f);
 }

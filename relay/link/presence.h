@@ -11,7 +11,7 @@
 
 enum {
     PRESENCE_MAX = 8192, /* rows of all hosts together */
-    PRESENCE_HOSTS_MAX = 128,
+    PRESENCE_HOSTS_MAX = HOSTS_MAX,
     PRESENCE_BEAT_MS = 10 * 1000,
     PRESENCE_LEASE_MS = 30 * 1000,
 };
@@ -26,6 +26,7 @@ struct presence_entry {
 
 struct presence_host {
     uint64_t host, epoch, beat, heard_ms, from;
+    uint64_t news; /* which of all beats that we heard was its last */
     bool fresh; /* a new run of it: what is left of the one before is gone */
 };
 
@@ -38,7 +39,8 @@ struct presence {
     uint32_t n_hosts;
     uint16_t news[PRESENCE_MAX]; /* entries that changed */
     uint64_t news_next;
-    uint64_t beats; /* counts every beat of anybody: news of the other kind */
+    uint16_t beat_news[PRESENCE_HOSTS_MAX]; /* whose the last beats were */
+    uint64_t beats;                         /* counts every beat of anybody: news of the other kind */
 };
 
 /* presence_init -- epoch: larger than that of any run of this host before. */
@@ -65,7 +67,7 @@ uint64_t presence_expire(struct presence *p, uint64_t now_ms);
 struct presence_cursor {
     uint64_t news, beats;
     uint32_t told, until; /* entries [told, until) were there before and are still to be told */
-    uint32_t host; /* whose beat is next */
+    uint32_t host, hosts; /* the beats of hosts [host, hosts) are still to be told, whenever they came */
     bool begun;
 };
 

@@ -92,6 +92,8 @@ static void on_line(struct loop_source *s, uint32_t events)
     while ((r = read_some(k, &frame, &frames, &len)) == 1)
         if (frame_type(frame) == FRAME_SEGMENT)
             k->on_segment(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
+        else if (frame_type(frame) == FRAME_KNOCK && k->on_knock)
+            k->on_knock(k->arg, frame);
     k->over |= r < 0;
 }
 

@@ -15,6 +15,7 @@ struct keeper_line {
     struct buffer out;
     uint8_t *buf;
     void (*on_segment)(void *arg, uint8_t *segment, const uint8_t *frames, size_t len);
+    void (*on_knock)(void *arg, const uint8_t *knock); /* a KNOCK for one of the peers; NULL: ignored */
     void *arg;
     bool over, leaf; /* leaf: the certificate is in force */
 };

@@ -6,6 +6,7 @@
 #include "keep/answer.h"
 #include "keep/commit.h"
 #include "keep/feed.h"
+#include "keep/lag.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,9 @@ struct keeper {
     struct commit *commit;
     struct answers *answers;
     struct feeds *feeds;
+    struct lag *lag;
     int state_dir, runtime_dir;
+    uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
 };
 
@@ -44,13 +47,18 @@ static void say_store(struct keeper *k, enum reason reason)
         log_error("the disk of the store is full: nothing new is accepted until there is room");
 }
 
+static void on_said(void *arg, uint64_t host, uint64_t entries)
+{
+    struct keeper *k = arg;
+    lag_said(k->lag, host, entries);
+}
+
 /* commit -- returns true when there may be more to do at once. */
 static bool commit(struct keeper *k)
 {
     int r = commit_some(k->commit, on_query, k);
     if (r == -ENOSPC) {
         k->failing = true;
-        proc_tick(&k->proc, TICK_MS);
         say_store(k, REASON_DISK_FULL);
         commit_queries(k->commit, on_query, k);
         return false;
@@ -61,7 +69,7 @@ static bool commit(struct keeper *k)
         exit(EXIT_FAILURE);
     }
     k->failing = false;
-    proc_tick(&k->proc, 0);
+    lag_stored(k->lag, commit_own(k->commit));
     say_store(k, REASON_OK);
     return r > 0;
 }
@@ -111,11 +119,13 @@ static void open_all(struct keeper *k)
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
-        answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
+    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 || lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
         cannot("out of memory");
-    if (feeds_open(&k->feeds, k->h, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+    if (feeds_open(&k->feeds, k->h, p->st.seg, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
+    feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);
+    if (answers_open(&k->answers, &p->st, k->h, k->feeds, &p->loop, rendezvous) < 0)
+        cannot("out of memory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)
             cannot("the store cannot be read; see: relay doctor");
@@ -133,6 +143,10 @@ int keeper_main(const struct proc_args *args)
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);
+        proc_tick(&k->proc, k->failing || feeds_hold(k->feeds) ? TICK_MS : 0);
+        if (k->news != feeds_news(k->feeds))
+            answers_go_on(k->answers);
+        k->news = feeds_news(k->feeds);
         if (more)
             loop_wait(&k->proc.loop, 0);
         else
@@ -140,8 +154,9 @@ int keeper_main(const struct proc_args *args)
     }
     while (!k->failing && commit(k)) /* what was taken in last */
         ;
-    feeds_close(k->feeds);
     answers_close(k->answers);
+    feeds_close(k->feeds);
+    lag_close(k->lag);
     commit_close(k->commit);
     history_close(k->h);
     identity_free(k->id);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "hub/enrol.h"
+#include "hub/tunnel.h"
 #include "trust/identity.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static void on_tick(void *arg)
 {
     struct link_proc *p = arg;
     hub_tick(&p->hub);
+    tunnels_tick(&p->hub);
     p->hub.reload |= p->unsaid;
     if (now_ms() - p->started_ms >= LEAF_MS) {
         log_info("a new certificate is due; starting over");
@@ -75,6 +77,7 @@ static void open_all(struct link_proc *p)
     char pem[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
     if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_segment, h) < 0)
         start_over("the keeper does not answer; starting over");
+    h->keeper.on_knock = hub_on_knock;
     snprintf(pem, sizeof pem, "%s/" LEAF_FILE, inst->state);
     if (tls_identity_load(&h->tls, pem, pem, why, sizeof why) < 0)
         start_over(why);
@@ -127,8 +130,15 @@ static void init(struct link_proc *p)
     h->state_dir = open(p->proc.args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     h->invites = enrol_open;
     h->enrol = enrol_hear;
+    h->tunnels = tunnels_new(h);
+    h->tunnel_open = tunnel_open;
+    h->tunnel_heard = tunnel_heard;
+    if (!h->tunnels)
+        start_over("out of memory");
     h->prng.s = os_random_u64();
     link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
+    h->core.may_hear = hub_may_hear;
+    h->core.arg = h;
     presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
 }
 
@@ -159,5 +169,6 @@ int link_main(const struct proc_args *args)
         p->proc.reload = p->hub.reload = false;
     }
     hub_close(&p->hub);
+    tunnels_free(p->hub.tunnels);
     return p->proc.stop ? 0 : EXIT_FAILURE;
 }

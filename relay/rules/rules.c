@@ -3,7 +3,9 @@
 
 #include "base/hash.h"
 #include "base/mutant.h"
+#include "base/sys.h"
 #include "base/text.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +44,8 @@ static int check_query(const struct session *s, uint8_t *f)
     if (read_query(f, &q) < 0)
         return REASON_MALFORMED;
     q.uid = s->uid;
+    if (q.kind == QUERY_PROBE)
+        q.until = now_us();
     uint8_t flags = frame_flags(f);
     int n = write_query(f, &q, frame_room(f), frame_client(f), frame_client_seq(f));
     frame_set_flags(f, flags);
@@ -113,6 +117,7 @@ static const char *const sentences[] = {
     [REASON_DISK_FULL] = "The relay's disk is full, so nothing can be kept; free some space and send it again.",
     [REASON_STORE] = "The relay's store does not work; see its log and run: relay doctor",
     [REASON_NO_ROOM] = "There is no such room.",
+    [REASON_NO_HOST] = "No host of that name is known here; see: relay status",
 };
 
 int rules_refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsigned reason)
@@ -145,10 +150,18 @@ static void first_entry(struct rules *r, uint32_t room)
     state_stamp(r->st, state_put(r->st, buf), room, r->wall);
 }
 
+/* may_speak -- an inbox is for hearing. */
+static bool may_speak(const struct rules *r, uint32_t room)
+{
+    const struct room *info = &r->st->seg->roster.room[room];
+    struct direct d;
+    return room != 0 && (!direct_read((struct text){info->name, info->name_len}, &d) || d.n == 2);
+}
+
 static int say(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
 {
     unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
-    if (room == 0)
+    if (!may_speak(r, room))
         reason = REASON_NO_ROOM;
     if (reason != REASON_OK)
         return rules_refuse(r, session, f, reason);
@@ -161,22 +174,41 @@ static int say(struct rules *r, uint32_t session, const uint8_t *f, uint32_t roo
     return RULES_NOTHING;
 }
 
-static uint32_t open_room(struct rules *r, const uint8_t *f)
+static struct text user_of(const struct rules *r, uint32_t session)
+{
+    const struct session *s = &r->st->seg->roster.session[session];
+    return (struct text){s->user, s->user_len};
+}
+
+/* open_room -- the slot of the room that this OPEN or JOIN names; 0: `reason` says why not. */
+static uint32_t open_room(struct rules *r, uint32_t session, const uint8_t *f, unsigned *reason)
 {
     struct room_change c;
     if (read_room_change(f, &c) < 0)
         return 0;
-    return roster_room_open(&r->st->edit, frame_room(f), c.room);
+    unsigned denied = scope_name(r->st->seg, c.room, user_of(r, session));
+    *reason = denied ? denied : REASON_LIMIT;
+    return denied ? 0 : roster_room_open(&r->st->edit, frame_room(f), c.room);
 }
 
-/* join_or_leave -- announced to the room if it is news about the user, else said to the client alone. */
+/* known_room -- the slot of a room that this session may know of; of any other: 0, as if there were none. */
+static uint32_t known_room(struct rules *r, uint32_t session, const uint8_t *f)
+{
+    uint32_t room = roster_room(&r->st->seg->roster, frame_room(f));
+    return scope_user(r->st->seg, room, user_of(r, session)) ? room : 0;
+}
+
+/* join_or_leave -- announced to the room if it is news about the user, else said to the client alone; between two nobody
+ * announces that he listens. */
 static int join_or_leave(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
 {
     bool join = frame_type(f) == FRAME_JOIN;
     struct session *s = edit_session(r, session);
     if (join)
         s->quiet = (frame_flags(f) & FRAME_SELF) != 0;
+    const struct room *info = &r->st->seg->roster.room[room];
     bool news = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
+    news = news && !direct_is((struct text){info->name, info->name_len});
     uint8_t *put = state_put(r->st, f);
     frame_set_flags(put, news && !s->quiet ? 0 : FRAME_SELF);
     state_stamp_soft(r->st, put, r->wall);
@@ -196,18 +228,18 @@ static int query(struct rules *r, uint32_t session, const uint8_t *f)
 int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *room)
 {
     uint8_t type = frame_type(f);
+    unsigned reason = REASON_NO_ROOM;
     if (full(r))
         return -EAGAIN;
     if (type != FRAME_OPEN && frame_client_seq(f) <= r->st->seg->roster.session[session].last_seq && !MUTANT(NO_CLIENT_DEDUPE))
         return RULES_NOTHING; /* came twice in one batch */
-    *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, f)
-                                                     : roster_room(&r->st->seg->roster, frame_room(f));
+    *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, session, f, &reason) : known_room(r, session, f);
     if (type == FRAME_QUERY)
         return query(r, session, f);
     if (type == FRAME_SAY)
         return say(r, session, f, *room);
     if (*room == 0)
-        return rules_refuse(r, session, f, type == FRAME_LEAVE ? REASON_NO_ROOM : REASON_LIMIT);
+        return rules_refuse(r, session, f, reason);
     return type == FRAME_OPEN ? RULES_NOTHING : join_or_leave(r, session, f, *room);
 }
 
@@ -218,10 +250,11 @@ int rules_leave_all(struct rules *r, uint32_t session)
     for (uint32_t room = 0; (room = roster_next_room(s, room + 1)) != 0;) {
         if (full(r))
             return -EAGAIN;
-        if (!roster_leave(&r->st->edit, session, room) || s->quiet)
+        struct text name = {t->room[room].name, t->room[room].name_len};
+        if (!roster_leave(&r->st->edit, session, room) || s->quiet || direct_is(name))
             continue;
         uint8_t buf[FRAME_MAX];
-        struct room_change c = {{s->user, s->user_len}, {t->room[room].name, t->room[room].name_len}};
+        struct room_change c = {{s->user, s->user_len}, name};
         int n = write_room_change(buf, FRAME_LEAVE, &c, t->room[room].id, s->client, 0);
         ASSERT(n > 0);
         state_stamp_soft(r->st, state_put(r->st, buf), r->wall);

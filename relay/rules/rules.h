@@ -19,7 +19,7 @@ int rules_open(struct rules *r, struct state *st) MUST_USE;
 /* rules_check -- outside the lock: may this session send this frame at all?
  *
  * Checks that sessions may send the type, that body, user name and room name are well-formed and its own, that the
- * room's number is that of the name, and stamps the uid into a QUERY.
+ * room's number is that of the name, and stamps the uid, and the time into a probe, into a QUERY.
  * Returns  0 to be applied; -EALREADY it was taken before: drop it; or the enum reason (> 0) to refuse it with */
 int rules_check(const struct session *s, uint8_t *frame) MUST_USE;
 
@@ -28,7 +28,8 @@ void rules_section(struct rules *r, uint64_t wall);
 
 enum rules_effect { RULES_NOTHING, RULES_JOINED, RULES_LEFT };
 
-/* rules_apply -- in a section: put what the frame causes into the journal and the tables.
+/* rules_apply -- in a section: put what the frame causes into the journal and the tables.  A room that the user may not
+ * know of (state/scope.h) is for him one that does not exist.
  *
  * room     filled with the slot of the room it is about, 0 when none
  * Returns  enum rules_effect; -EAGAIN when journal or undo area are full for now: nothing of this frame was

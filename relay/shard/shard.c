@@ -1,6 +1,7 @@
 /* shard.c -- delivery: ranges of the journal straight from shared memory into FIFOs. */
 #include "shard/shard.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/sys.h"
 
@@ -43,6 +44,8 @@ struct member_list {
     uint32_t *session;
     uint32_t n, size;
     bool active; /* in this turn */
+    bool looked; /* inbox is filled in */
+    uint64_t inbox[2]; /* of a conversation: numbers of the inboxes of those of the two who are of this host, else 0 */
     struct ranges out;
 };
 
@@ -198,11 +201,16 @@ bool shard_knows(const struct shard *sh, uint32_t session, const uint8_t secret[
     return is_open(c) && CRYPTO_memcmp(c->secret, secret, SECRET_LEN) == 0;
 }
 
+static struct member_list *members_of(struct shard *sh, uint32_t room)
+{
+    if (!sh->room[room])
+        sh->room[room] = calloc(1, sizeof *sh->room[room]);
+    return sh->room[room];
+}
+
 int shard_join(struct shard *sh, uint32_t session, uint32_t room)
 {
-    struct member_list *m = sh->room[room];
-    if (!m)
-        m = sh->room[room] = calloc(1, sizeof *m);
+    struct member_list *m = members_of(sh, room);
     if (!m)
         return -ENOMEM;
     for (uint32_t i = 0; i < m->n; i++)
@@ -293,7 +301,54 @@ static bool send_ranges(struct client *c, const struct ranges *r)
     return false;
 }
 
+/* ---- conversations of two ---- */
+
+/* look -- whose inboxes a conversation is heard in; once, for its name never changes. */
+static void look(const struct segment *seg, struct member_list *m, uint32_t room)
+{
+    const struct room *r = &seg->roster.room[room];
+    char inbox[PERSON_MAX + 2];
+    struct direct d;
+    m->looked = true;
+    if (!direct_read((struct text){r->name, r->name_len}, &d) || d.n != 2)
+        return;
+    for (unsigned i = 0; i < d.n; i++)
+        if (text_eq(d.who[i].host, text_of(seg->shape.host)))
+            m->inbox[i] = room_id((struct text){inbox, direct_inbox(d.who[i], inbox)});
+    if (m->inbox[0] == m->inbox[1])
+        m->inbox[1] = 0;
+}
+
+/* inboxes -- slots of those that hear this room.  Returns how many. */
+static unsigned inboxes(struct shard *sh, uint32_t room, uint32_t slot[2])
+{
+    const struct roster *r = &sh->st->seg->roster;
+    unsigned n = 0;
+    if (room == 0 || r->room[room].name[0] != '@')
+        return 0;
+    struct member_list *m = members_of(sh, room);
+    if (m && !m->looked)
+        look(sh->st->seg, m, room);
+    for (unsigned i = 0; m && i < 2; i++)
+        if (m->inbox[i] != 0 && (slot[n] = roster_room(r, m->inbox[i])) != 0)
+            n++;
+    return n;
+}
+
 /* ---- one client on its own ---- */
+
+/* hears -- is it in the room, or in an inbox that hears it? */
+static bool hears(const struct client *c, uint32_t room)
+{
+    const struct session *s = &c->sh->st->seg->roster.session[c->session];
+    uint32_t inbox[2];
+    if (room == 0 || roster_is_member(s, room))
+        return room != 0;
+    for (unsigned n = inboxes(c->sh, room, inbox); n > 0; n--)
+        if (roster_is_member(s, inbox[n - 1]))
+            return true;
+    return false;
+}
 
 static bool concerns(const struct client *c, const uint8_t *f)
 {
@@ -312,8 +367,7 @@ static bool concerns(const struct client *c, const uint8_t *f)
         return false;
     if (room == 0)
         return true;
-    uint32_t slot = roster_room(&c->sh->st->seg->roster, room);
-    return slot != 0 && roster_is_member(s, slot);
+    return hears(c, roster_room(&c->sh->st->seg->roster, room));
 }
 
 /* gather -- the next pipeful for this client; returns where the scan ended. */
@@ -374,6 +428,23 @@ static void on_fifo(struct loop_source *s, uint32_t events)
 
 /* ---- everybody ---- */
 
+/* note_room -- something for all who are in this room. */
+static void note_room(struct shard *sh, uint32_t room, uint64_t pos, size_t n)
+{
+    struct member_list *m = sh->room[room];
+    if (room == 0 || !m || m->n == 0)
+        return;
+    if (!m->active) {
+        m->active = true;
+        m->out.n = 0;
+        m->out.bytes = 0;
+        m->out.rest = 0;
+        sh->active[sh->n_active++] = room;
+    }
+    if (m->out.rest == 0 && !add_range(&m->out, pos, n))
+        m->out.rest = pos;
+}
+
 /* note -- one frame of this turn: remember whom it concerns. */
 static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
 {
@@ -391,19 +462,10 @@ static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
         sh->broadcast = true;
         return;
     }
-    uint32_t room = roster_room(&sh->st->seg->roster, frame_room(f));
-    struct member_list *m = sh->room[room];
-    if (room == 0 || !m || m->n == 0)
-        return;
-    if (!m->active) {
-        m->active = true;
-        m->out.n = 0;
-        m->out.bytes = 0;
-        m->out.rest = 0;
-        sh->active[sh->n_active++] = room;
-    }
-    if (m->out.rest == 0 && !add_range(&m->out, pos, n))
-        m->out.rest = pos;
+    uint32_t room = roster_room(&sh->st->seg->roster, frame_room(f)), inbox[2];
+    note_room(sh, room, pos, n);
+    for (unsigned i = inboxes(sh, room, inbox); i > 0; i--)
+        note_room(sh, inbox[i - 1], pos, n);
 }
 
 static uint64_t scan(struct shard *sh)

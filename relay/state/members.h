@@ -20,8 +20,8 @@
 #include "state/undo.h"
 
 enum {
-    MEMBERS_MAX = 256,
-    MEMBER_WORDS = MEMBERS_MAX / 64,
+    MEMBERS_MAX = HOSTS_MAX,
+    MEMBER_WORDS = (MEMBERS_MAX + 63) / 64,
     MEMBERS_IN_SEGMENT = 128, /* entries, at most: what one section can undo */
 };
 

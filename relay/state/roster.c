@@ -2,7 +2,7 @@
 #include "state/roster.h"
 
 /* What of a session is kept when it is edited: everything but the room bits, which are kept word by word. */
-#define SESSION_IMAGE offsetof(struct session, rooms)
+#define SESSION_IMAGE offsetof(struct session, words)
 
 static void save(const struct roster_edit *e, const void *at, size_t len)
 {
@@ -47,7 +47,7 @@ uint32_t roster_room_open(const struct roster_edit *e, uint64_t id, struct text 
 {
     struct roster *r = e->r;
     uint32_t i = roster_room(r, id);
-    if (i != 0 || r->n_rooms == ROOMS_MAX - 1 || name.len > ROOM_NAME_MAX)
+    if (i != 0 || r->n_rooms == ROOMS_MAX - 1 || name.len > DIRECT_NAME_MAX)
         return i;
     i = r->n_rooms + 1;
     struct room *room = roster_room_edit(e, i);
@@ -80,7 +80,7 @@ uint32_t roster_host_open(const struct roster_edit *e, uint64_t id, struct text 
     if (name.len > HOST_NAME_MAX_LEN)
         return 0;
     if (i == 0) {
-        if (r->n_hosts == HOSTS_MAX - 1)
+        if (r->n_hosts == HOSTS_MAX)
             return 0;
         i = r->n_hosts + 1;
         set_u32(e, &r->n_hosts, i);
@@ -237,8 +237,11 @@ static int set_member(const struct roster_edit *e, uint32_t session, uint32_t ro
     struct session *s = &e->r->session[session];
     if (roster_is_member(s, room) == in)
         return 0;
-    save(e, &s->rooms[room / 64], sizeof s->rooms[0]);
-    s->rooms[room / 64] ^= (uint64_t)1 << (room % 64);
+    uint64_t *word = &s->rooms[room / 64], bit = (uint64_t)1 << (room / 64);
+    save(e, word, sizeof *word);
+    save(e, &s->words, sizeof s->words);
+    *word ^= (uint64_t)1 << (room % 64);
+    s->words = *word ? s->words | bit : s->words & ~bit;
     save(e, &e->r->moves, sizeof e->r->moves);
     e->r->moves++;
     if (elsewhere(e->r, session, room))
@@ -275,12 +278,14 @@ void roster_no_guests(const struct roster_edit *e)
 
 uint32_t roster_next_room(const struct session *s, uint32_t from)
 {
-    for (uint32_t word = from / 64; word < ROOMS_MAX / 64; word++) {
-        uint64_t bits = s->rooms[word];
-        if (word == from / 64)
-            bits &= UINT64_MAX << (from % 64);
-        if (bits != 0)
-            return word * 64 + (uint32_t)__builtin_ctzll(bits);
+    uint32_t word = from / 64;
+    if (from >= ROOMS_MAX)
+        return 0;
+    uint64_t bits = s->rooms[word] & UINT64_MAX << (from % 64);
+    uint64_t later = word == 63 ? 0 : s->words & UINT64_MAX << (word + 1);
+    if (bits == 0 && later != 0) {
+        word = (uint32_t)__builtin_ctzll(later);
+        bits = s->rooms[word];
     }
-    return 0;
+    return bits ? word * 64 + (uint32_t)__builtin_ctzll(bits) : 0;
 }

@@ -7,14 +7,14 @@
 #ifndef STATE_ROSTER_H
 #define STATE_ROSTER_H
 
-#include "base/bytes.h"
+#include "base/direct.h"
+#include "base/key.h"
 #include "frame/frame.h"
 #include "state/undo.h"
 
 enum {
-    ROOMS_MAX = 1024, /* slots 1 .. ROOMS_MAX-1 */
-    ROOM_BUCKETS = 2048,
-    HOSTS_MAX = 128,
+    ROOMS_MAX = 4096, /* slots 1 .. ROOMS_MAX-1; conversations of two and inboxes take one each, too */
+    ROOM_BUCKETS = 8192,
     GUESTS_MAX = 8192,
     SESSION_BUCKETS = 16384,
 };
@@ -27,7 +27,7 @@ struct room {
     uint32_t members;  /* users of this host in it */
     uint32_t next;     /* in its bucket */
     uint32_t name_len;
-    char name[ROOM_NAME_MAX];
+    char name[DIRECT_NAME_MAX];
 };
 
 struct host {
@@ -63,8 +63,10 @@ struct session {
     uint8_t quiet;  /* comes and goes unannounced */
     uint8_t user_len;
     char user[USER_NAME_MAX];
+    uint64_t words;                 /* bit w: rooms[w] is not empty */
     uint64_t rooms[ROOMS_MAX / 64]; /* bit r: is in the room of slot r */
 };
+_Static_assert(ROOMS_MAX <= 64 * 64, "words has a bit for each of rooms");
 
 struct roster {
     uint32_t n_rooms, n_hosts, n_sessions; /* slots in use, slot 0 not counted */
@@ -77,7 +79,7 @@ struct roster {
     uint32_t room_bucket[ROOM_BUCKETS];
     uint32_t client_bucket[SESSION_BUCKETS];
     uint32_t uid_bucket[SESSION_BUCKETS];
-    struct host host[HOSTS_MAX];
+    struct host host[HOSTS_MAX + 1];
     struct room room[ROOMS_MAX];
     struct guest guest[GUESTS_MAX];
     struct session session[]; /* sessions_max + 1 */

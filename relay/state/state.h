@@ -8,7 +8,7 @@
  *   undo, roster, members, hlc  the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
- *   link                  the link process; read by whoever looks.
+ *   link                  the link process, two fields the keeper; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
  *
@@ -25,19 +25,25 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 5,
+    STATE_LAYOUT = 8,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
 };
 
-/* What the link process says of one peer. */
+enum { LINK_IS_DOWN, LINK_IS_UP, LINK_IS_INDIRECT /* through other hosts */ };
+
+/* One peer, as the link process says. */
 struct link_row {
     _Atomic uint64_t host; /* 0: no such row */
     _Atomic uint64_t since_ms; /* wall_ms() of its last change between up and down; 0: never up */
-    _Atomic uint32_t up, rtt_ms;
+    _Atomic uint32_t up, rtt_ms; /* up: as above */
+    _Atomic uint32_t misnamed; /* it calls itself otherwise than we call it */
     _Atomic int64_t skew_ms; /* its clock less ours */
     _Atomic uint64_t heard_ms; /* wall_ms() when it was heard last; 0: never */
+    /* By the keeper, good once since_ms is set: */
+    _Atomic uint32_t unacked;         /* entries of this host on our disk that it has not said it has */
+    _Atomic uint64_t behind_since_ms; /* wall_ms() when the first of these was stored; 0: there are none */
 };
 
 struct segment {

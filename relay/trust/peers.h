@@ -5,7 +5,7 @@
 
 #include "trust/identity.h"
 
-enum { PEERS_MAX = 256, PEER_NAME_MAX = 64, PEER_ADDRESS_MAX = 128 };
+enum { PEERS_MAX = HOSTS_MAX, PEER_NAME_MAX = 64, PEER_ADDRESS_MAX = 128 };
 
 struct peer {
     char name[PEER_NAME_MAX + 1];

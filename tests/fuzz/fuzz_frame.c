@@ -76,6 +76,23 @@ static void read_answers(const uint8_t *f)
     }
 }
 
+static void read_of_peers(const uint8_t *f)
+{
+    struct member_entry m;
+    struct links_row links;
+    struct tunnel_part part;
+    if (read_member(f, &m) == 0) {
+        check_text(m.name, text_host_ok);
+        check_text(m.address, text_utf8_ok);
+        if (m.address.len < 1 || m.address.len > MEMBER_ADDRESS_MAX)
+            abort();
+    }
+    if (read_links(f, &links) == 0 && links.n > 0)
+        (void)get_u64(links.link + 8 * (links.n - 1));
+    if (read_tunnel(f, &part) == 0 && part.len > TUNNEL_BYTES_MAX)
+        abort();
+}
+
 /* Each reader sees each frame, whatever its type, from memory that ends where the frame ends.
  */
 static void read_all_ways(const uint8_t *f)
@@ -87,6 +104,7 @@ static void read_all_ways(const uint8_t *f)
     read_session(copy);
     read_entries(copy);
     read_answers(copy);
+    read_of_peers(copy);
     free(copy);
 }
 

@@ -133,7 +133,7 @@ static void begin(struct play *p, unsigned how)
     link_init(&p->core, US, EPOCH, text_of("us"), ours);
     check(link_know(&p->core, THEM) == 0 && link_know(&p->core, OTHERS) == 0);
     wire_init(&p->wire, p->buf);
-    p->peer = (unsigned)link_up(&p->core, THEM, p->now);
+    p->peer = (unsigned)link_up(&p->core, THEM, 111, p->now);
     if (how % 4 == 0)
         return;
     struct greeting g = {.version_min = 1,

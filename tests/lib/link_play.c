@@ -14,6 +14,7 @@ struct side *a, *b;
 struct link_update up;
 uint64_t now;
 char transcript[65536];
+size_t bytes_said;
 
 /* ---- the stage ---- */
 
@@ -87,6 +88,33 @@ static void note_rows(const uint8_t *f)
     note(frame_flags(f) & FRAME_MORE ? " ...\n" : "\n");
 }
 
+/* note_digests -- of whom there is something in which parts: `B:9` the oldest and the newest. */
+static void note_digests(const uint8_t *f)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct digest_row d;
+    while (rd_left(&r) > 0) {
+        unsigned parts = 0;
+        read_digest_row(&r, &d);
+        for (unsigned i = 0; i <= RUNS_APART; i++)
+            parts |= (unsigned)(d.sum[i] != 0) << i;
+        if (parts != 0)
+            note(" %c:%x", (char)d.origin, parts);
+    }
+    note(frame_flags(f) & FRAME_MORE ? " ...\n" : "\n");
+}
+
+static void note_same(const uint8_t *f)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct same_row s;
+    while (rd_left(&r) > 0) {
+        read_same_row(&r, &s);
+        note(" %c:%x", (char)s.origin, s.parts);
+    }
+    note("\n");
+}
+
 static void note_frame(char who, const uint8_t *f)
 {
     struct greeting g;
@@ -96,12 +124,25 @@ static void note_frame(char who, const uint8_t *f)
         note_rows(f);
         return;
     }
+    if (frame_type(f) == FRAME_DIGEST) {
+        note_digests(f);
+        return;
+    }
+    if (frame_type(f) == FRAME_SAME) {
+        note_same(f);
+        return;
+    }
     if (read_greeting(f, &g) == 0 && frame_type(f) == FRAME_GREETING) {
         note(" ");
         for (size_t i = 0; i < g.n_hosts; i++)
             note("%c", (char)get_u64(g.host + 8 * i));
     }
-    if (read_ping(f, &sent) == 0 && frame_type(f) != FRAME_GREETING)
+    struct links_row links;
+    if (frame_type(f) == FRAME_LINKS && read_links(f, &links) == 0) {
+        note(" ");
+        for (size_t i = 0; i < links.n; i++)
+            note("%c", (char)get_u64(links.link + 8 * i));
+    } else if (read_ping(f, &sent) == 0 && frame_type(f) != FRAME_GREETING)
         note(" %llu", (unsigned long long)(sent - START_MS));
     note("\n");
 }
@@ -109,13 +150,16 @@ static void note_frame(char who, const uint8_t *f)
 /* note_orders -- what the last step wants of the keeper, and how it ends. */
 void note_orders(char who)
 {
-    static const char *const ops[] = {"", "heads", "open", "go", "credit", "close", "leaf"};
+    static const char *const ops[] = {"", "heads", "open", "go", "credit", "close", "others", "through", "leaf"};
     struct feed_order o;
     for (size_t at = 0; at < up.feed_len; at += frame_stride(up.feed + at)) {
         const uint8_t *f = up.feed + at;
         assert_true(frame_check(f, up.feed_len - at) > 0);
         if (frame_type(f) == FRAME_FEED && read_feed_order(f, &o) == 0)
             note("%c: %s %llu\n", who, ops[o.op], (unsigned long long)frame_client(f));
+        else if (frame_type(f) == FRAME_SAME)
+            note("%c: same %llu up to %llu\n", who, (unsigned long long)frame_client(f),
+                 (unsigned long long)frame_pos(f));
         else if (frame_type(f) == FRAME_HAVE)
             note("%c: has %llu\n", who, (unsigned long long)frame_client(f));
     }
@@ -134,7 +178,8 @@ unsigned say(struct side *from, struct side *to)
 {
     uint8_t f[FRAME_MAX];
     unsigned n = 0;
-    for (; link_next(&from->core, from->peer, WALL_MS, now, f) > 0; n++) {
+    for (int len; (len = link_next(&from->core, from->peer, WALL_MS, now, f)) > 0; n++) {
+        bytes_said += (size_t)len;
         note_frame(from->name, f);
         hear(to, f);
     }
@@ -149,7 +194,7 @@ void talk(void)
 
 void meet(void)
 {
-    int i = link_up(&a->core, 'B', now), j = link_up(&b->core, 'A', now);
+    int i = link_up(&a->core, 'B', 111, now), j = link_up(&b->core, 'A', 222, now);
     assert_true(i >= 0 && j >= 0);
     a->peer = (unsigned)i;
     b->peer = (unsigned)j;

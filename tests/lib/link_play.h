@@ -22,6 +22,7 @@ extern struct side *a, *b;
 extern struct link_update up; /* of the last step */
 extern uint64_t now;
 extern char transcript[65536];
+extern size_t bytes_said; /* by both */
 
 /* link_play_open, link_play_close -- for cmocka: A of run 10 and B of run 20. */
 int link_play_open(void **state);

@@ -112,6 +112,7 @@ int raw_hello(struct raw *c, struct raw_relay *relay, unsigned queue, uint64_t c
     c->seq = frame_client_seq(got);
     memcpy(c->secret, w.secret, SECRET_LEN);
     snprintf(c->user, sizeof c->user, "%.*s", (int)w.user.len, w.user.p);
+    snprintf(c->host, sizeof c->host, "%.*s", (int)w.host.len, w.host.p);
     return 0;
 }
 

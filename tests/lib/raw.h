@@ -26,7 +26,7 @@ struct raw {
     uint64_t client;
     uint32_t session, seq; /* seq: the last number used */
     uint8_t secret[SECRET_LEN];
-    char user[USER_NAME_MAX + 1];
+    char user[USER_NAME_MAX + 1], host[HOST_NAME_MAX_LEN + 1];
     struct splitter split;
     uint8_t buf[64 * 1024];
     unsigned refused[REASONS];     /* REFUSED frames that came, by reason */

@@ -1,6 +1,6 @@
 /* check.c -- what must hold, looked at whenever something happened: I1 durability, I2 exactly
  * once, I3 prefix, I4 no forgery, I5 causes first, I6 causes before effects in the order of
- * display, I7 convergence, I9 honest acknowledgements, I13 the clock. */
+ * display, I7 convergence, I8 confinement (pairs.c), I9 honest acknowledgements, I13 the clock. */
 #include "sim.h"
 
 #include "store/history.h"
@@ -42,7 +42,7 @@ struct checks {
         uint64_t room;
         uint32_t stream[CAUSES];
         unsigned n;
-    } recent[ROOMS];
+    } recent[ROOMS_TOP];
 };
 
 static struct map streams;
@@ -121,7 +121,7 @@ static uint64_t hash_of(const uint8_t *f)
 static unsigned recent_room(struct checks *c, uint64_t room)
 {
     unsigned i = 0;
-    while (i < ROOMS - 1 && c->recent[i].room != room && c->recent[i].room != 0)
+    while (i < ROOMS_TOP - 1 && c->recent[i].room != room && c->recent[i].room != 0)
         i++;
     c->recent[i].room = room;
     return i;
@@ -217,7 +217,7 @@ static void taken_by(struct node *n, const uint8_t *f, const struct segment_head
                      const uint8_t *frames)
 {
     struct node *origin = node_by_id(frame_origin(f));
-    if (!origin || (origin != n && !(n->knows >> origin->n & 1)))
+    if (!origin || (origin != n && !hosts_have(&n->knows, origin->n)))
         broken("I4: %s took a segment of an unknown host", node_name(n->id));
     if (!map_find(&signed_hashes, get_u64(s->hash), origin->id, 0))
         broken("I4: %s took a segment that %s never sealed", node_name(n->id),
@@ -262,13 +262,24 @@ void check_journal(struct node *n)
 
 /* ---- what is on disk ---- */
 
+bool held_by_nobody(const struct message *m, unsigned but)
+{
+    struct hosts holders = m->holders;
+    uint64_t any = 0;
+    if (but < NODES_MAX)
+        hosts_put(&holders, but, false);
+    for (unsigned i = 0; i < ARRAY_LEN(holders.bit); i++)
+        any |= holders.bit[i];
+    return any == 0;
+}
+
 static void hold(struct node *n, const struct history_segment *s)
 {
     for (size_t i = 0; i < s->len && !n->evil; i += frame_stride(s->frames + i)) {
         struct message *m =
             message_of(frame_client(s->frames + i), frame_client_seq(s->frames + i));
         if (m)
-            m->holders |= UINT64_C(1) << n->n;
+            hosts_put(&m->holders, n->n, true);
     }
 }
 
@@ -277,6 +288,7 @@ void check_stored(struct node *n, const struct history_segment *s)
     uint32_t stream = truth_of(s->origin, s->epoch, s->room);
     struct truth *t = &truth[stream];
     bool own = s->origin == n->id && n->up && s->epoch == n->st.seg->shape.epoch;
+    pair_check(s->room, n, "stores words");
     if (s->first_seq != disk_has(n->disk, s->origin, s->epoch, s->room) + 1)
         broken("I3: %s stores %s's %llu.. after %llu", node_name(n->id), node_name(s->origin),
                (unsigned long long)s->first_seq,
@@ -304,12 +316,12 @@ void check_restored(struct node *n)
     n->checks->kept = 0;
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said; i++)
-            w.client[c].msg[i].holders &= ~(UINT64_C(1) << n->n);
+            hosts_put(&w.client[c].msg[i].holders, n->n, false);
     disk_each(n->disk, each_stored, n);
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said; i++) {
             struct message *m = &w.client[c].msg[i];
-            if (m->acked && m->holders == 0 && !m->lost && !w.client[c].node->evil) {
+            if (m->acked && held_by_nobody(m, NODES_MAX) && !m->lost && !w.client[c].node->evil) {
                 m->lost = true; /* nobody else had it yet: that is what a lost disk costs */
                 w.stats.lost_by_rollback++;
             }
@@ -352,14 +364,14 @@ void check_stop(struct node *n)
     for (unsigned i = 0; i < CLIENTS_PER_NODE; i++) {
         struct client *c = &w.client[n->n * CLIENTS_PER_NODE + i];
         for (uint32_t k = c->acked + 1; k <= c->said; k++)
-            if (!(c->msg[k].holders >> n->n & 1))
+            if (!hosts_have(&c->msg[k].holders, n->n))
                 c->msg[k].appended = 0;
     }
 }
 
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq)
 {
-    if (!m->acked && !n->evil && !(m->holders >> n->n & 1))
+    if (!m->acked && !n->evil && !hosts_have(&m->holders, n->n))
         broken("I1: %s acknowledges message %u of %llx, which is not on its disk",
                node_name(n->id), seq, (unsigned long long)client);
     w.stats.acked += !m->acked;

@@ -7,16 +7,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* A segment, kept once however many hosts have it; its frames with pos zero. */
 struct blob {
+    struct blob *next; /* of the same bucket */
     unsigned refs;
     struct history_segment s; /* its pointers lead into `bytes` */
     uint8_t bytes[];
 };
 
 struct row {
-    uint64_t batch;
+    uint64_t batch, pos;
     struct blob *blob;
 };
+
+enum { BUCKETS = 1 << 14 };
+static struct blob *bucket[BUCKETS];
 
 struct stream {
     uint64_t origin, epoch, room, last_seq;
@@ -29,7 +34,7 @@ struct stream {
 
 struct kept_room {
     uint64_t id, messages, last_hlc;
-    char name[ROOM_NAME_MAX + 1];
+    char name[DIRECT_NAME_MAX + 1];
 };
 
 struct kept_client {
@@ -44,15 +49,80 @@ struct history {
     struct stream *stream;
     uint32_t n_streams, max_streams;
     struct map map; /* to a number of `stream` */
-    struct kept_room room[ROOMS + 1];
-    struct kept_client client[CLIENTS_TOP];
+    struct kept_room room[ROOMS_TOP];
+    struct kept_client client[CLIENTS_PER_NODE];
     uint32_t n_rooms, n_clients, n_new_rooms, n_new_clients;
-    struct kept_room new_room[ROOMS + 1];
-    struct kept_client new_client[CLIENTS_TOP];
+    struct kept_room new_room[ROOMS_TOP];
+    struct kept_client new_client[CLIENTS_PER_NODE];
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
     bool full;
     enum commit_fate fate;
 };
+
+/* ---- segments ---- */
+
+static struct blob **bucket_of(const uint8_t hash[HASH_LEN])
+{
+    return &bucket[get_u64(hash) % BUCKETS];
+}
+
+/* same_frames -- but for their pos, which is zero in `kept`. */
+static bool same_frames(const uint8_t *kept, const uint8_t *frames, size_t len)
+{
+    for (size_t i = 0; i < len; i += frame_stride(frames + i))
+        if (memcmp(kept + i, frames + i, 8) != 0 || memcmp(kept + i + 16, frames + i + 16, frame_stride(frames + i) - 16) != 0)
+            return false;
+    return true;
+}
+
+static bool same(const struct blob *b, const struct history_segment *s)
+{
+    return b->s.origin == s->origin && b->s.epoch == s->epoch && b->s.room == s->room && b->s.last_seq == s->last_seq &&
+           b->s.len == s->len && memcmp(b->s.hash, s->hash, HASH_LEN) == 0 && memcmp(b->s.prev, s->prev, HASH_LEN) == 0 &&
+           memcmp(b->s.signature, s->signature, SIGNATURE_LEN) == 0 && same_frames(b->s.frames, s->frames, s->len);
+}
+
+static struct blob *blob_new(const struct history_segment *s)
+{
+    struct blob *b = malloc(sizeof *b + s->len + 2 * HASH_LEN + SIGNATURE_LEN);
+    ASSERT(b);
+    *b = (struct blob){.next = *bucket_of(s->hash), .s = *s};
+    uint8_t *p = b->bytes;
+    memcpy(p, s->prev, HASH_LEN);
+    memcpy(p + HASH_LEN, s->hash, HASH_LEN);
+    memcpy(p + 2 * HASH_LEN, s->signature, SIGNATURE_LEN);
+    b->s.prev = p;
+    b->s.hash = p + HASH_LEN;
+    b->s.signature = p + 2 * HASH_LEN;
+    b->s.frames = p += 2 * HASH_LEN + SIGNATURE_LEN;
+    memcpy(p, s->frames, s->len);
+    for (size_t i = 0; i < s->len; i += frame_stride(p + i))
+        frame_set_pos(p + i, 0);
+    return *bucket_of(s->hash) = b;
+}
+
+static struct blob *blob_get(const struct history_segment *s)
+{
+    struct blob *b = *bucket_of(s->hash);
+    while (b && !same(b, s))
+        b = b->next;
+    b = b ? b : blob_new(s);
+    b->refs++;
+    return b;
+}
+
+static void blob_put(struct blob *b)
+{
+    if (--b->refs > 0)
+        return;
+    struct blob **at = bucket_of(b->s.hash);
+    while (*at != b)
+        at = &(*at)->next;
+    *at = b->next;
+    free(b);
+}
+
+/* ---- disks ---- */
 
 struct history *disk_new(struct node *n)
 {
@@ -67,8 +137,7 @@ void disk_free(struct history *h)
     if (!h)
         return;
     for (size_t i = 0; i < h->n; i++)
-        if (--h->row[i].blob->refs == 0)
-            free(h->row[i].blob);
+        blob_put(h->row[i].blob);
     for (uint32_t i = 0; i < h->n_streams; i++)
         free(h->stream[i].at);
     map_free(&h->map);
@@ -170,24 +239,12 @@ int history_begin(struct history *h, uint64_t batch)
 
 int history_add(struct history *h, const struct history_segment *s)
 {
-    struct blob *b = malloc(sizeof *b + s->len + 2 * HASH_LEN + SIGNATURE_LEN);
-    ASSERT(b);
-    *b = (struct blob){.refs = 1, .s = *s};
-    uint8_t *p = b->bytes;
-    memcpy(p, s->prev, HASH_LEN);
-    memcpy(p + HASH_LEN, s->hash, HASH_LEN);
-    memcpy(p + 2 * HASH_LEN, s->signature, SIGNATURE_LEN);
-    memcpy(p + 2 * HASH_LEN + SIGNATURE_LEN, s->frames, s->len);
-    b->s.prev = p;
-    b->s.hash = p + HASH_LEN;
-    b->s.signature = p + 2 * HASH_LEN;
-    b->s.frames = p + 2 * HASH_LEN + SIGNATURE_LEN;
     if (h->n == h->max) {
         h->max = h->max ? h->max * 2 : 256;
         h->row = realloc(h->row, h->max * sizeof *h->row);
         ASSERT(h->row);
     }
-    h->row[h->n++] = (struct row){h->batch, b};
+    h->row[h->n++] = (struct row){h->batch, s->pos, blob_get(s)};
     if (!s->apart)
         h->new_hlc = max_u64(h->new_hlc, s->hlc_max);
     return 0;
@@ -197,7 +254,7 @@ int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t la
                    uint64_t wall)
 {
     (void)wall;
-    ASSERT(h->n_new_clients < CLIENTS_TOP);
+    ASSERT(h->n_new_clients < CLIENTS_PER_NODE);
     h->new_client[h->n_new_clients++] = (struct kept_client){client, uid, last_seq};
     return 0;
 }
@@ -217,14 +274,14 @@ int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_
     r->messages += new_messages;
     r->last_hlc = max_u64(r->last_hlc, last_hlc);
     if (name.len > 0)
-        memcpy(r->name, name.p, min_size(name.len, ROOM_NAME_MAX));
+        memcpy(r->name, name.p, min_size(name.len, DIRECT_NAME_MAX));
     return 0;
 }
 
 void history_rollback(struct history *h)
 {
     for (; !h->full && h->n > h->n_before; h->n--)
-        free(h->row[h->n - 1].blob);
+        blob_put(h->row[h->n - 1].blob);
     h->n_before = h->n;
 }
 
@@ -234,13 +291,13 @@ static void by_pos(struct history *h)
     for (size_t i = h->n_before + 1; i < h->n; i++) {
         struct row r = h->row[i];
         size_t k = i;
-        for (; k > 0 && h->row[k - 1].blob->s.pos > r.blob->s.pos; k--)
+        for (; k > 0 && h->row[k - 1].pos > r.pos; k--)
             h->row[k] = h->row[k - 1];
         h->row[k] = r;
     }
 }
 
-static void add_to_stream(struct history *h, const struct history_segment *g)
+static void add_to_stream(struct history *h, const struct history_segment *g, uint64_t pos)
 {
     struct stream *s = find(h, g->origin, g->epoch, g->room);
     if (!s) {
@@ -259,7 +316,7 @@ static void add_to_stream(struct history *h, const struct history_segment *g)
         ASSERT(s->at);
     }
     s->at[s->n].last_seq = g->last_seq;
-    s->at[s->n++].pos = g->pos;
+    s->at[s->n++].pos = pos;
     s->last_seq = g->last_seq;
     memcpy(s->head, g->hash, HASH_LEN);
 }
@@ -297,7 +354,7 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     h->n_before = h->n; /* so that a rollback after -EIO takes nothing away */
     for (size_t i = from; i < h->n; i++) {
         check_stored(h->node, &h->row[i].blob->s);
-        add_to_stream(h, &h->row[i].blob->s);
+        add_to_stream(h, &h->row[i].blob->s, h->row[i].pos);
     }
     h->n_before = from;
     by_pos(h);
@@ -375,13 +432,14 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
     (void)room; /* feeds look at all of them */
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (h->row[mid].blob->s.pos < from)
+        if (h->row[mid].pos < from)
             lo = mid + 1;
         else
             hi = mid;
     }
     for (unsigned n = 0; lo < h->n && n < max; lo++, n++) {
         struct history_row r = {h->row[lo].blob->s, h->row[lo].batch};
+        r.s.pos = h->row[lo].pos;
         if (!each(arg, &r))
             break;
     }

@@ -15,7 +15,7 @@ struct piece {
 
 struct evil_end {
     struct wire in;
-    uint64_t withheld; /* bit per host whose streams this peer does not get */
+    uint64_t withheld; /* a number that says whose streams this peer does not get; 0: it gets all */
     uint8_t buf[WIRE_BUFFER];
 };
 
@@ -91,6 +91,8 @@ static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
     ASSERT(r > 0);
     if (one_in(3))
         frame_set_origin(head, t->node->id); /* in our own name, with another's words */
+    if (w.n_clients <= ALONE_MAX && one_in(3))
+        frame_set_room(said, pair_room((uint32_t)chance(w.n_clients))); /* is there such a conversation? */
     seal_again(t->node, head, said, (size_t)n, NULL);
     w.stats.forgeries++;
     emit(t, head, said, (size_t)n);
@@ -172,7 +174,7 @@ static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
 {
     uint64_t modes = t->node->evil_modes;
     const struct node *origin = node_by_id(frame_origin(frame));
-    if (modes & EVIL_WITHHOLD && origin && t->evil->withheld >> origin->n & 1) {
+    if (modes & EVIL_WITHHOLD && origin && t->evil->withheld && mix(t->evil->withheld, origin->n) & 1) {
         w.stats.withheld++;
         return;
     }

@@ -72,6 +72,14 @@ static void topology(const unsigned *host, unsigned n)
         connect_two(host[chance(n)], host[chance(n)]);
 }
 
+static struct hosts everybody(void)
+{
+    struct hosts all = {0};
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        hosts_put(&all, i, true);
+    return all;
+}
+
 void faults_plan(unsigned n_nodes)
 {
     static const uint64_t mean[] = {S, 3 * S, 10 * S, 30 * S}, pace[] = {300 * MS, S, 3 * S};
@@ -80,7 +88,7 @@ void faults_plan(unsigned n_nodes)
     w.n_nodes = n_nodes ? n_nodes : 2 + (unsigned)(chance(3) + chance(4));
     for (unsigned i = 0; i < w.n_nodes; i++) {
         w.node[i] = node_new(i);
-        w.node[i]->knows = w.n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << w.n_nodes) - 1;
+        w.node[i]->knows = everybody();
         w.node[i]->skew_ms = (int64_t)chance(20 * 1000) - 10 * 1000;
         w.node[i]->commit_us = commit[chance(ARRAY_LEN(commit))];
     }
@@ -110,20 +118,24 @@ void faults_plan(unsigned n_nodes)
     w.chaos_us = MINUTE + chance(4 * MINUTE);
 }
 
-void faults_chain(unsigned n_nodes, uint64_t pace_us)
+/* near -- would the relay link these two, were their numbers in this order? */
+static bool near(unsigned a, unsigned b)
+{
+    unsigned one_way = a > b ? a - b : b - a, other_way = w.n_nodes - one_way;
+    return a != b && (w.n_nodes <= 16 || (one_way & (one_way - 1)) == 0 || (other_way & (other_way - 1)) == 0);
+}
+
+void faults_near(unsigned n_nodes, uint64_t pace_us)
 {
     w.n_nodes = n_nodes;
     w.pace_us = pace_us;
     for (unsigned i = 0; i < n_nodes; i++) {
         w.node[i] = node_new(i);
-        w.node[i]->knows = n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << n_nodes) - 1;
+        w.node[i]->knows = everybody();
         w.node[i]->commit_us = 2 * MS;
         for (unsigned k = 0; k < n_nodes; k++)
-            edge(i, k)->bytes_per_s = 10000000;
+            *edge(i, k) = (struct edge){.exists = near(i, k), .delay_us = 5 * MS, .bytes_per_s = 10000000};
     }
-    struct edge e = {.exists = true, .delay_us = 5 * MS, .bytes_per_s = 10000000};
-    for (unsigned i = 1; i < n_nodes; i++)
-        both(i - 1, i, &e);
 }
 
 /* ---- one fault ---- */
@@ -176,11 +188,12 @@ static void down(struct node *n, enum stop how, uint64_t for_us)
 
 static void partition(bool one_by_one)
 {
-    uint64_t side = chance(UINT64_MAX), longest = one_by_one ? 10 * S : 5 * S + chance(60 * S);
+    uint64_t side = chance(UINT64_MAX); /* decides of each host on which side it is */
+    uint64_t longest = one_by_one ? 10 * S : 5 * S + chance(60 * S);
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < a; b++)
             if (edge(a, b)->exists && !edge(a, b)->cut &&
-                (one_by_one || (side >> a & 1) != (side >> b & 1)))
+                (one_by_one || ((mix(side, a) ^ mix(side, b)) & 1)))
                 faults_cut(a, b, one_by_one ? S + chance(longest) : longest + chance(MS));
 }
 
@@ -202,10 +215,10 @@ static void membership(struct node *n)
     unsigned other = (unsigned)chance(w.n_nodes);
     if (other == n->n)
         return;
-    n->knows ^= UINT64_C(1) << other;
+    hosts_put(&n->knows, other, !hosts_have(&n->knows, other));
     w.stats.membership++;
     here = n;
-    trace(n->knows >> other & 1 ? "h%u is a peer again" : "h%u is a peer no more", other);
+    trace(hosts_have(&n->knows, other) ? "h%u is a peer again" : "h%u is a peer no more", other);
     node_load(n);
 }
 
@@ -309,28 +322,30 @@ void faults_turn(void)
 /* joined_without -- are the honest hosts still connected when `out` is not there? */
 static bool joined_without(unsigned out)
 {
-    uint64_t all = 0, reached = 0, before;
-    for (unsigned i = 0; i < w.n_nodes; i++)
-        all |= i != out && !w.node[i]->evil ? UINT64_C(1) << i : 0;
-    reached = all & -all;
-    do {
-        before = reached;
-        for (unsigned a = 0; a < w.n_nodes; a++)
-            for (unsigned b = 0; reached >> a & 1 && b < w.n_nodes; b++)
-                reached |= edge(a, b)->exists ? all & UINT64_C(1) << b : 0;
-    } while (reached != before);
-    return reached == all && all != 0;
+    unsigned todo[NODES_MAX], n = 0, honest = 0;
+    struct hosts reached = {0};
+    for (unsigned i = 0; i < w.n_nodes; i++) {
+        if (i == out || w.node[i]->evil)
+            continue;
+        if (honest++ == 0)
+            hosts_put(&reached, todo[n++] = i, true);
+    }
+    for (unsigned k = 0; k < n; k++)
+        for (unsigned b = 0; b < w.n_nodes; b++)
+            if (edge(todo[k], b)->exists && b != out && !w.node[b]->evil && !hosts_have(&reached, b))
+                hosts_put(&reached, todo[n++] = b, true);
+    return n == honest && honest > 0;
 }
 
 /* faults_end -- everything works again; what happened stays as it is. */
 void faults_end(void)
 {
-    uint64_t everybody = w.n_nodes == 64 ? UINT64_MAX : (UINT64_C(1) << w.n_nodes) - 1;
+    struct hosts all = everybody();
     w.calm = true;
     trace("everything heals");
     if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) &&
         joined_without(w.evicted = (unsigned)chance(w.n_nodes)))
-        everybody &= ~(UINT64_C(1) << w.evicted);
+        hosts_put(&all, w.evicted, false);
     else
         w.evicted = NODES_MAX;
     for (unsigned a = 0; a < w.n_nodes; a++) {
@@ -339,7 +354,7 @@ void faults_end(void)
         disk_fate(n->disk, FATE_GOOD);
         n->hub_turn.until = n->keeper_turn.until = 0;
         n->commit_us = 5 * MS;
-        n->knows = everybody;
+        n->knows = all;
         for (unsigned b = 0; b < a; b++) {
             faults_edge(a * NODES_MAX + b);
             struct edge e = *edge(a, b);

@@ -3,8 +3,7 @@
  *   sim [-n SEEDS] [-s FIRST] [-h HOSTS] [-j PROCESSES] [-t]   t: show what happens
  *   sim -m [-n SEEDS]                                          the seeded bugs
  *   sim -u [-n SEEDS]                                          as a unit test (TAP)
- *   sim -c SECONDS -h HOSTS [-p MS] [-t]                       one cut; p: between two messages
- * of a person */
+ *   sim -c SECONDS -h HOSTS [-p MS] [-t]                       one cut, and what it costs; p: between two messages of a person */
 #include "sim.h"
 
 #include <malloc.h>
@@ -168,48 +167,6 @@ static unsigned seeds(uint64_t first, uint64_t n, unsigned hosts, unsigned jobs,
     return bad;
 }
 
-/* ---- one cut, for its figures ---- */
-
-static void until(uint64_t when)
-{
-    while (w.now < when && world_event())
-        ;
-}
-
-/* one_cut -- a chain of hosts that talk is cut in the middle for so long; what does it cost to
- * be one again? */
-static int one_cut(unsigned hosts, uint64_t seconds, uint64_t pace_us)
-{
-    unsigned a = (hosts - 1) / 2, b = a + 1;
-    world_reset(1);
-    if (setjmp(w.broken) != 0) {
-        printf("%s\n", w.verdict);
-        return EXIT_FAILURE;
-    }
-    faults_chain(hosts, pace_us);
-    people_reset();
-    for (unsigned i = 0; i < hosts; i++)
-        at(0, EV_BOOT, i, 0);
-    until(10 * S);
-    faults_cut(a, b, seconds * S);
-    until((10 + seconds) * S - 1);
-    struct edge before[2] = {w.edge[a][b], w.edge[b][a]};
-    uint64_t entries = w.stats.entries, from = w.now;
-    w.calm = true;
-    do
-        until(w.now + 10 * MS);
-    while (!check_same(false) && w.now < from + 3600 * S);
-    check_end();
-    printf("%u hosts, %llu s cut, %llu entries: the same everywhere after %.2f s; over the "
-           "healed link %llu + %llu frames and "
-           "segments, %llu + %llu KiB\n",
-           hosts, N(seconds), N(entries), (double)(w.now - from) / 1e6,
-           N(w.edge[a][b].frames - before[0].frames), N(w.edge[b][a].frames - before[1].frames),
-           N((w.edge[a][b].bytes - before[0].bytes) >> 10),
-           N((w.edge[b][a].bytes - before[1].bytes) >> 10));
-    return 0;
-}
-
 /* ---- mutants ---- */
 
 static const struct {
@@ -281,13 +238,11 @@ static int unit(uint64_t n, unsigned jobs)
 
 int main(int argc, char **argv)
 {
-    uint64_t n = 100, first = 1, cut_s = 0, pace_ms = 30000;
+    uint64_t n = 100, first = 1, cut_s = 0, pace_ms = 0;
     unsigned hosts = 0, jobs = 1;
     bool tap = false, hunting = false;
     struct stats all = {0};
     struct timespec t0, t1;
-    mallopt(M_MMAP_THRESHOLD, 64 << 20);
-    mallopt(M_TRIM_THRESHOLD, 512 << 20);
     for (int c; (c = getopt(argc, argv, "n:s:h:j:M:c:p:tmu")) != -1;) {
         switch (c) {
         case 'n':
@@ -327,7 +282,9 @@ int main(int argc, char **argv)
     if (hosts > NODES_MAX || jobs < 1 || jobs > 64)
         return EXIT_FAILURE;
     if (cut_s > 0)
-        return one_cut(hosts < 2 ? 2 : hosts, cut_s, pace_ms * MS);
+        return scale(hosts < 2 ? 2 : hosts, cut_s, pace_ms * MS);
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, 512 << 20);
     if (hunting)
         return all_mutants(n, hosts, mutant);
     if (tap)

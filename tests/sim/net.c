@@ -22,10 +22,11 @@ struct chunk {
 struct pair {
     struct tls end[2];  /* 0: who dialled */
     bool used, waiting; /* waiting: to be accepted */
+    uint64_t life;      /* counts the connections that lay here: what was planned for another is void */
 };
 
 static struct pair pair[PAIRS_MAX];
-static uint32_t n_pairs;
+static uint32_t n_pairs, spare[PAIRS_MAX], n_spare;
 static unsigned n_waiting[NODES_MAX];
 static struct addrinfo place[NODES_MAX];
 
@@ -61,6 +62,23 @@ static void close_end(struct tls *t)
     evil_end_free(t);
 }
 
+/* left -- an end is closed: when it was the last, another connection may lie here. */
+static void left(uint32_t i)
+{
+    struct pair *p = &pair[i];
+    if (!p->used || p->end[0].exists || p->end[1].exists)
+        return;
+    p->used = false;
+    p->life++;
+    spare[n_spare++] = i;
+}
+
+/* plan -- something arrives at this end. */
+static void plan(uint64_t when, uint32_t i, unsigned side)
+{
+    at(when, EV_CHUNK, i, pair[i].life << 1 | side);
+}
+
 void net_reset(void)
 {
     for (uint32_t i = 0; i < n_pairs; i++) {
@@ -68,7 +86,7 @@ void net_reset(void)
         close_end(&pair[i].end[1]);
         pair[i] = (struct pair){0};
     }
-    n_pairs = 0;
+    n_pairs = n_spare = 0;
     memset(n_waiting, 0, sizeof n_waiting);
 }
 
@@ -91,7 +109,7 @@ static void queue(struct tls *to, enum chunk_kind kind, const void *p, size_t le
         to->first = c;
     to->last = c;
     to->coming += len;
-    at(when, EV_CHUNK, to->pair, to->side);
+    plan(when, to->pair, to->side);
 }
 
 void net_push(struct tls *from, const void *p, size_t len)
@@ -102,7 +120,7 @@ void net_push(struct tls *from, const void *p, size_t len)
     if (other(from)->exists)
         queue(other(from), CHUNK_DATA, p, len);
     else
-        at(w.now + e->delay_us, EV_CHUNK, from->pair, 1 - from->side);
+        plan(w.now + e->delay_us, from->pair, 1 - from->side);
 }
 
 static void tell_reset(struct tls *t)
@@ -114,10 +132,10 @@ static void tell_reset(struct tls *t)
 }
 
 /* net_chunk -- something arrived at this end, or would have. */
-void net_chunk(uint32_t p, uint64_t side)
+void net_chunk(uint32_t p, uint64_t side_and_life)
 {
-    struct tls *t = &pair[p].end[side];
-    if (!pair[p].used || edge_of(t)->cut)
+    struct tls *t = &pair[p].end[side_and_life & 1];
+    if (!pair[p].used || pair[p].life != side_and_life >> 1 || edge_of(t)->cut)
         return; /* held: net_edge() looks again */
     if (t->exists)
         turn_wake(&t->node->hub_turn, one_in(16) ? chance(2 * MS) : 0);
@@ -131,10 +149,10 @@ void net_edge(unsigned a, unsigned b)
         for (unsigned side = 0; side < 2 && pair[i].used; side++)
             if (pair[i].end[side].node->n == a && pair[i].end[1 - side].node->n == b &&
                 pair[i].end[1 - side].exists) {
-                at(w.now + 1, EV_CHUNK, i, side);
-                at(w.now + 1, EV_CHUNK, i, 1 - side);
+                plan(w.now + 1, i, side);
+                plan(w.now + 1, i, 1 - side);
                 if (side == 0 && !pair[i].end[1].exists)
-                    at(w.now + 1, EV_SYN, i, 0);
+                    at(w.now + 1, EV_SYN, i, pair[i].life);
             }
 }
 
@@ -173,9 +191,9 @@ int address_connect(const struct addrinfo *to, unsigned user_timeout_ms)
 {
     unsigned n = (unsigned)(to - place);
     (void)user_timeout_ms;
-    ASSERT(n_pairs < PAIRS_MAX);
-    uint32_t i = n_pairs++;
-    pair[i] = (struct pair){.used = true};
+    ASSERT(n_spare > 0 || n_pairs < PAIRS_MAX);
+    uint32_t i = n_spare > 0 ? spare[--n_spare] : n_pairs++;
+    pair[i] = (struct pair){.used = true, .life = pair[i].life};
     for (unsigned side = 0; side < 2; side++)
         pair[i].end[side] = (struct tls){.pair = i,
                                          .side = side,
@@ -184,16 +202,16 @@ int address_connect(const struct addrinfo *to, unsigned user_timeout_ms)
                                          .why = "the connection broke"};
     struct edge *e = edge_of(&pair[i].end[0]);
     if (!e->cut)
-        at(w.now + e->delay_us, EV_SYN, i, 0);
+        at(w.now + e->delay_us, EV_SYN, i, pair[i].life);
     int fd = fd_new(FD_END, here, &pair[i].end[0]);
     pair[i].end[0].fd = (uint32_t)fd;
     return fd;
 }
 
-void net_syn(uint32_t i)
+void net_syn(uint32_t i, uint64_t life)
 {
     struct pair *p = &pair[i];
-    if (!p->used || !p->end[0].exists || p->end[1].exists || edge_of(&p->end[0])->cut)
+    if (!p->used || p->life != life || !p->end[0].exists || p->end[1].exists || edge_of(&p->end[0])->cut)
         return;
     if (p->end[1].node->up && p->end[1].node->linked) {
         p->end[1].exists = p->waiting = true;
@@ -241,7 +259,7 @@ void net_vanish(struct node *n, bool silent)
             no_more_waiting(&pair[i]);
             if (!silent && !edge_of(t)->cut)
                 tell_reset(other(t));
-            pair[i].used = other(t)->exists;
+            left(i);
         }
 }
 
@@ -278,7 +296,7 @@ void tls_free(struct tls *t)
         queue(other(t), CHUNK_FIN, NULL, 0);
     close_end(t);
     no_more_waiting(&pair[t->pair]);
-    pair[t->pair].used = other(t)->exists;
+    left(t->pair);
     fd_forget(fd);
 }
 

@@ -12,6 +12,8 @@
 
 enum { STREAMS_MIN = 8, TICK_MS = 250 };
 
+static struct map by_id;
+
 struct node *node_new(unsigned n)
 {
     struct node *x = calloc(1, sizeof *x);
@@ -26,15 +28,14 @@ struct node *node_new(unsigned n)
     x->keeper_loop.arg = &x->keeper_turn;
     x->disk = disk_new(x);
     x->powered = true;
+    map_add(&by_id, x->id, 0, 0, n);
     return x;
 }
 
 struct node *node_by_id(uint64_t id)
 {
-    for (unsigned i = 0; i < w.n_nodes; i++)
-        if (w.node[i]->id == id)
-            return w.node[i];
-    return NULL;
+    const uint32_t *n = map_find(&by_id, id, 0, 0);
+    return n ? w.node[*n] : NULL;
 }
 
 const char *node_name(uint64_t id)
@@ -55,12 +56,13 @@ void node_peers(struct node *n)
     struct hub *h = n->hub;
     here = n;
     for (unsigned i = 0; i < w.n_nodes; i++) {
-        if (i == n->n || !(n->knows >> i & 1))
+        if (i == n->n || !hosts_have(&n->knows, i))
             continue;
         struct peer *p = &ps.peer[ps.n++];
+        p->far = w.n_nodes > LINK_PEERS_MAX && !w.edge[n->n][i].exists;
         snprintf(p->name, sizeof p->name, "h%u", i);
         bool dials =
-            w.edge[n->n][i].exists && (n->n < i || mix(w.seed, n->n * NODES_MAX + i) % 3 != 0);
+            w.edge[n->n][i].exists && (n->n < i || mix(w.seed, n->n * 1024 + i) % 3 != 0);
         snprintf(p->address, sizeof p->address, dials ? "h%u:1" : "-", i);
         memcpy(p->key, w.node[i]->identity.key, KEY_LEN);
         p->host = w.node[i]->id;
@@ -99,7 +101,10 @@ static void hub_start(struct node *n)
     h->tls = &n->tls;
     snprintf(name, sizeof name, "h%u", n->n);
     link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
-    presence_init(&h->core.presence, n->id, ++w.presence_runs);
+    h->core.may_hear = hub_may_hear;
+    h->core.arg = h;
+    presence_init(&h->core.presence, n->id, wall_ms() << 16 | (os_random_u64() & 0xffff));
+    hub_people_begin(h);
     int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
     if (r < 0)
         broken("I12: the link process cannot reach the keeper: %s", strerror(-r));
@@ -183,7 +188,7 @@ static void keeper_start(struct node *n)
 {
     here = n;
     int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
 }
 
@@ -254,7 +259,7 @@ void node_keeper_turn(struct node *n)
     more |= feeds_pump(n->feeds);
     if (more)
         turn_wake(&n->keeper_turn, 50);
-    else if (n->failing)
+    else if (n->failing || feeds_hold(n->feeds))
         turn_wake(&n->keeper_turn, 500 * MS);
 }
 
@@ -331,7 +336,7 @@ void node_rollback(struct node *n)
     trace("disk restored from a snapshot");
 }
 
-void node_free(struct node *n)
+static void node_free(struct node *n)
 {
     n->life++;
     if (n->up) {
@@ -344,4 +349,12 @@ void node_free(struct node *n)
     disk_free(n->disk);
     disk_free(n->snapshot);
     free(n);
+}
+
+void nodes_free(void)
+{
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        node_free(w.node[i]);
+    w.n_nodes = 0;
+    map_free(&by_id);
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FD_FIRST = 1 << 20, FDS_MAX = 1 << 13, SOCK_BYTES = 128 * 1024, POLLS_MAX = 1000 };
+enum { FD_FIRST = 1 << 20, FDS_MAX = NODES_MAX * 128, SOCK_BYTES = 128 * 1024, POLLS_MAX = 1000 };
 #define START_MS UINT64_C(1735689600000)
 
 struct fd {
@@ -363,6 +363,11 @@ uint64_t wall_of(const struct node *n)
 uint64_t now_ms(void)
 {
     return 1000 * 1000 + w.now / MS;
+}
+
+uint64_t now_us(void)
+{
+    return 1000 * now_ms();
 }
 
 uint64_t wall_ms(void)

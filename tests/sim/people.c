@@ -23,6 +23,8 @@ void people_reset(void)
                                       .id = ((uint64_t)(i + 1) << 32) | 77};
         at(chance(2 * w.pace_us), EV_CLIENT, i, 0);
     }
+    if (w.n_clients <= ALONE_MAX)
+        pairs_reset();
 }
 
 void people_free(void)
@@ -54,8 +56,9 @@ static struct message *new_message(struct client *c)
         c->msg = realloc(c->msg, c->max * sizeof *c->msg);
         ASSERT(c->msg);
     }
-    /* one room a lot, one now and then */
-    c->msg[c->said] = (struct message){.room = (uint8_t)(one_in(8) ? 2 : chance(2))};
+    /* one room a lot, one now and then; some of it to one other alone */
+    bool alone = w.n_clients <= ALONE_MAX && one_in(6);
+    c->msg[c->said] = (struct message){.room = (uint8_t)(alone ? PAIR : (one_in(8) ? 2 : chance(2)) % w.n_rooms)};
     return &c->msg[c->said];
 }
 
@@ -92,11 +95,20 @@ static int in_section(struct client *c, uint8_t *frame)
     return r;
 }
 
+static void open_room(struct client *c, const char *room)
+{
+    uint8_t frame[FRAME_MAX];
+    char user[16];
+    struct room_change rc = {user_of(c, user), text_of(room)};
+    int len = write_room_change(frame, FRAME_OPEN, &rc, room_id(rc.room), c->id, 0);
+    ASSERT(len > 0);
+    (void)in_section(c, frame);
+}
+
 static void attach(struct client *c)
 {
     struct node *n = c->node;
     char user[16];
-    uint8_t frame[FRAME_MAX];
     int r = state_take(&n->st);
     ASSERT(r == 0);
     c->session = roster_attach(&n->st.edit, c->id, 1000 + number(c), user_of(c, user), 0, true);
@@ -104,12 +116,25 @@ static void attach(struct client *c)
     ASSERT(c->session != 0 && c->session != UINT32_MAX);
     c->life = n->life;
     c->again_at = 0;
-    for (unsigned i = 0; i < ROOMS; i++) {
-        struct room_change rc = {user_of(c, user), text_of(rooms[i])};
-        int len = write_room_change(frame, FRAME_OPEN, &rc, room_id(rc.room), c->id, 0);
-        ASSERT(len > 0);
-        (void)in_section(c, frame);
-    }
+    for (unsigned i = 0; i < w.n_rooms; i++)
+        open_room(c, rooms[i]);
+}
+
+/* move -- into a room, or out of it: who is in which is told to other hosts. */
+static void move(struct client *c, unsigned r)
+{
+    struct node *n = c->node;
+    const struct session *s = &n->st.seg->roster.session[c->session];
+    uint32_t room = roster_room(&n->st.seg->roster, room_id(text_of(rooms[r])));
+    if (room == 0)
+        return;
+    int taken = state_take(&n->st);
+    ASSERT(taken == 0);
+    if (roster_is_member(s, room))
+        (void)roster_leave(&n->st.edit, c->session, room);
+    else
+        (void)roster_join(&n->st.edit, c->session, room);
+    state_give(&n->st);
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -123,7 +148,10 @@ static void send_one(struct client *c, uint32_t seq)
     size_t len = seq % 16 == 7 ? 2000 : (size_t)n;
     memset(text + n, '.', sizeof text - (size_t)n);
     struct say say = {user_of(c, user), {text, len}};
-    n = write_say(frame, &say, room_id(text_of(rooms[m->room])), c->id, seq, 0);
+    const char *room = m->room == PAIR ? pair_name(c->pair) : rooms[m->room];
+    if (m->room == PAIR) /* not at the start: the other host may not be known by then */
+        open_room(c, room);
+    n = write_say(frame, &say, room_id(text_of(room)), c->id, seq, 0);
     ASSERT(n > 0);
     int r = in_section(c, frame);
     if (r == REASON_DISK_FULL)
@@ -169,6 +197,8 @@ void people_turn(uint32_t i)
         attach(c);
     else if (!w.calm && one_in(200))
         attach(c); /* it was started again */
+    if (!w.calm && one_in(8))
+        move(c, (unsigned)chance(w.n_rooms));
     ack(c);
     if (c->acked < c->said && w.now >= c->again_at) {
         for (uint32_t s = c->acked + 1; s <= c->said; s++)

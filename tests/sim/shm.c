@@ -28,8 +28,9 @@ int shm_create(const char *name, size_t size)
         ASSERT(twice != MAP_FAILED);
         close(fd);
         base[here->n] = p;
+    } else {
+        memset(base[here->n], 0, size - RING_SIZE);
     }
-    memset(base[here->n], 0, size - RING_SIZE);
     return fd_new(FD_DIR, here, NULL);
 }
 

@@ -1,15 +1,19 @@
-/* sim.h -- N relays in one process: virtual time, simulated disks, clocks and connections,
- * faults, and what must hold.
+/* sim.h -- N relays in one process: virtual time, simulated disks, clocks and connections, faults, and what must hold.
  *
- *   world.c   time, events, chance, trace, how a run ends
- *   os.c      what a relay's processes ask of the system: clocks, log, loop, sockets to each
- * other shm.c     shared memory keys.c    hashes and signatures net.c     connections between
- * hosts (instead of TLS): order kept until they break disk.c    the store (instead of SQLite):
- * commits, snapshots node.c    one host: start, stop, its link process and its keeper people.c
- * who writes, and sends again until it is acknowledged faults.c  topologies and what goes wrong
- *   evil.c    what a lying host does to what its relay wants to send
- *   check.c   the invariants; words.c those about what is said, view.c the last of them,
- * convergence main.c    runs, mutants, figures
+ *   world.c    time, events, chance, trace, how a run ends
+ *   os.c       what a relay's processes ask of the system: clocks, log, loop, sockets to each other
+ *   shm.c      shared memory
+ *   keys.c     hashes and signatures
+ *   net.c      connections between hosts (instead of TLS): order kept until they break
+ *   disk.c     the store (instead of SQLite): commits, snapshots
+ *   node.c     one host: start, stop, its link process and its keeper
+ *   people.c   who writes, and sends again until it is acknowledged; who comes and goes
+ *   pairs.c    who talks with whom alone
+ *   faults.c   topologies and what goes wrong
+ *   evil.c     what a lying host does to what its relay wants to send
+ *   check.c    the invariants; words.c those about what is said, present.c those about who is where, view.c convergence
+ *   scale.c    one cut, many hosts: what it costs
+ *   main.c     runs, mutants, figures
  *
  * Everything else in the program is the relay's own code. */
 #ifndef SIM_H
@@ -25,17 +29,37 @@
 
 #include <setjmp.h>
 
+#ifndef NODES_MAX
+#define NODES_MAX 64
+#endif
 enum {
-    NODES_MAX = 64,
     ROOMS = 3,
     CLIENTS_PER_NODE = 2,
-    CLIENTS_TOP = NODES_MAX * CLIENTS_PER_NODE,
+    ALONE_MAX = 128, /* of whom two alone talk; none in larger networks */
+    PAIR = ROOMS,    /* not a room of all: a conversation of two */
+    ROOMS_TOP = ROOMS + 1 + ALONE_MAX,
     TURN_FDS = 256,
     RING_SIZE = 256 * 1024,
 };
 #define MS     UINT64_C(1000) /* the unit of virtual time is 1 us */
 #define S      (1000 * MS)
 #define MINUTE (60 * S)
+
+/* A set of hosts, by their numbers here. */
+struct hosts {
+    uint64_t bit[(NODES_MAX + 63) / 64];
+};
+
+static inline bool hosts_have(const struct hosts *s, unsigned n)
+{
+    return s->bit[n / 64] >> (n % 64) & 1;
+}
+
+static inline void hosts_put(struct hosts *s, unsigned n, bool in)
+{
+    uint64_t bit = UINT64_C(1) << (n % 64);
+    s->bit[n / 64] = in ? s->bit[n / 64] | bit : s->bit[n / 64] & ~bit;
+}
 
 /* ---- world.c ---- */
 
@@ -59,6 +83,12 @@ struct stats {
         converge_max_us, runs, evil_runs, reordered, forks;
 };
 
+/* What went over links, by what it was. */
+enum tally_kind { TALLY_NEW, TALLY_OLD, TALLY_HAVE, TALLY_PEOPLE, TALLY_OTHER, TALLY_KINDS };
+struct tally {
+    uint64_t frames[TALLY_KINDS], bytes[TALLY_KINDS];
+};
+
 struct edge {
     bool exists, cut, faulty;
     uint64_t delay_us, jitter_us, bytes_per_s;
@@ -69,20 +99,23 @@ struct node;
 struct client;
 
 struct world {
-    uint64_t seed, now, step, digest, presence_runs;
+    uint64_t seed, now, step, digest;
     struct prng prng;
-    unsigned n_nodes, n_clients;
+    unsigned n_nodes, n_clients, n_rooms;
     struct node *node[NODES_MAX];
     struct edge edge[NODES_MAX][NODES_MAX]; /* [a][b] and [b][a] change together */
     struct client *client;
     bool calm;        /* no more faults */
     unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
+    bool no_beats;    /* nobody beats, nobody expires */
+    bool no_end;      /* it may take any number of steps */
     bool tracing, echo, quiet;
     uint64_t chaos_us; /* until when faults come */
     uint64_t fault_mean_us, pace_us;
     uint32_t faults;      /* which kinds this run has */
     uint64_t wall_max_ms; /* the furthest clock of an honest host so far */
     struct stats stats;
+    struct tally tally;
     jmp_buf broken;
     char verdict[256];
 };
@@ -165,8 +198,8 @@ struct tls {
 };
 
 void net_reset(void);
-void net_chunk(uint32_t pair, uint64_t side);
-void net_syn(uint32_t pair);
+void net_chunk(uint32_t pair, uint64_t side_and_life);
+void net_syn(uint32_t pair, uint64_t life);
 bool end_readable(const struct tls *t), end_writable(const struct tls *t),
     end_reset(const struct tls *t);
 int net_accept(struct node *n); /* a connection that waits, as an fd, or -1 */
@@ -205,6 +238,7 @@ struct identity {
 
 struct node {
     unsigned n;
+    unsigned newer; /* versions of the protocol that it knows beyond ours */
     uint64_t id;
     struct identity identity;
     struct tls_identity tls;
@@ -222,13 +256,13 @@ struct node {
     struct turn hub_turn, keeper_turn;
     struct hub *hub;
     bool failing, linked;
-    uint64_t knows; /* bit per host: it is in the file `peers` */
+    struct hosts knows; /* who belongs to its network */
     struct checks *checks;
     uint64_t evil_modes;
 };
 
 struct node *node_new(unsigned n);
-void node_free(struct node *n);
+void nodes_free(void);
 void node_boot(struct node *n);
 enum stop { STOP_KILL, STOP_POWER };
 void node_stop(struct node *n, enum stop how);
@@ -251,7 +285,7 @@ static inline bool counts(const struct node *n)
 /* ---- people.c ---- */
 
 struct message {
-    uint64_t holders;  /* honest hosts that have it on disk */
+    struct hosts holders; /* honest hosts that have it on disk */
     uint32_t appended; /* incarnation + 1 of the disk that its relay last took it for */
     bool acked, lost, refused;
     uint8_t room;
@@ -264,6 +298,7 @@ struct client {
     uint32_t said, acked; /* the newest of each */
     struct message *msg;  /* [1 .. said] */
     uint32_t max;
+    uint32_t pair; /* its conversation with somebody else */
     uint64_t again_at;
 };
 void people_reset(void);
@@ -273,10 +308,20 @@ void people_durable(struct node *n); /* its journal is on disk up to somewhere n
 struct message *message_of(uint64_t client, uint32_t seq);
 bool people_content(void); /* everything that was said is acknowledged */
 
+/* ---- pairs.c ---- */
+
+void pairs_reset(void); /* everybody gets somebody to talk with alone */
+const char *pair_name(uint32_t pair);
+uint64_t pair_room(uint32_t pair);
+bool pair_is(uint64_t room);
+bool pair_may(uint64_t room, const struct node *n); /* may that host have it?  Of other rooms: yes */
+void pair_check(uint64_t room, const struct node *n, const char *what);
+bool pairs_each(bool (*same)(const struct node *one, const struct node *other, uint64_t room)); /* of honest hosts */
+
 /* ---- faults.c ---- */
 
 void faults_plan(unsigned n_nodes);
-void faults_chain(unsigned n_nodes, uint64_t pace_us); /* no faults, all in a row */
+void faults_near(unsigned n_nodes, uint64_t pace_us); /* no faults, linked as the relay would (state/members.h) */
 void faults_cut(unsigned a, unsigned b, uint64_t for_us);
 void faults_turn(void);
 void faults_end(void);
@@ -299,6 +344,11 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
 void evil_end_free(struct tls *t);
 void evil_reset(void);
 
+/* ---- scale.c ---- */
+
+/* scale -- pace_us: between two messages of a person; 0: all together one a second.  Returns an exit code. */
+int scale(unsigned hosts, uint64_t cut_s, uint64_t pace_us);
+
 /* ---- check.c ---- */
 
 void check_reset(void);
@@ -310,6 +360,7 @@ void check_stored(struct node *n, const struct history_segment *s);
 void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
 void check_clock(struct node *n);
+bool held_by_nobody(const struct message *m, unsigned but);
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */

@@ -22,7 +22,7 @@ static bool excused(uint64_t origin)
 static void add_up(void *arg, const struct have_row *r)
 {
     uint64_t *sum = arg;
-    if (!excused(r->origin))
+    if (!excused(r->origin) && !pair_is(r->room))
         *sum += mix(mix(r->origin ^ r->epoch, r->room), r->seq);
 }
 
@@ -37,11 +37,31 @@ static void show_difference(void *arg, const struct have_row *r)
 {
     const struct node *other = arg;
     uint64_t has = disk_has(other->disk, r->origin, r->epoch, r->room);
-    if (has != r->seq && !excused(r->origin))
+    if (has != r->seq && !excused(r->origin) && pair_may(r->room, other))
         trace("        %s has %s/%04llx/%04llx : %llu instead of %llu", node_name(other->id),
               node_name(r->origin), (unsigned long long)(r->epoch & 0xffff),
               (unsigned long long)(r->room & 0xffff), (unsigned long long)has,
               (unsigned long long)r->seq);
+}
+
+struct pair_sum {
+    uint64_t room, sum;
+};
+
+static void add_up_pair(void *arg, const struct have_row *r)
+{
+    struct pair_sum *p = arg;
+    if (r->room == p->room && !excused(r->origin))
+        p->sum += mix(r->origin ^ r->epoch, r->seq);
+}
+
+/* same_pair -- do the two hosts of a conversation have the same of it? */
+static bool same_pair(const struct node *one, const struct node *other, uint64_t room)
+{
+    struct pair_sum a = {.room = room}, b = {.room = room};
+    disk_streams(one->disk, add_up_pair, &a);
+    disk_streams(other->disk, add_up_pair, &b);
+    return a.sum == b.sum;
 }
 
 bool check_same(bool loud)
@@ -74,7 +94,7 @@ bool check_same(bool loud)
         if (w.client[c].acked < w.client[c].said)
             trace("        client %u at %s: %u of %u acknowledged", c,
                   node_name(w.client[c].node->id), w.client[c].acked, w.client[c].said);
-    return people_content();
+    return pairs_each(same_pair) && people_content();
 }
 
 /* ---- what people would see ---- */
@@ -129,12 +149,21 @@ static void check_kept(const struct node *n)
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said && counts(w.client[c].node); i++) {
             const struct message *m = &w.client[c].msg[i];
-            if (w.evicted < NODES_MAX && (m->holders & ~(UINT64_C(1) << w.evicted)) == 0)
+            if (w.evicted < NODES_MAX && held_by_nobody(m, w.evicted))
                 continue; /* a lost disk, and the only other host that had it was put out */
-            if (m->acked && !m->lost && !(m->holders >> n->n & 1))
+            if (m->room == PAIR && !pair_may(room_id(text_of(pair_name(w.client[c].pair))), n))
+                continue;
+            if (m->acked && !m->lost && !hosts_have(&m->holders, n->n))
                 broken("I1: message %u of client %u was acknowledged and is not at %s", i, c,
                        node_name(n->id));
         }
+}
+
+static bool shown_the_same(const struct node *one, const struct node *other, uint64_t room)
+{
+    if (sum(one, room) != sum(other, room))
+        broken("I7: %s and %s show a conversation differently", node_name(one->id), node_name(other->id));
+    return true;
 }
 
 void check_end(void)
@@ -155,4 +184,5 @@ void check_end(void)
         first = n;
         digest(vector_sum(n));
     }
+    (void)pairs_each(shown_the_same);
 }

@@ -1,5 +1,5 @@
-/* words.c -- what is said on links: an acknowledgement is honest, and it comes (I9).  The
- * linker leads link_next() and link_judge() here first. */
+/* words.c -- what is said on links: an acknowledgement is honest, and it comes (I9); how much it is.  The linker leads
+ * link_next(), link_judge() and greetings here first. */
 #include "sim.h"
 
 static struct map told;
@@ -30,8 +30,8 @@ struct told {
 static void must_be_told(void *arg, const struct have_row *r)
 {
     struct told *t = arg;
-    if (r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch)
-        return; /* its segments say so */
+    if ((r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch) || !pair_may(r->room, t->to))
+        return; /* its segments say so; it must not know */
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
     if (said && *said >= r->seq)
@@ -59,6 +59,35 @@ bool check_told(bool loud)
     return all;
 }
 
+/* same_told -- of these parts the peer hears that we have what it has: each row as our link process knows it. */
+static void same_told(const struct link_core *l, unsigned peer, const uint8_t *frame)
+{
+    struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+    for (struct same_row s; rd_left(&r) > 0;) {
+        read_same_row(&r, &s);
+        trace("        %s: parts %x", node_name(s.origin), s.parts);
+        for (uint32_t i = 0; i < l->ours.n; i++) {
+            const struct have_entry *e = &l->ours.entry[i];
+            struct have_row row = e->row;
+            row.seq = e->durable;
+            if (row.origin == s.origin && s.parts >> digest_part(s.from, row.epoch) & 1)
+                note_told(here, l->peer[peer].host, &row);
+        }
+    }
+}
+
+static enum tally_kind kind_of(uint8_t type)
+{
+    bool people = type == FRAME_PRESENCE || type == FRAME_BEAT;
+    return type == FRAME_HAVE ? TALLY_HAVE : people ? TALLY_PEOPLE : TALLY_OTHER;
+}
+
+static void add_up(enum tally_kind kind, size_t bytes)
+{
+    w.tally.frames[kind]++;
+    w.tally.bytes[kind] += bytes;
+}
+
 int __real_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
                      uint8_t *frame);
 int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms,
@@ -71,12 +100,15 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         return n;
     w.stats.frames++;
     w.edge[here->n][node_by_id(l->peer[peer].host)->n].frames++;
+    add_up(kind_of(frame_type(frame)), (size_t)n);
     const struct frame_row *row = frame_row(frame_type(frame));
     if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
         trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?",
               frame_flags(frame) & FRAME_MORE ? " ..." : "");
     if (frame_type(frame) == FRAME_GREETING)
         link_no[here->n][node_by_id(l->peer[peer].host)->n]++;
+    if (frame_type(frame) == FRAME_SAME)
+        same_told(l, peer, frame);
     if (frame_type(frame) != FRAME_HAVE)
         return n;
     struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
@@ -84,6 +116,7 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         read_have_row(&r, &h);
         uint64_t disk = disk_has(here->disk, h.origin, h.epoch, h.room);
         note_told(here, l->peer[peer].host, &h);
+        pair_check(h.room, node_by_id(l->peer[peer].host), "is told of a conversation");
         trace("        %s/%04llx/%04llx : %llu", node_name(h.origin),
               (unsigned long long)(h.epoch & 0xffff), (unsigned long long)(h.room & 0xffff),
               (unsigned long long)h.seq);
@@ -109,12 +142,71 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
 {
     static const char *const names[] = {"new", "old", "later", "BAD", "FORKED"};
     struct segment_head s = {0};
+    if (!node_by_id(l->peer[peer].host)->evil)
+        pair_check(frame_room(f), here, "is sent words");
+    if (roster_room(&here->st.seg->roster, frame_room(f)) != 0)
+        pair_check(frame_room(f), node_by_id(l->peer[peer].host), "gets a verdict about words");
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
     w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;
+    if (v != LINK_LATER && read_segment(f, &s) == 0)
+        add_up(v == LINK_NEW ? TALLY_NEW : TALLY_OLD, frame_stride(f) + s.bytes);
     if (w.tracing && read_segment(f, &s) == 0)
         trace("<- %-4s SEGMENT %s/%04llx/%04llx %llu..%llu : %s", node_name(l->peer[peer].host),
               node_name(frame_origin(f)), (unsigned long long)(frame_epoch(f) & 0xffff),
               (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)s.first_seq,
               (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
     return v;
+}
+
+/* ---- greetings ---- */
+
+/* The list of hosts of a large network does not fit into a frame: an empty one means everybody. */
+enum { LISTED_MAX = 256 };
+static uint8_t listed[NODES_MAX * 8];
+
+static size_t list_all(const uint8_t **host)
+{
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        put_u64(listed + 8 * i, w.node[i]->id);
+    *host = listed;
+    return w.n_nodes;
+}
+
+int __real_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch);
+int __wrap_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch);
+int __wrap_write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch)
+{
+    struct greeting said = *g;
+    said.version_max = (uint16_t)(said.version_max + here->newer);
+    said.n_hosts = said.n_hosts > LISTED_MAX ? 0 : said.n_hosts;
+    return __real_write_greeting(buf, &said, origin, epoch);
+}
+
+int __real_read_greeting(const uint8_t *f, struct greeting *g);
+int __wrap_read_greeting(const uint8_t *f, struct greeting *g);
+int __wrap_read_greeting(const uint8_t *f, struct greeting *g)
+{
+    int r = __real_read_greeting(f, g);
+    if (r == 0 && w.n_nodes > LISTED_MAX)
+        g->n_hosts = list_all(&g->host);
+    return r;
+}
+
+int __real_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
+int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
+int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed)
+{
+    struct feed_order said = *o;
+    said.n_hosts = said.n_hosts > LISTED_MAX ? 0 : said.n_hosts;
+    return __real_write_feed_order(buf, &said, feed);
+}
+
+int __real_read_feed_order(const uint8_t *f, struct feed_order *o);
+int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o);
+int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o)
+{
+    int r = __real_read_feed_order(f, o);
+    if (r == 0 && o->op == FEED_OPEN && w.n_nodes > LISTED_MAX)
+        o->n_hosts = list_all(&o->host);
+    return r;
 }

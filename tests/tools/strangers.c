@@ -5,6 +5,7 @@
  * The attacker is told what he could at most have learnt: the victim's session and client
  * number, and the names of two FIFOs of the victim's.  He must not get anything out of them,
  * and the victim must not get anything by them. */
+#include "base/direct.h"
 #include "base/hash.h"
 #include "base/sys.h"
 #include "ipc/fifo.h"
@@ -32,6 +33,7 @@ struct leak {
     uint32_t session;
     char user[USER_NAME_MAX + 1];
     char answer[FIFO_NAME_LEN + 1], hello[FIFO_NAME_LEN + 1];
+    char pair[DIRECT_NAME_MAX + 1], inbox[PERSON_MAX + 2]; /* his conversation with a third user, and his inbox */
     _Atomic bool ready, done;
 };
 static struct leak *leak;
@@ -67,9 +69,22 @@ static void expect_nothing(int fd, bool welcome)
     close(fd);
 }
 
+/* converse -- with somebody who is not there now. */
+static void converse(void)
+{
+    uint8_t f[FRAME_MAX];
+    struct person me = {text_of(self.user), text_of(self.host)}, other = {text_of("root"), text_of(self.host)};
+    direct_name(me, other, leak->pair);
+    direct_inbox(me, leak->inbox);
+    raw_send(&self, f, raw_room(&self, f, FRAME_OPEN, leak->pair));
+    raw_send(&self, f, raw_room(&self, f, FRAME_JOIN, leak->inbox));
+    raw_settle(&self, leak->pair, "between two");
+}
+
 static int victim(void)
 {
     enter(ROOM);
+    converse();
     raw_settle(&self, ROOM, "before");
     int answer = fifo_make(relay.rendezvous, leak->answer);
     int hello = fifo_make(relay.rendezvous, leak->hello);
@@ -184,6 +199,63 @@ static void his_numbers(void)
     memcpy(self.user, user, sizeof user);
 }
 
+/* ask -- one question, into a FIFO of his own.  Returns how many frames came, none of them about a conversation. */
+static unsigned ask(uint8_t kind, uint64_t room)
+{
+    static uint8_t buf[2 * FRAME_MAX];
+    uint8_t f[FRAME_MAX];
+    const uint8_t *got = NULL;
+    struct splitter s;
+    struct query q = {.kind = kind, .limit = 1000, .before = UINT64_MAX};
+    struct room_row row;
+    int fd = fifo_make(relay.rendezvous, q.fifo), n = write_query(f, &q, room, self.client, ++self.seq);
+    if (fd < 0 || n < 0)
+        die("cannot ask");
+    raw_send(&self, f, (size_t)n);
+    splitter_init(&s, buf, sizeof buf);
+    for (unsigned frames = 0;;) {
+        struct pollfd p = {fd, POLLIN, 0};
+        size_t space;
+        int r = splitter_next(&s, &got);
+        if (r == 1 && frame_type(got) == FRAME_END) {
+            close(fd);
+            return frames;
+        }
+        frames += r == 1;
+        if (r == 1 && frame_type(got) == FRAME_ROOM && read_room_row(got, &row) == 0 && direct_is(row.name))
+            die("%.*s is listed for a stranger", (int)row.name.len, row.name.p);
+        if (r == 1)
+            continue;
+        uint8_t *to = splitter_room(&s, &space);
+        ssize_t len = poll(&p, 1, RAW_MS) == 1 ? read(fd, to, space) : 0;
+        if (r < 0 || len <= 0)
+            die("a question of kind %u was not answered", kind);
+        splitter_fed(&s, (size_t)len);
+    }
+}
+
+enum { DOORS = 8 }; /* that his_conversation() tries */
+
+/* his_conversation -- its name can be guessed; nothing but its name may be known of it. */
+static void his_conversation(void)
+{
+    static const enum frame_type doors[] = {FRAME_OPEN, FRAME_JOIN, FRAME_LEAVE};
+    uint64_t rooms[] = {room_id(text_of(leak->pair)), room_id(text_of(leak->inbox)), 0, 4711};
+    uint8_t f[FRAME_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+        raw_send(&self, f, raw_room(&self, f, doors[i], leak->pair));
+        raw_send(&self, f, raw_room(&self, f, doors[i], leak->inbox));
+    }
+    raw_send(&self, f, raw_say(&self, f, leak->pair, "I, too"));
+    raw_send(&self, f, raw_say(&self, f, leak->inbox, "I, too"));
+    for (size_t i = 0; i < ARRAY_LEN(rooms); i++)
+        for (uint8_t kind = QUERY_CATCHUP; kind <= QUERY_WHO; kind++)
+            if (ask(kind, rooms[i]) != 0)
+                die("an answer of kind %u tells of a conversation of others", kind);
+    if (ask(QUERY_ROOMS, 0) == 0)
+        die("no rooms at all");
+}
+
 static int attacker(void)
 {
     await(&leak->ready);
@@ -192,11 +264,12 @@ static int attacker(void)
     rendezvous();
     his_fifos();
     his_numbers();
+    his_conversation();
     raw_settle(&self, ROOM "/attacker", "that was all");
     if (self.strange > 0 || self.refused[REASON_MALFORMED] != 1 ||
-        self.refused[REASON_DENIED] != 2)
-        die("%u frames too many, %u refused as malformed, %u denied", self.strange,
-            self.refused[REASON_MALFORMED], self.refused[REASON_DENIED]);
+        self.refused[REASON_DENIED] != 2 || self.refused[REASON_NO_ROOM] != DOORS)
+        die("%u frames too many, %u refused as malformed, %u denied, %u as if there were no room", self.strange,
+            self.refused[REASON_MALFORMED], self.refused[REASON_DENIED], self.refused[REASON_NO_ROOM]);
     atomic_store(&leak->done, true);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* test_body.c -- what is written is read back; what nobody could have written is refused. */
+#include "base/direct.h"
 #include "frame/body.h"
 
 #include <errno.h>
@@ -15,6 +16,14 @@ static char chars[4096]; /* 'a', as many as one may want */
 static struct text as(size_t len)
 {
     return (struct text){chars, len};
+}
+
+/* room -- a name of one character, or the longest there is: that of two whose names are the longest. */
+static struct text room(bool big)
+{
+    static char name[DIRECT_NAME_MAX + 1];
+    struct person who = {as(USER_NAME_MAX), as(HOST_NAME_MAX_LEN)};
+    return big ? (struct text){name, direct_name(who, who, name)} : as(1);
 }
 
 /* One of each type, with its variable parts as short (big = false) or as long as they may be.
@@ -39,7 +48,7 @@ static int make_welcome(uint8_t *buf, bool big)
 
 static int make_change(uint8_t *buf, enum frame_type type, bool big)
 {
-    struct room_change c = {as(big ? USER_NAME_MAX : 1), as(big ? ROOM_NAME_MAX : 1)};
+    struct room_change c = {as(big ? USER_NAME_MAX : 1), room(big)};
     return write_room_change(buf, type, &c, 8, 77, 9);
 }
 
@@ -116,7 +125,7 @@ static int make_end(uint8_t *buf, bool big)
 
 static int make_room(uint8_t *buf, bool big)
 {
-    struct room_row r = {3, 4, as(big ? ROOM_NAME_MAX : 1)};
+    struct room_row r = {3, 4, room(big)};
     return write_room_row(buf, &r, 8, 99);
 }
 
@@ -131,6 +140,32 @@ static int make_segment(uint8_t *buf, bool big)
     (void)big;
     struct segment_head s = {4, 500, 17, "prev", "hash", "signature"};
     return write_segment(buf, &s, 6, 5, 8, 20, 99);
+}
+
+static int make_trace(uint8_t *buf, bool big)
+{
+    struct trace_row t = {big ? TRACE_NO_LINK : TRACE_HAS, 99, as(big ? HOST_NAME_MAX_LEN : 1)};
+    return write_trace_row(buf, &t, 6);
+}
+
+static int make_hops(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct hops h = {{1, 2, 3, 4, 5, 6}};
+    return write_hops(buf, &h);
+}
+
+static int make_knock(uint8_t *buf, bool big)
+{
+    (void)big;
+    return write_knock(buf, 17, 6);
+}
+
+static int make_echo(uint8_t *buf, bool big)
+{
+    (void)big;
+    struct echo e = {17, 1000, 1002};
+    return write_echo(buf, &e);
 }
 
 /* Read as its type says; the text of variable length is held against the rules for text. */
@@ -148,6 +183,10 @@ static int read_any(const uint8_t *f)
         struct room_row room;
         struct who_row who;
         struct segment_head segment;
+        struct trace_row trace;
+        struct hops hops;
+        uint64_t knock;
+        struct echo echo;
     } u;
     switch (frame_type(f)) {
     case FRAME_HELLO:
@@ -177,6 +216,14 @@ static int read_any(const uint8_t *f)
         return read_who_row(f, &u.who);
     case FRAME_SEGMENT:
         return read_segment(f, &u.segment);
+    case FRAME_TRACE:
+        return read_trace_row(f, &u.trace);
+    case FRAME_HOPS:
+        return read_hops(f, &u.hops);
+    case FRAME_KNOCK:
+        return read_knock(f, &u.knock);
+    case FRAME_ECHO:
+        return read_echo(f, &u.echo);
     default:
         return 0;
     }
@@ -191,7 +238,8 @@ static const struct {
     {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, false},     {make_who, false},
-    {make_segment, false},
+    {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
+    {make_echo, false},
     // clang-format on
 };
 
@@ -388,12 +436,113 @@ static void test_round_trip_of_segment_and_envelope(void **state)
     }
 }
 
+static void test_round_trip_of_members_and_links(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX], key[KEY_LEN] = "a key of 32 bytes, more or less";
+    struct member_entry in = {MEMBER_GUEST, 7, key, text_of("host-1"), text_of("[::1]:7325")}, e;
+    assert_true(write_member(buf, &in) > 0);
+    assert_int_equal(read_member(buf, &e), 0);
+    assert_true(e.op == MEMBER_GUEST && e.host == 7 && frame_room(buf) == MEMBERS_ROOM);
+    assert_memory_equal(e.key, key, KEY_LEN);
+    assert_true(text_eq(e.name, in.name) && text_eq(e.address, in.address));
+    frame_set_room(buf, 8);
+    assert_int_equal(read_member(buf, &e), -EBADMSG);
+
+    uint64_t link[] = {3, 4, 5};
+    struct links_row row;
+    assert_true(write_links(buf, 1, 2, 9, link, 3) > 0);
+    assert_int_equal(read_links(buf, &row), 0);
+    assert_true(row.n == 3 && get_u64(row.link + 16) == 5);
+    assert_true(frame_origin(buf) == 1 && frame_epoch(buf) == 2 && frame_seq(buf) == 9);
+
+    struct tunnel_part part = {6, 77, TUNNEL_BYTES, 3, (const uint8_t *)"some", 4}, p;
+    assert_true(write_tunnel(buf, &part, 5) > 0);
+    assert_int_equal(read_tunnel(buf, &p), 0);
+    assert_true(p.to == 6 && p.id == 77 && p.op == TUNNEL_BYTES && p.hops == 3 && p.len == 4 && frame_origin(buf) == 5);
+    assert_memory_equal(p.bytes, "some", 4);
+}
+
+static int member(uint8_t op, uint64_t host, struct text name, struct text address)
+{
+    uint8_t buf[FRAME_MAX], key[KEY_LEN] = "";
+    struct member_entry e = {op, host, key, name, address};
+    int n = write_member(buf, &e);
+    return n < 0 ? n : read_member(buf, &e);
+}
+
+static int tunnel(uint8_t op, size_t len)
+{
+    static const uint8_t bytes[TUNNEL_BYTES_MAX + 1];
+    uint8_t buf[FRAME_MAX];
+    struct tunnel_part p = {1, 2, op, 3, bytes, len};
+    int n = write_tunnel(buf, &p, 4);
+    return n < 0 ? n : read_tunnel(buf, &p);
+}
+
+static void test_bad_members_and_tunnels_are_refused(void **state)
+{
+    (void)state;
+    struct text name = text_of("host-1"), none = text_of("-");
+    assert_int_equal(member(MEMBER_REVOKE, 7, name, none), 0);
+    assert_int_equal(member(0, 7, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_REVOKE + 1, 7, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 0, name, none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, text_of("Host 1"), none), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, text_of(""), none), -EMSGSIZE);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("")), -EMSGSIZE);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("a b:1")), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, name, text_of("\033[c")), -EBADMSG);
+    assert_int_equal(member(MEMBER_FULL, 7, name, as(MEMBER_ADDRESS_MAX + 1)), -EMSGSIZE);
+
+    assert_int_equal(tunnel(TUNNEL_OPEN, 0), 0);
+    assert_int_equal(tunnel(TUNNEL_OPEN, 1), -EBADMSG);
+    assert_int_equal(tunnel(TUNNEL_BYTES, TUNNEL_BYTES_MAX), 0);
+    assert_int_equal(tunnel(TUNNEL_BYTES, TUNNEL_BYTES_MAX + 1), -EMSGSIZE);
+    assert_int_equal(tunnel(TUNNEL_CREDIT, 4), 0);
+    assert_int_equal(tunnel(TUNNEL_CREDIT, 3), -EBADMSG);
+    assert_int_equal(tunnel(TUNNEL_CLOSE, 0), 0);
+    assert_int_equal(tunnel(TUNNEL_CLOSE + 1, 0), -EBADMSG);
+    assert_int_equal(tunnel(0, 0), -EBADMSG);
+}
+
 static int said(struct text user, struct text text)
 {
     uint8_t buf[FRAME_MAX];
     struct say s = {user, text};
     int n = write_say(buf, &s, 8, 77, 9, 0);
     return n < 0 ? n : read_say(buf, &s);
+}
+
+static void test_round_trip_of_a_trace(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct trace_row t = {TRACE_NO_LINK, 1234, text_of("beta")}, got;
+    struct hops h = {{1, 2, 3, 0, 0, UINT64_MAX}}, got_h;
+    struct echo e = {17, 1000, 1002}, got_e;
+    uint64_t number;
+    assert_true(write_trace_row(buf, &t, 6) > 0);
+    assert_int_equal(read_trace_row(buf, &got), 0);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_int_equal(got.state, TRACE_NO_LINK);
+    assert_int_equal(got.since_ms, 1234);
+    assert_true(text_eq(got.host, t.host));
+    for (unsigned s = 0; s < 256; s++) {
+        t.state = (uint8_t)s;
+        assert_true(write_trace_row(buf, &t, 6) > 0);
+        assert_int_equal(read_trace_row(buf, &got), s >= 1 && s <= 3 ? 0 : -EBADMSG);
+    }
+    assert_true(write_hops(buf, &h) > 0);
+    assert_int_equal(read_hops(buf, &got_h), 0);
+    assert_memory_equal(&h, &got_h, sizeof h);
+    assert_true(write_knock(buf, 17, 6) > 0);
+    assert_int_equal(read_knock(buf, &number), 0);
+    assert_int_equal(number, 17);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_true(write_echo(buf, &e) > 0);
+    assert_int_equal(read_echo(buf, &got_e), 0);
+    assert_memory_equal(&e, &got_e, sizeof e);
 }
 
 static void test_bad_text_is_refused(void **state)
@@ -472,7 +621,8 @@ static void test_only_random_names_of_fifos(void **state)
     for (unsigned kind = 0; kind < 256; kind++) {
         struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
         assert_true(write_query(buf, &q, 8, 77, 9) > 0);
-        bool good = kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS;
+        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) ||
+                    (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
         assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
     }
 }
@@ -488,6 +638,9 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_what_is_said),
         cmocka_unit_test(test_round_trip_of_a_query),
         cmocka_unit_test(test_round_trip_of_segment_and_envelope),
+        cmocka_unit_test(test_round_trip_of_members_and_links),
+        cmocka_unit_test(test_bad_members_and_tunnels_are_refused),
+        cmocka_unit_test(test_round_trip_of_a_trace),
         cmocka_unit_test(test_bad_text_is_refused),
         cmocka_unit_test(test_bad_names_are_refused),
         cmocka_unit_test(test_only_random_names_of_fifos),

@@ -16,12 +16,15 @@ static void test_greetings_and_vectors(void **state)
     talk();
     assert_noted("A GREETING BA\n"
                  "B: open 1\n"
-                 "A HAVE\n"
-                 "B: has 1\nB: go 1\n"
                  "B GREETING AB\n"
                  "A: open 1\n"
+                 "B DIGEST\n"
+                 "A DIGEST\n"
+                 "A HAVE\n"
+                 "B: has 1\nB: go 1\n"
                  "B HAVE\n"
-                 "A: has 1\nA: go 1\n");
+                 "A: has 1\nA: go 1\n"
+                 "B LINKS A\nA LINKS B\n");
     assert_int_equal(a->core.peer[a->peer].phase, LINK_OPEN);
     assert_int_equal(a->core.peer[a->peer].wall_ms, WALL_MS);
     assert_int_equal(a->core.peer[a->peer].epoch, 20);
@@ -69,6 +72,37 @@ static void test_only_what_is_durable_is_told(void **state)
     assert_false(link_durable(&a->core, 2000));
     talk();
     assert_noted("A HAVE B18=1 B20=1\nB: has 1\n");
+}
+
+/* only_others -- of the room of the play nobody may know but C. */
+static bool only_others(void *arg, uint64_t room, uint64_t host)
+{
+    (void)arg;
+    return room != ROOM || host == 'C';
+}
+
+/* What a peer may not know of is not told: not in the vector, not in the news, not when the news overran. */
+static void test_told_to_those_who_may_hear(void **state)
+{
+    (void)state;
+    a->core.may_hear = only_others;
+    link_took(&a->core, segment('B', 19, 1, 4, 0, 1), 100);
+    assert_true(link_durable(&a->core, 100));
+    meet();
+    talk();
+    assert_non_null(strstr(transcript, "A HAVE\n")); /* the vector comes, and is empty */
+    transcript[0] = '\0';
+    link_took(&a->core, segment('B', 19, 5, 6, 1, 2), 200);
+    assert_true(link_durable(&a->core, 200));
+    talk();
+    assert_noted("");
+    a->core.news_next += LINK_NEWS_MAX + 1;
+    talk();
+    assert_noted("A HAVE\nB: has 1\n");
+    a->core.may_hear = NULL;
+    a->core.news_next += LINK_NEWS_MAX + 1;
+    talk();
+    assert_noted("A HAVE B19=6\nB: has 1\n");
 }
 
 /* Several steps of one stream are told as one. */
@@ -227,6 +261,7 @@ int main(void)
         TEST(test_greetings_and_vectors),
         TEST(test_open_order),
         TEST(test_only_what_is_durable_is_told),
+        TEST(test_told_to_those_who_may_hear),
         TEST(test_news_are_joined),
         TEST(test_verdicts),
         TEST(test_bad_segments),

@@ -177,6 +177,42 @@ static void a_beat_keeps_alive_over_two_links_and_ends_in_a_loop(void **state)
     assert_int_equal(sessions(GAMMA, ALPHA, "ann"), 1);
 }
 
+static void each_beat_is_told_once_however_many_hosts_there_are(void **state)
+{
+    uint8_t f[FRAME_MAX];
+    (void)state;
+    for (uint64_t beat = 1; beat <= 3; beat++) {
+        for (uint64_t id = 1000; id < 1000 + PRESENCE_HOSTS_MAX - 2; id++) {
+            int n = write_ping(f, FRAME_BEAT, beat);
+            assert_true(n > 0);
+            frame_set_origin(f, id);
+            assert_int_equal(presence_heard(host[ALPHA], id, f, beat), -1);
+            if (beat > 1)
+                assert_int_equal(tell(ALPHA, BETA, beat), 1);
+        }
+        if (beat == 1)
+            assert_int_equal(tell(ALPHA, BETA, beat), PRESENCE_HOSTS_MAX - 2);
+        assert_int_equal(tell(ALPHA, BETA, beat), 0);
+    }
+    assert_int_equal(tell(ALPHA, GAMMA, 4), PRESENCE_HOSTS_MAX - 2); /* of each the last */
+}
+
+static void who_lags_hears_of_each_host_once(void **state)
+{
+    uint8_t f[FRAME_MAX];
+    (void)state;
+    assert_int_equal(tell(ALPHA, BETA, 1), 0);
+    for (uint64_t beat = 1; beat <= PRESENCE_HOSTS_MAX; beat++)
+        for (uint64_t id = 1000; id < 1003; id++) {
+            int n = write_ping(f, FRAME_BEAT, beat);
+            assert_true(n > 0);
+            frame_set_origin(f, id);
+            assert_int_equal(presence_heard(host[ALPHA], id, f, beat), -1);
+        }
+    assert_int_equal(tell(ALPHA, BETA, PRESENCE_HOSTS_MAX), 3);
+    assert_int_equal(tell(ALPHA, BETA, PRESENCE_HOSTS_MAX), 0);
+}
+
 static void who_was_there_before_a_restart_is_gone_after_it(void **state)
 {
     (void)state;
@@ -221,6 +257,8 @@ int main(void)
         TEST(nobody_speaks_for_us),
         TEST(who_falls_silent_is_gone_and_comes_back),
         TEST(a_beat_keeps_alive_over_two_links_and_ends_in_a_loop),
+        TEST(each_beat_is_told_once_however_many_hosts_there_are),
+        TEST(who_lags_hears_of_each_host_once),
         TEST(who_was_there_before_a_restart_is_gone_after_it),
         TEST(a_full_table_takes_no_more_and_does_not_break),
     };

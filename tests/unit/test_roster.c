@@ -165,8 +165,8 @@ static void a_room_is_opened_once(void **state)
     assert_int_equal(roster_room(small.r, 6), 2);
     assert_int_equal(roster_room(small.r, 7), 0);
     assert_memory_equal(small.r->room[i].name, "room", small.r->room[i].name_len);
-    static const char long_name[ROOM_NAME_MAX + 2] = {'a'};
-    assert_int_equal(roster_room_open(edit(), 9, (struct text){long_name, ROOM_NAME_MAX + 1}),
+    static const char long_name[DIRECT_NAME_MAX + 2] = {'a'};
+    assert_int_equal(roster_room_open(edit(), 9, (struct text){long_name, DIRECT_NAME_MAX + 1}),
                      0);
     small_end();
 }
@@ -196,7 +196,7 @@ static void hosts_have_names(void **state)
     assert_memory_equal(small.r->host[1].name, "gamma", small.r->host[1].name_len);
     assert_int_equal(roster_host(small.r, 51), 2);
     assert_int_equal(roster_host(small.r, 52), 0);
-    for (uint64_t id = 100; small.r->n_hosts < HOSTS_MAX - 1; id++)
+    for (uint64_t id = 100; small.r->n_hosts < HOSTS_MAX; id++)
         roster_host_open(edit(), id, text_of("more"));
     assert_int_equal(roster_host_open(edit(), 1, text_of("too-many")), 0);
     assert_int_equal(roster_host_open(edit(), 51, text_of("still")), 2);

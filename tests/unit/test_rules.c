@@ -382,6 +382,108 @@ static void a_query_is_for_the_keeper_alone(void **state)
     assert_int_equal(session(alice)->last_seq, 1);
 }
 
+/* ---- rooms that are not everybody's ---- */
+
+#define PAIR "@alice@here,zoe@there"
+
+static void know_hosts(void)
+{
+    small_begin();
+    roster_host_open(&small.a.edit, small.a.seg->shape.origin, text_of("here"));
+    roster_host_open(&small.a.edit, 12, text_of("there"));
+    small_end();
+}
+
+/* as_bob -- what alice sent, under his name and number. */
+static void as_bob(enum frame_type type, const char *room, uint32_t seq)
+{
+    struct room_change c = {text_of("bob"), text_of(room)};
+    struct say s = {text_of("bob"), text_of("hello")};
+    uint64_t id = room_id(text_of(room)), client = session(bob)->client;
+    assert_true((type == FRAME_SAY ? write_say(f, &s, id, client, seq, 0) : write_room_change(f, type, &c, id, client, seq)) > 0);
+    assert_int_equal(rules_check(session(bob), f), 0);
+}
+
+static unsigned refused_to_bob(void)
+{
+    uint32_t room;
+    uint64_t pos = head();
+    struct reasoned r;
+    begin();
+    assert_int_equal(apply(bob, &room), RULES_NOTHING);
+    small_end();
+    assert_int_equal(room, 0);
+    assert_int_equal(read_reasoned(put_since(pos), &r), 0);
+    return frame_type(put_since(pos)) == FRAME_REFUSED ? r.reason : REASON_OK;
+}
+
+static void a_conversation_is_for_two(void **state)
+{
+    static const enum frame_type types[] = {FRAME_OPEN, FRAME_JOIN, FRAME_LEAVE, FRAME_SAY};
+    uint32_t seq = 0;
+    (void)state;
+    know_hosts();
+    for (int exists = 0; exists < 2; exists++) { /* and the others cannot tell whether there is one */
+        for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+            as_bob(types[i], PAIR, types[i] == FRAME_OPEN ? 0 : ++seq);
+            assert_int_equal(refused_to_bob(), REASON_NO_ROOM);
+        }
+        assert_int_equal(roster_room(small.r, room_id(text_of(PAIR))) != 0, exists);
+        room_change(FRAME_OPEN, PAIR, 0);
+        assert_int_equal(apply_one(), RULES_NOTHING);
+    }
+    say(PAIR, "hello", 1);
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    assert_int_equal(session(alice)->last_seq, 1);
+    assert_int_equal(small.r->room[roster_room(small.r, room_id(text_of(PAIR)))].messages, 1);
+}
+
+static void a_conversation_needs_hosts_that_are_known(void **state)
+{
+    (void)state;
+    know_hosts();
+    room_change(FRAME_JOIN, "@alice@here,zoe@nowhere", 1);
+    uint64_t pos = head();
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    assert_refused(pos, REASON_NO_HOST, 1);
+    assert_int_equal(small.r->n_rooms, 0);
+}
+
+static void nobody_is_told_who_listens_to_two(void **state)
+{
+    uint32_t room;
+    (void)state;
+    know_hosts();
+    for (int i = 0; i < 2; i++) {
+        room_change(i ? FRAME_LEAVE : FRAME_JOIN, PAIR, (uint32_t)i + 1);
+        uint64_t pos = head();
+        assert_int_equal(apply_one(), i ? RULES_LEFT : RULES_JOINED);
+        assert_int_equal(frame_flags(put_since(pos)), FRAME_SELF);
+    }
+    room_change(FRAME_JOIN, PAIR, 3);
+    begin();
+    assert_int_equal(apply(alice, &room), RULES_JOINED);
+    uint64_t next = small.a.next;
+    assert_int_equal(rules_leave_all(&rules, alice), 0);
+    assert_int_equal(small.a.next, next);
+    small_end();
+    assert_false(roster_is_member(session(alice), room));
+}
+
+static void an_inbox_is_for_hearing(void **state)
+{
+    (void)state;
+    know_hosts();
+    room_change(FRAME_JOIN, "@alice@here", 1);
+    assert_int_equal(apply_one(), RULES_JOINED);
+    say("@alice@here", "hello", 2);
+    uint64_t pos = head();
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    assert_refused(pos, REASON_NO_ROOM, 2);
+    as_bob(FRAME_JOIN, "@alice@here", 1);
+    assert_int_equal(refused_to_bob(), REASON_NO_ROOM);
+}
+
 static void twice_in_a_batch_is_once(void **state)
 {
     uint32_t room;
@@ -558,6 +660,10 @@ int main(void)
         TEST(a_store_that_takes_nothing_refuses_what_is_said),
         TEST(only_news_is_told_to_the_room),
         TEST(a_query_is_for_the_keeper_alone),
+        TEST(a_conversation_is_for_two),
+        TEST(a_conversation_needs_hosts_that_are_known),
+        TEST(nobody_is_told_who_listens_to_two),
+        TEST(an_inbox_is_for_hearing),
         TEST(twice_in_a_batch_is_once),
         TEST(what_is_refused_is_taken),
         TEST(a_full_journal_takes_nothing_of_a_frame),

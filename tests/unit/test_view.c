@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-enum { ALICE = 1, BOB = 2, LOBBY = 7, BUILD = 8 };
+enum { ALICE = 1, BOB = 2, LOBBY = 7, BUILD = 8, WITH_BOB = 9 };
 
 /* 2025-01-31 14:05:09.042 UTC */
 #define MOMENT 1738332309042u
@@ -27,7 +27,17 @@ struct text port_host(const struct port *p, uint64_t origin)
 struct text port_room_name(const struct port *p, uint64_t room)
 {
     (void)p;
-    return text_of(room == LOBBY ? "lobby" : "build");
+    return text_of(room == LOBBY ? "lobby" : room == WITH_BOB ? "@bob@beta" : "build");
+}
+
+void port_call(const struct port *p, struct text name, char *called)
+{
+    struct direct d;
+    (void)p;
+    if (direct_read(name, &d))
+        direct_inbox(direct_other(&d, (struct person){text_of("alice"), text_of("alpha")}), called);
+    else
+        snprintf(called, CALLED_MAX + 1, "%.*s", (int)name.len, name.p);
 }
 
 static uint8_t frame[FRAME_MAX];
@@ -76,6 +86,19 @@ static void test_lines(void **state)
           "14:05 #lobby alice@alpha: hello\n");
     shows((struct view_options){.color = true}, says("hello"),
           "14:05 \033[31malice@alpha\033[0m: hello\n");
+}
+
+static void test_conversations_of_two(void **state)
+{
+    (void)state;
+    struct view_options direct = {.direct = true};
+    shows(direct, said(text_of("psst"), BOB, WITH_BOB, 0), "14:05 @bob@beta bob@alpha: psst\n");
+    shows(direct, says("hello"), "14:05 alice@alpha: hello\n");
+    shows(PLAIN, said(text_of("psst"), BOB, WITH_BOB, 0), "14:05 bob@alpha: psst\n");
+    struct room_row row = {0, 2, text_of("@alice@alpha,bob@beta")};
+    assert_true(write_room_row(frame, &row, WITH_BOB, 0) > 0);
+    shows(PLAIN, frame, "@bob@beta  2 messages\n");
+    shows(JSON, frame, "{\"v\":1,\"type\":\"room\",\"room\":\"@bob@beta\",\"messages\":2}\n");
 }
 
 static void test_day_changes(void **state)
@@ -258,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_conversations_of_two),
         cmocka_unit_test(test_day_changes),
         cmocka_unit_test(test_no_line_passes_for_another_message),
         cmocka_unit_test(test_hostile_text),
