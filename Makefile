@@ -3,6 +3,7 @@
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
+# netns    hosts in network namespaces; containers: the same in containers (docs/TESTING.md)
 # sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
 # sim-scale  what 3 to 1,000 hosts and a cut of an hour cost [SIZES="3 1000"] (docs/LINK.md)
 FLAVOUR ?= release
@@ -99,6 +100,9 @@ $(B)/bin/chat:  $(call obj,chat/main.c) $(B)/chat.a $(B)/common.a; $(call link,c
 archives := $(B)/testlib.a $(B)/chat.a $(B)/relay.a $(B)/common.a
 $(B)/unit/%: $(B)/tests/unit/%.o $(archives); $(call link,relay chat tests)
 $(B)/tools/%: $(B)/tests/tools/%.o $(archives); $(call link,relay chat)
+$(B)/tools/skew.so: tests/containers/skew.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) -O2 -Wall -Wextra -shared -fPIC -o $@ $<
 $(B)/bench/%: $(B)/tests/bench/%.o $(B)/benchlib.a $(archives); $(call link,relay chat)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 	@mkdir -p $(@D)
@@ -107,14 +111,22 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
 bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
-check-build: all $(units) $(tool-bins) $(bench-bins) $(B)/unit/sim
+check-build: all $(units) $(tool-bins) $(B)/tools/skew.so $(bench-bins) $(B)/unit/sim
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
 
 PROVE_JOBS ?= 2
-# The real programs in private instances; the storms.  The programs must find each other.
+# The real programs in private instances; the storms; hosts in containers, which run what a user would install, or, for another
+# flavour, in network namespaces.  The programs must find each other.
+DRIVER := $(if $(filter release,$(FLAVOUR)),engine,netns)
+bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --exec bats
 test: check
-	$(Q)BIN=$(abspath $(B))/bin prove -j$(PROVE_JOBS) --exec bats $(wildcard tests/scenario/*.bats tests/crash/*.bats)
+	$(Q)$(bats) $(wildcard tests/scenario/*.bats tests/crash/*.bats tests/containers/*.bats)
+
+netns: DRIVER := netns
+containers: DRIVER := engine
+netns containers: check-build
+	$(Q)$(bats) --timer $(wildcard tests/containers/*.bats)
 
 check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
@@ -199,5 +211,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim sim-scale mutants check-build check test check-pure check-layers check-headers bench fuzz fuzz-run install format clean
+.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -27,6 +27,8 @@ have() {
     libinih-dev) pkg-config --exists inih 2>/dev/null ;;
     libcmocka-dev) pkg-config --exists cmocka 2>/dev/null ;;
     procps) command -v ps >/dev/null && command -v pgrep >/dev/null ;;
+    docker-compose) docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1 ;;
+    iproute2) command -v ip >/dev/null && command -v tc >/dev/null ;;
     util-linux) command -v setpriv >/dev/null && command -v script >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
@@ -68,6 +70,7 @@ run)
 test)
     shift
     need perl bats tmux libcmocka-dev sqlite3 procps util-linux
+    if docker info >/dev/null 2>&1; then need docker-compose iproute2 iptables; fi # hosts in containers are tested, too
     build "$@" check-build
     make "$@" test
     ;;

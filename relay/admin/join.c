@@ -97,18 +97,17 @@ static int talk(struct call *c, const uint8_t *frame, size_t len, uint8_t answer
 static int our_certificate(const struct instance *inst, int dir, const struct identity *id, const char *name,
                            struct tls_identity **tls, char *why, size_t why_size)
 {
-    char chain[INSTANCE_PATH_MAX + 16], key[INSTANCE_PATH_MAX + 16];
+    char pem[INSTANCE_PATH_MAX + 16];
     struct stat st;
-    snprintf(chain, sizeof chain, "%s/tls-chain.pem", inst->state);
-    snprintf(key, sizeof key, "%s/tls-key.pem", inst->state);
-    if (fstatat(dir, "tls-chain.pem", &st, 0) < 0) {
+    snprintf(pem, sizeof pem, "%s/" LEAF_FILE, inst->state);
+    if (fstatat(dir, LEAF_FILE, &st, 0) < 0) {
         int r = identity_issue_leaf(id, dir, name, LEAF_DAYS);
         if (r < 0) {
             snprintf(why, why_size, "cannot write a certificate into %s: %s", inst->state, strerror(-r));
             return r;
         }
     }
-    return tls_identity_load(tls, chain, key, why, why_size);
+    return tls_identity_load(tls, pem, pem, why, why_size);
 }
 
 int admin_accept(const struct instance *inst, int dir, const struct identity *id, const struct invite *i, struct text name,

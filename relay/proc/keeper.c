@@ -87,7 +87,7 @@ static void on_leaf(void *arg)
     struct keeper *k = arg;
     struct stat st;
     uint64_t month_ms = (uint64_t)LEAF_RENEW_DAYS * 24 * 3600 * 1000;
-    if (fstatat(k->state_dir, "tls-chain.pem", &st, 0) == 0 && (uint64_t)st.st_mtime * 1000 + month_ms > wall_ms())
+    if (fstatat(k->state_dir, LEAF_FILE, &st, 0) == 0 && (uint64_t)st.st_mtime * 1000 + month_ms > wall_ms())
         return;
     int r = identity_issue_leaf(k->id, k->state_dir, k->proc.st.seg->shape.host, LEAF_DAYS);
     if (r < 0)

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "hub/enrol.h"
 #include "hub/tunnel.h"
+#include "trust/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,13 +74,12 @@ static void open_all(struct link_proc *p)
 {
     struct hub *h = &p->hub;
     const struct instance *inst = &p->proc.args.inst;
-    char chain[INSTANCE_PATH_MAX + 16], key[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
+    char pem[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
     if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_segment, h) < 0)
         start_over("the keeper does not answer; starting over");
     h->keeper.on_knock = hub_on_knock;
-    snprintf(chain, sizeof chain, "%s/tls-chain.pem", inst->state);
-    snprintf(key, sizeof key, "%s/tls-key.pem", inst->state);
-    if (tls_identity_load(&h->tls, chain, key, why, sizeof why) < 0)
+    snprintf(pem, sizeof pem, "%s/" LEAF_FILE, inst->state);
+    if (tls_identity_load(&h->tls, pem, pem, why, sizeof why) < 0)
         start_over(why);
     if (p->proc.args.listener >= 0 && hub_listen(h, p->proc.args.listener) < 0)
         start_over("cannot wait for connections: too few file descriptors?");

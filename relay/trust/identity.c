@@ -213,21 +213,6 @@ static bool add_cert(BIO *pem, const struct identity *id, const char *name, EVP_
     return good;
 }
 
-static int write_chain(const struct identity *id, int dirfd, const char *host_name,
-                       EVP_PKEY *leaf, unsigned days)
-{
-    BIO *pem = BIO_new(BIO_s_mem());
-    int err = -ENOMEM;
-    if (pem && add_cert(pem, id, host_name, leaf, days) &&
-        add_cert(pem, id, NULL, id->key, 0)) {
-        char *text;
-        long len = BIO_get_mem_data(pem, &text);
-        err = replace_file(dirfd, "tls-chain.pem", text, (size_t)len, 0600);
-    }
-    BIO_free(pem);
-    return err;
-}
-
 int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_name,
                         unsigned days)
 {
@@ -235,9 +220,16 @@ int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_n
         return -EINVAL;
     /* P-256: OpenSSL signs and verifies with it 1.5 times as fast as with Ed25519. */
     EVP_PKEY *leaf = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
-    int err = leaf ? write_key(dirfd, "tls-key.pem", leaf) : -ENOMEM;
-    if (err == 0)
-        err = write_chain(id, dirfd, host_name, leaf, days);
+    BIO *pem = BIO_new(BIO_s_mem());
+    int err = -ENOMEM;
+    if (leaf && pem && PEM_write_bio_PKCS8PrivateKey(pem, leaf, NULL, NULL, 0, NULL, NULL) == 1 &&
+        add_cert(pem, id, host_name, leaf, days) && add_cert(pem, id, NULL, id->key, 0)) {
+        char *text;
+        long len = BIO_get_mem_data(pem, &text);
+        err = replace_file(dirfd, LEAF_FILE, text, (size_t)len, 0600);
+        OPENSSL_cleanse(text, (size_t)len);
+    }
+    BIO_free(pem);
     EVP_PKEY_free(leaf);
     return err;
 }

@@ -20,9 +20,10 @@ uint64_t identity_host(const struct identity *id);
 uint64_t host_of_key(const uint8_t key[KEY_LEN]);
 
 /* identity_issue_leaf -- a fresh TLS key and a certificate for it, signed by the identity and valid for
- * `days` from a day ago; written to DIR as tls-chain.pem (leaf, then self-signed identity certificate) and
- * tls-key.pem, mode 0600, each of them atomically.
+ * `days` from a day ago; written to DIR as LEAF_FILE: key, leaf, self-signed identity certificate; mode 0600.  One file,
+ * so that key and certificate belong together whoever else writes one in the same moment, and after a crash.
  * Returns  0 or -errno; -EINVAL when the name is no host name or `days` more than a century */
+#define LEAF_FILE "tls.pem"
 int identity_issue_leaf(const struct identity *id, int dirfd, const char *host_name, unsigned days)
     MUST_USE;
 

@@ -6,7 +6,7 @@ load hosts
 # laid DIALLER LISTENER -- two hosts and the cable between them; only DIALLER can dial.
 laid() {
     hosts "$1" "$2"
-    coproc CABLE { exec "$tools/cable" "$dir/port" "$(cat "$dir/run/$2/listen")" 3>&-; }
+    coproc CABLE { exec "$tools/cable" "$dir/port" "$(cat "$dir/run/$2/address")" 3>&-; }
     until_true 5 test -s "$dir/port"
     join "$1" "$2" "127.0.0.1:$(cat "$dir/port")"
     join "$2" "$1" -
@@ -118,7 +118,7 @@ broken_by() {
 
 @test "slow and silent strangers are dropped in time, and disturb nobody" {
     laid alpha beta
-    port=$(sed 's/.*://' "$dir/run/beta/listen")
+    port=$(sed 's/.*://' "$dir/run/beta/address")
     exec {slow}<>"/dev/tcp/127.0.0.1/$port"
     strangers=
     for ((i = 0; i < 200; i++)); do

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,11 +187,11 @@ static void test_signatures(void **state)
     identity_free(id);
 }
 
-/* read_chain -- the two certificates of tls-chain.pem, and nothing behind them. */
+/* read_chain -- the two certificates of LEAF_FILE, and nothing behind them. */
 static void read_chain(X509 *cert[2])
 {
     char path[128];
-    scratch_path(&s, "tls-chain.pem", path, sizeof path);
+    scratch_path(&s, LEAF_FILE, path, sizeof path);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
     for (int i = 0; i < 2; i++)
@@ -208,7 +209,7 @@ static void test_leaf_is_signed_by_the_identity(void **state)
     uint8_t raw[KEY_LEN];
     size_t len = sizeof raw;
     assert_int_equal(identity_issue_leaf(id, s.dir, "a.example", 90), 0);
-    assert_int_equal(fstatat(s.dir, "tls-key.pem", &st, 0), 0);
+    assert_int_equal(fstatat(s.dir, LEAF_FILE, &st, 0), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     read_chain(cert);
     EVP_PKEY *key = X509_get0_pubkey(cert[1]);
@@ -231,6 +232,36 @@ static void test_leaf_is_signed_by_the_identity(void **state)
         X509_free(cert[i]);
         X509_free(again[i]);
     }
+    identity_free(id);
+}
+
+/* Two who find none write one at the same time: `relay join` and the keeper of a relay that has just started. */
+static void test_leaf_and_its_key_belong_together_whoever_else_writes(void **state)
+{
+    (void)state;
+    struct identity *id = load();
+    char path[128];
+    int status;
+    scratch_path(&s, LEAF_FILE, path, sizeof path);
+    pid_t other = fork();
+    for (int i = 0; i < 40; i++) {
+        int r = identity_issue_leaf(id, s.dir, "a.example", 90);
+        if (other == 0 && (r < 0 || i == 39))
+            _exit(r == 0 ? 0 : 1);
+        if (other == 0)
+            continue;
+        assert_int_equal(r, 0);
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+        X509 *cert = PEM_read_X509(f, NULL, NULL, NULL);
+        fclose(f);
+        assert_int_equal(X509_check_private_key(cert, key), 1);
+        X509_free(cert);
+        EVP_PKEY_free(key);
+    }
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
     identity_free(id);
 }
 
@@ -284,6 +315,7 @@ int main(void)
         TEST(test_host_number_never_changes),
         TEST(test_signatures),
         TEST(test_leaf_is_signed_by_the_identity),
+        TEST(test_leaf_and_its_key_belong_together_whoever_else_writes),
         TEST(test_leaf_is_valid_from_a_day_ago),
         TEST(test_leaf_needs_a_host_name_and_a_place),
     };
