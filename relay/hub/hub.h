@@ -15,7 +15,8 @@
 #include "trust/peers.h"
 
 enum {
-    HALF_OPEN_MAX = 32,
+    HALF_OPEN_MAX = 32, /* who dialled and have not shown who they are, ... */
+    SAME_SOURCE_MAX = 4, /* ... from one address: it cannot push out all others */
     CONNS_MAX = LINK_PEERS_MAX + HALF_OPEN_MAX,
     FEED_CREDIT_BYTES = 4 << 20, /* that the keeper may have on the way to one peer */
 };
@@ -31,6 +32,8 @@ struct link {
     bool over;                /* closed at the end of the turn */
     bool stranger;            /* let in for his invitation, nothing else */
     bool unread;              /* stopped before all was read */
+    bool waits, begun;        /* who dialled us: has said something, has had its turn */
+    uint64_t source;          /* where it dialled from */
 };
 
 /* A peer as configured, and what we have with it. */
@@ -55,6 +58,7 @@ struct hub {
     struct link link[CONNS_MAX];
     struct loop_source listener;
     struct tls_identity *tls;
+    unsigned turns;          /* handshakes that may still begin before the next tick */
     uint64_t durable, moves; /* of journal and roster, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
     struct prng prng;
@@ -72,6 +76,10 @@ void hub_set_peers(struct hub *h, const struct peers *ps);
 
 /* hub_listen -- accept on this socket from now on.  Returns 0 or -errno. */
 int hub_listen(struct hub *h, int fd) MUST_USE;
+
+/* hub_admit -- let the next handshake begin: one at a time, so that strangers cost those who are linked no more than
+ * the wait for one, and so many a second.  Returns true when another one could. */
+bool hub_admit(struct hub *h);
 
 /* hub_tick -- dial, give up, find who is silent; some times a second. */
 void hub_tick(struct hub *h);

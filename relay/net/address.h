@@ -17,6 +17,9 @@ int address_listen(const char *address, char *why, size_t why_size) MUST_USE;
 void address_local(int fd, char *to, size_t size);
 void address_remote(int fd, char *to, size_t size);
 
+/* address_source -- a number for where a connection comes from: the host, or the /64 of it; 0 when unknown. */
+uint64_t address_source(int fd);
+
 /* A name on the way to addresses. */
 struct lookup {
     char host[ADDRESS_MAX], port[16];
