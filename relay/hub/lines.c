@@ -290,6 +290,19 @@ void hub_tick(struct hub *h)
 
 /* ---- who the peers are ---- */
 
+/* recall -- what people were told of it by the link process before this one. */
+static void recall(const struct hub *h, struct line *ln)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        const struct link_row *row = &h->st->seg->link[i];
+        uint64_t since = atomic_load(&row->since_ms);
+        if (atomic_load(&row->host) != ln->peer.host || since == 0)
+            continue;
+        ln->met = true;
+        ln->lost = !atomic_load(&row->up) && wall_ms() - since >= LOST_MS;
+    }
+}
+
 static struct line *new_line(struct hub *h, const struct peer *p)
 {
     struct line *ln = NULL;
@@ -298,8 +311,10 @@ static struct line *new_line(struct hub *h, const struct peer *p)
             ln = &h->line[i];
     if (!ln && h->n_lines < PEERS_MAX)
         ln = &h->line[h->n_lines++];
-    if (ln)
+    if (ln) {
         *ln = (struct line){.known = true, .peer = *p, .down_since = now_ms()};
+        recall(h, ln);
+    }
     return ln;
 }
 
