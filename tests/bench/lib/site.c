@@ -162,6 +162,24 @@ bool site_linked(const struct site *s)
     return up;
 }
 
+struct process {
+    unsigned which;
+    pid_t pid;
+};
+
+static void see_process(const struct segment *seg, void *arg)
+{
+    struct process *p = arg;
+    p->pid = (pid_t)atomic_load(&seg->proc[p->which].pid);
+}
+
+pid_t site_process(const struct site *s, unsigned which)
+{
+    struct process p = {.which = which};
+    look(&s->inst, see_process, &p);
+    return p.pid;
+}
+
 void site_address(const struct site *s, char *to, size_t size)
 {
     int dir = open(s->inst.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

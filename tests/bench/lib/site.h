@@ -20,10 +20,12 @@ void site_start(struct site *s, const char *name);
 void site_start_with(struct site *s, const char *name, const char *dir, const char *settings);
 
 /* site_link -- `a`, which listens, invites `b`; returns when there is a link. through: where b finds a, if not where it
- * listens ("127.0.0.1:PORT", or NULL). site_address -- where it listens.  site_linked -- has it a link now? */
+ * listens ("127.0.0.1:PORT", or NULL). site_address -- where it listens.  site_linked -- has it a link now?
+ * site_process -- the pid of its process PROC_LINK ... */
 void site_link(struct site *a, struct site *b, const char *through);
 void site_address(const struct site *s, char *to, size_t size);
 bool site_linked(const struct site *s);
+pid_t site_process(const struct site *s, unsigned which);
 
 /* site_stop -- stop it and remove its store. Fails when one of its processes was replaced
  * meanwhile: then nothing that was measured is worth anything. */
