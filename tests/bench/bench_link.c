@@ -24,6 +24,7 @@ static const struct column columns[] = {
     {"both_ways_per_s", "both ways/s", UNIT_RATE},
     {"p50_us", "p50 us", UNIT_US},
     {"p99_us", "p99 us", UNIT_US},
+    {"paced_cpu_us", "CPU us at 1,000/s", UNIT_US},
     {"lost", "lost", UNIT_FIXED},
     {"doubled", "doubled", UNIT_FIXED},
 };
@@ -78,10 +79,11 @@ static void repeat(struct pair *p, double v[ARRAY_LEN(columns)][REPETITIONS_MAX]
     r = crew_finish(&p->there);
     double there = r.seconds, back = crew_finish(&p->back).seconds;
     v[5][i] = 2 * EACH_WAY / (there > back ? there : back);
-    (void)crew_run(&p->there, ORDER_PACED, PACED);
+    r = crew_run(&p->there, ORDER_PACED, PACED);
     memcpy(sample, p->there.board->sample, sizeof sample);
     v[6][i] = percentile(sample, PACED, 0.5) / 1e3;
     v[7][i] = percentile(sample, PACED, 0.99) / 1e3;
+    v[8][i] = r.relay_ns / 1e3 / PACED;
 }
 
 /* sum_up -- what was lost and what came twice, in all rooms. */
