@@ -142,7 +142,7 @@ check-headers:
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
 # Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
-bench: all $(bench-bins)
+bench: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
 	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 

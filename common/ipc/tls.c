@@ -25,6 +25,11 @@ enum {
 
     /* A key may protect 2^24.5 full records with AES-GCM (RFC 8446, 5.5). */
     REKEY_RECORDS = 1 << 23,
+
+    /* New keys cost us more than the peer, and 2^23 records have at least as many bytes: beyond the
+     * first few, no honest peer has new ones more often than this. */
+    UPDATES_FREE = 16,
+    UPDATE_BYTES = 1 << 20,
 };
 
 struct tls_identity {
@@ -46,6 +51,8 @@ struct tls {
     uint8_t key[KEY_LEN], pin[KEY_PIN_LEN]; /* the peer's */
     int send_error;                         /* errno; nothing is sent any more */
     uint32_t records;                       /* sent so far */
+    uint64_t received;                      /* bytes of the stream */
+    uint64_t updates;                       /* of its keys by the peer */
     char why[WHY_MAX];
     size_t start, end; /* out[start, end) is still to be sent */
     uint8_t out[OUT_MAX];
@@ -150,6 +157,7 @@ static bool set_rules(SSL_CTX *ctx)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY); /* a read ends with what is buffered, even if nothing but KeyUpdates come */
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, verify, NULL);
     SSL_CTX_set_max_cert_list(ctx, CERTS_MAX);
@@ -377,6 +385,14 @@ void tls_free(struct tls *t)
     free(t);
 }
 
+/* count_updates -- OpenSSL answers them by itself, as many as come. */
+static void count_updates(int sent, int version, int type, const void *p, size_t len, SSL *ssl, void *arg)
+{
+    struct tls *t = arg;
+    (void)version, (void)ssl;
+    t->updates += !sent && type == SSL3_RT_HANDSHAKE && len > 0 && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE;
+}
+
 /* begin -- the state of a handshake, made when there is something to do. */
 static bool begin(struct tls *t)
 {
@@ -385,6 +401,8 @@ static bool begin(struct tls *t)
         fail(t, "out of memory for another TLS stream");
         return false;
     }
+    SSL_set_msg_callback(t->ssl, count_updates);
+    SSL_set_msg_callback_arg(t->ssl, t);
     if (t->server)
         SSL_set_accept_state(t->ssl);
     else
@@ -427,8 +445,13 @@ ssize_t tls_recv(struct tls *t, void *to, size_t size)
         return t->state == HANDSHAKE ? -EAGAIN : -EPIPE;
     fresh();
     int r = SSL_read(t->ssl, to, (int)min_size(size, INT_MAX));
+    if (t->updates > UPDATES_FREE + t->received / UPDATE_BYTES) {
+        fail(t, "the peer changes its keys all the time");
+        return -EPIPE;
+    }
     if (r > 0) {
         t->wants = EPOLLIN;
+        t->received += (uint64_t)r;
         return r;
     }
     if (!again(t, r))

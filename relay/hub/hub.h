@@ -16,7 +16,8 @@
 #include "trust/peers.h"
 
 enum {
-    HALF_OPEN_MAX = 32,
+    HALF_OPEN_MAX = 32, /* who dialled and have not shown who they are, ... */
+    SAME_SOURCE_MAX = 4, /* ... from one address: it cannot push out all others */
     CONNS_MAX = LINK_PEERS_MAX + HALF_OPEN_MAX,
     KNOCKS_MAX = 64,          /* at peers' doors, not yet answered */
     FEED_CREDIT_BYTES = 4 << 20, /* that the keeper may have on the way to one peer */
@@ -34,6 +35,8 @@ struct link {
     bool stranger;            /* let in for his invitation, nothing else */
     bool through;             /* not over a socket, but through other hosts (tunnel.h) */
     bool unread;              /* stopped before all was read */
+    bool waits, begun;        /* who dialled us: has said something, has had its turn */
+    uint64_t source;          /* where it dialled from */
 };
 
 /* A peer, and what we have with it. */
@@ -59,6 +62,7 @@ struct hub {
     struct link link[CONNS_MAX];
     struct loop_source listener;
     struct tls_identity *tls;
+    unsigned turns;          /* handshakes that may still begin before the next tick */
     uint64_t durable, moves; /* of journal and roster, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
     struct {
@@ -104,6 +108,10 @@ struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t pati
 
 /* hub_reaches -- is there a way to this host, if not a link? */
 bool hub_reaches(const struct hub *h, uint64_t host);
+
+/* hub_admit -- let the next handshake begin: one at a time, so that strangers cost those who are linked no more than
+ * the wait for one, and so many a second.  Returns true when another one could. */
+bool hub_admit(struct hub *h);
 
 /* hub_tick -- dial, give up, find who is silent; some times a second. */
 void hub_tick(struct hub *h);

@@ -13,6 +13,7 @@
 
 enum {
     ACCEPT_MS = 5000,      /* for a stranger to show who it is */
+    TURNS = 12,            /* handshakes begun per tick: some 50 a second, a few per cent of a core */
     DIAL_MS = 400,         /* for an attempt, then twice as long, ... */
     DIAL_DOUBLINGS = 4,    /* ... up to this, and anew: what vanishes on the way must not cost a second */
     RETRY_MS = 250,        /* between attempts, ... */
@@ -80,6 +81,15 @@ static void on_ready(struct conn *c)
     struct link *l = (struct link *)c; /* its first member */
     if (l->over)
         return;
+    if (c->deaf && c->broken) { /* nobody will read what it says, and epoll will say it again and again */
+        link_end(l, "the connection broke");
+        return;
+    }
+    if (c->server && !l->begun) {
+        l->waits = true;
+        conn_rest(c);
+        return;
+    }
     enum tls_event e = conn_pump(c);
     if (e == TLS_READY && !l->stranger)
         linked(l);
@@ -141,14 +151,15 @@ struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t pati
 
 /* ---- accept and dial ---- */
 
-/* oldest_stranger -- of those who dialled and have not shown who they are; how many there are. */
-static struct link *oldest_stranger(struct hub *h, unsigned *n)
+/* oldest_stranger -- of those who dialled, from `source` or (0) from anywhere, and have not shown who they are; how
+ * many there are. */
+static struct link *oldest_stranger(struct hub *h, uint64_t source, unsigned *n)
 {
     struct link *oldest = NULL;
     *n = 0;
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
-        if (!l->c.tls || l->over || l->peer >= 0 || !l->c.server)
+        if (!l->c.tls || l->over || l->peer >= 0 || !l->c.server || (source && l->source != source))
             continue;
         ++*n;
         oldest = !oldest || l->since < oldest->since ? l : oldest;
@@ -156,20 +167,54 @@ static struct link *oldest_stranger(struct hub *h, unsigned *n)
     return oldest;
 }
 
+/* make_room -- who floods us pushes himself out. */
+static void make_room(struct hub *h, uint64_t source)
+{
+    unsigned n;
+    struct link *oldest = oldest_stranger(h, source, &n);
+    if (n < SAME_SOURCE_MAX || !source) {
+        oldest = oldest_stranger(h, 0, &n);
+        if (n < HALF_OPEN_MAX)
+            return;
+    }
+    link_end(oldest, "too many strangers at once");
+    hub_sweep(h);
+}
+
 static void on_listener(struct loop_source *s, uint32_t events)
 {
     struct hub *h = s->arg;
-    unsigned n;
     (void)events;
-    struct link *oldest = oldest_stranger(h, &n);
     int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    if (n >= HALF_OPEN_MAX) /* who floods us pushes himself out */
-        link_end(oldest, "too many strangers at once");
+    uint64_t source = address_source(fd);
     hub_sweep(h);
+    make_room(h, source);
     address_tune(fd, LINK_DEAD_MS);
-    (void)hub_open_link(h, fd, NULL, ACCEPT_MS);
+    struct link *l = hub_open_link(h, fd, NULL, ACCEPT_MS);
+    if (l)
+        l->source = source;
+}
+
+bool hub_admit(struct hub *h)
+{
+    struct link *next = NULL;
+    unsigned waiting = 0;
+    for (size_t i = 0; h->turns > 0 && i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!l->c.tls || l->over || !l->waits)
+            continue;
+        waiting++;
+        next = !next || l->since < next->since ? l : next;
+    }
+    if (!next)
+        return false;
+    h->turns--;
+    next->waits = false;
+    next->begun = true;
+    conn_listen(&next->c);
+    return waiting > 1;
 }
 
 /* retry_in -- soon, and after a while without success more rarely; never all of a net at once. */
@@ -249,6 +294,7 @@ void hub_tick(struct hub *h)
 {
     struct link_update up;
     uint64_t now = now_ms();
+    h->turns = TURNS;
     hub_people_tick(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
@@ -273,6 +319,19 @@ void hub_tick(struct hub *h)
 
 /* ---- who the peers are ---- */
 
+/* recall -- what people were told of it by the link process before this one. */
+static void recall(const struct hub *h, struct line *ln)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++) {
+        const struct link_row *row = &h->st->seg->link[i];
+        uint64_t since = atomic_load(&row->since_ms);
+        if (atomic_load(&row->host) != ln->peer.host || since == 0)
+            continue;
+        ln->met = true;
+        ln->lost = !atomic_load(&row->up) && wall_ms() - since >= LOST_MS;
+    }
+}
+
 static struct line *new_line(struct hub *h, const struct peer *p)
 {
     struct line *ln = NULL;
@@ -281,8 +340,10 @@ static struct line *new_line(struct hub *h, const struct peer *p)
             ln = &h->line[i];
     if (!ln && h->n_lines < ARRAY_LEN(h->line))
         ln = &h->line[h->n_lines++];
-    if (ln)
+    if (ln) {
         *ln = (struct line){.known = true, .peer = *p, .down_since = now_ms()};
+        recall(h, ln);
+    }
     return ln;
 }
 

@@ -425,13 +425,13 @@ bool hub_go_on(struct hub *h)
         link_speak(l);
         again |= l->unread;
     }
-    return again;
+    return hub_admit(h) || again;
 }
 
 bool hub_waits(const struct hub *h)
 {
     for (size_t i = 0; i < CONNS_MAX; i++)
-        if (h->link[i].c.tls && h->link[i].c.deaf)
+        if (link_is_up(&h->link[i]) && h->link[i].c.deaf)
             return true;
     return h->core.pending_first != h->core.pending_next;
 }

@@ -1,6 +1,7 @@
 /* address.c -- names and numbers of the network. */
 #include "net/address.h"
 
+#include "base/bytes.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -89,6 +90,19 @@ void address_remote(int fd, char *to, size_t size)
     to[0] = '\0';
     if (getpeername(fd, (struct sockaddr *)&at, &len) == 0)
         as_text(&at, len, to, size);
+}
+
+uint64_t address_source(int fd)
+{
+    struct sockaddr_storage at;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&at;
+    socklen_t len = sizeof at;
+    if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
+        return 0;
+    if (at.ss_family == AF_INET)
+        return get_u32((const uint8_t *)&v4->sin_addr);
+    return get_u64(v6->sin6_addr.s6_addr + (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? 8 : 0));
 }
 
 /* ---- look up ---- */

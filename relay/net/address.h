@@ -23,6 +23,9 @@ void address_remote(int fd, char *to, size_t size);
  * to                     "-" when nobody can dial us, or the port is not known yet */
 void address_public(const char *configured, const char *listening, char *to, size_t size);
 
+/* address_source -- a number for where a connection comes from: the host, or the /64 of it; 0 when unknown. */
+uint64_t address_source(int fd);
+
 /* A name on the way to addresses. */
 struct lookup {
     char host[ADDRESS_MAX], port[16];

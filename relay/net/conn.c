@@ -8,7 +8,7 @@
 static void on_socket(struct loop_source *s, uint32_t events)
 {
     struct conn *c = s->arg;
-    (void)events;
+    c->broken = events & (EPOLLERR | EPOLLHUP);
     c->ready(c);
 }
 
@@ -87,11 +87,16 @@ int conn_next(struct conn *c, const uint8_t **frame, const uint8_t **frames, siz
     return 0;
 }
 
+void conn_rest(struct conn *c)
+{
+    c->deaf = true;
+    wish(c);
+}
+
 void conn_back(struct conn *c, const uint8_t *frame)
 {
     wire_back(&c->in, frame);
-    c->deaf = true;
-    wish(c);
+    conn_rest(c);
 }
 
 void conn_listen(struct conn *c)

@@ -17,6 +17,7 @@ struct conn {
     uint32_t events; /* as epoll was told */
     uint64_t came;   /* bytes read so far */
     bool server, deaf; /* deaf: nothing is read for now */
+    bool broken;       /* epoll says so, asked or not: reset, or both ways are closed */
     bool (*known)(struct conn *c, const uint8_t pin[KEY_PIN_LEN]);
     void (*ready)(struct conn *c);
     void *arg;
@@ -39,8 +40,9 @@ enum tls_event conn_pump(struct conn *c);
  * Returns  1; 0 nothing now; -EPIPE it ended; -EBADMSG the bytes make no sense; -ENOMEM */
 int conn_next(struct conn *c, const uint8_t **frame, const uint8_t **frames, size_t *len) MUST_USE;
 
-/* conn_back -- what conn_next() gave last cannot be dealt with now: it comes again, and nothing is read until
- * conn_listen(). */
+/* conn_rest -- nothing is read, and no handshake goes on, until conn_listen().  conn_back -- the same, and what
+ * conn_next() gave last comes again: it cannot be dealt with now. */
+void conn_rest(struct conn *c);
 void conn_back(struct conn *c, const uint8_t *frame);
 void conn_listen(struct conn *c);
 

@@ -43,9 +43,9 @@ static bool port_ok(const char *p)
 {
     unsigned long port = 0;
     size_t n = strspn(p, "0123456789");
-    for (size_t i = 0; i < n && i < 6; i++)
+    for (size_t i = 0; i < n && i < 5; i++)
         port = port * 10 + (unsigned long)(p[i] - '0');
-    return n > 0 && p[n] == '\0' && port >= 1 && port <= 65535;
+    return n <= 5 && p[n] == '\0' && port >= 1 && port <= 65535;
 }
 
 /* v6_ok -- [v6]:port; `end` is at the last colon. */

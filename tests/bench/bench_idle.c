@@ -27,7 +27,7 @@ static void visitor(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     int fd[1];
-    crew_join(site->inst.name, fd, 1);
+    crew_join(site->inst.name, "bench", fd, 1);
     hand_done(self);
     (void)hand_next(self);
 }
@@ -36,7 +36,7 @@ static void crowd(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     static int fd[SESSIONS];
-    crew_join(site->inst.name, fd, SESSIONS);
+    crew_join(site->inst.name, "bench", fd, SESSIONS);
     hand_done(self);
     (void)hand_next(self);
 }

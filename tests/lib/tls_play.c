@@ -111,25 +111,25 @@ void host_free(struct host *h)
 
 static bool expected(void *arg, const uint8_t pin[KEY_PIN_LEN])
 {
-    struct end *e = arg;
+    struct tls_end *e = arg;
     e->asked++;
     return e->expected && memcmp(e->expected, pin, KEY_PIN_LEN) == 0;
 }
 
-void end_open(struct end *e, struct host *h, int fd, bool server, const uint8_t *pin)
+void end_open(struct tls_end *e, struct host *h, int fd, bool server, const uint8_t *pin)
 {
-    *e = (struct end){.expected = pin};
+    *e = (struct tls_end){.expected = pin};
     assert_int_equal(set_nonblock(fd), 0);
     assert_int_equal(tls_new(&e->t, h->id, fd, server, expected, e), 0);
 }
 
-void end_close(struct end *e)
+void end_close(struct tls_end *e)
 {
     tls_free(e->t);
     e->t = NULL;
 }
 
-bool end_over(const struct end *e)
+bool end_over(const struct tls_end *e)
 {
     return e->last == TLS_CLOSED || e->last == TLS_FAILED;
 }
@@ -140,7 +140,7 @@ static uint8_t byte_at(uint64_t at)
     return (uint8_t)(at % 251 + at / 65521);
 }
 
-static void send_some(struct end *e)
+static void send_some(struct tls_end *e)
 {
     uint8_t buf[10007];
     while (e->sent < e->to_send) {
@@ -155,7 +155,7 @@ static void send_some(struct end *e)
     }
 }
 
-static void receive_all(struct end *e)
+static void receive_all(struct tls_end *e)
 {
     uint8_t buf[5003];
     ssize_t n;
@@ -167,7 +167,7 @@ static void receive_all(struct end *e)
         e->last = tls_pump(e->t);
 }
 
-void end_run(struct end *e)
+void end_run(struct tls_end *e)
 {
     e->last = tls_pump(e->t);
     if (e->last == TLS_READY) {
@@ -182,23 +182,23 @@ void end_run(struct end *e)
 
 /* ---- both ---------------------------------------------------------------- */
 
-bool both_ready(const struct end *a, const struct end *b)
+bool both_ready(const struct tls_end *a, const struct tls_end *b)
 {
     return a->ready && b->ready;
 }
 
-bool both_over(const struct end *a, const struct end *b)
+bool both_over(const struct tls_end *a, const struct tls_end *b)
 {
     return end_over(a) && end_over(b);
 }
 
-bool all_received(const struct end *a, const struct end *b)
+bool all_received(const struct tls_end *a, const struct tls_end *b)
 {
     return a->received == b->to_send && b->received == a->to_send;
 }
 
 /* wish -- what an end waits for; nothing when it is over. */
-static struct pollfd wish(const struct end *e)
+static struct pollfd wish(const struct tls_end *e)
 {
     short events = 0;
     if (end_over(e))
@@ -209,7 +209,7 @@ static struct pollfd wish(const struct end *e)
     return (struct pollfd){tls_fd(e->t), events, 0};
 }
 
-void play(struct end *a, struct end *b, bool (*done)(const struct end *, const struct end *))
+void play(struct tls_end *a, struct tls_end *b, bool (*done)(const struct tls_end *, const struct tls_end *))
 {
     uint64_t deadline = now_ms() + DEADLINE_MS;
     while (!done(a, b)) {

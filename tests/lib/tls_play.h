@@ -28,7 +28,7 @@ void host_forge(struct host *h, const struct forgery *how);
 void host_free(struct host *h);
 
 /* One end, and what happened at it. */
-struct end {
+struct tls_end {
     struct tls *t;
     const uint8_t *expected; /* the pin to let in; NULL: none */
     unsigned asked;          /* how often known() was called */
@@ -39,23 +39,23 @@ struct end {
 };
 
 /* end_open -- over `fd`, which it makes non-blocking and owns. */
-void end_open(struct end *e, struct host *h, int fd, bool server, const uint8_t *expected);
-void end_close(struct end *e);
+void end_open(struct tls_end *e, struct host *h, int fd, bool server, const uint8_t *expected);
+void end_close(struct tls_end *e);
 
 /* end_run -- what a process does when the socket is ready: pump, send what is left of to_send,
  * read. */
-void end_run(struct end *e);
+void end_run(struct tls_end *e);
 
 /* end_over -- closed or failed. */
-bool end_over(const struct end *e);
+bool end_over(const struct tls_end *e);
 
 /* play -- wait for sockets and run both ends until done(); fails when five seconds pass first.
  * An end is run only when its socket is as tls_wants() says: a wrong wish ends in a standstill.
  */
-void play(struct end *a, struct end *b, bool (*done)(const struct end *a, const struct end *b));
-bool both_ready(const struct end *a, const struct end *b);
-bool both_over(const struct end *a, const struct end *b);
-bool all_received(const struct end *a, const struct end *b);
+void play(struct tls_end *a, struct tls_end *b, bool (*done)(const struct tls_end *a, const struct tls_end *b));
+bool both_ready(const struct tls_end *a, const struct tls_end *b);
+bool both_over(const struct tls_end *a, const struct tls_end *b);
+bool all_received(const struct tls_end *a, const struct tls_end *b);
 
 /* socket_pair, tcp_pair -- two connected, non-blocking sockets. */
 void socket_pair(int fd[2]);

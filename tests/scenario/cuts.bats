@@ -79,6 +79,26 @@ broken_by() {
     [ "$(grep -c '^-- .*\(lost\|back\)' "$dir/at.beta")" -eq 2 ]
 }
 
+@test "a link process that dies while a peer is lost, or with the link, leaves the news to the next one" {
+    laid beta alpha
+    on alpha chat tail -f -n 0 lobby >"$dir/at.alpha" &
+    until_true 5 on alpha chat who lobby
+    other() { local p; p=$(process_of alpha link) && [ "$p" != "$before" ]; }
+    next() { before=$(process_of alpha link); kill -9 "$before"; until_true 5 other; }
+    cable cut
+    until_true 5 has "-- The link to beta is lost" "$dir/at.alpha"
+    next
+    cable heal
+    until_true 5 has "-- beta is back." "$dir/at.alpha"
+    cable cut
+    next
+    told() { [ "$(grep -c "^-- $1" "$dir/at.alpha")" -eq "$2" ]; }
+    until_true 8 told "The link to beta is lost" 2
+    cable heal
+    until_true 5 told "beta is back" 2
+    told "The link to beta is lost" 2
+}
+
 @test "who never let us in was never lost" {
     hosts alpha beta gamma
     link alpha beta

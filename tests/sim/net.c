@@ -418,6 +418,12 @@ void address_tune(int fd, unsigned user_timeout_ms)
     (void)user_timeout_ms;
 }
 
+uint64_t address_source(int fd)
+{
+    const struct tls *t = fd_what(fd, FD_END);
+    return t ? end_peer(t)->n + 1 : 0;
+}
+
 void address_remote(int fd, char *to, size_t size)
 {
     const struct tls *t = fd_what(fd, FD_END);

@@ -18,7 +18,7 @@
 #include "base/sys.h"
 
 static struct host north, south;
-static struct end a, b; /* a dials, b is dialled */
+static struct tls_end a, b; /* a dials, b is dialled */
 
 static int make_hosts(void **state)
 {
@@ -162,7 +162,7 @@ static void test_one_byte_at_a_time(void **state)
     close(right[0]);
 }
 
-static bool b_over(const struct end *x, const struct end *y)
+static bool b_over(const struct tls_end *x, const struct tls_end *y)
 {
     (void)x;
     return end_over(y);
@@ -171,7 +171,7 @@ static bool b_over(const struct end *x, const struct end *y)
 /* run_alone -- b's turn until it is over; nobody is at the other end. */
 static void run_alone(void)
 {
-    struct end nobody = {.last = TLS_CLOSED};
+    struct tls_end nobody = {.last = TLS_CLOSED};
     play(&nobody, &b, b_over);
 }
 

@@ -11,8 +11,6 @@
 #include "message.h"
 #include "port.h"
 
-#define ROOM "bench"
-
 enum {
     OPEN_MS = 10 * 1000,
     ORDER_S = 60,
@@ -52,14 +50,14 @@ static void pump(struct port *p, int other, int ms)
         poll(fds, 2, ms);
 }
 
-void crew_join(const char *instance, int *fd, unsigned n)
+void crew_join(const char *instance, const char *room, int *fd, unsigned n)
 {
     struct port **p = calloc(n, sizeof(struct port *));
     if (!p)
         bench_fail("no memory for %u sessions", n);
     for (unsigned i = 0; i < n; i++) {
         p[i] = crew_open(instance);
-        if (port_join(p[i], ROOM, 0, 0) < 0)
+        if (port_join(p[i], room, 0, 0) < 0)
             bench_fail("cannot join");
     }
     for (unsigned i = 0; i < n; i++) {
@@ -80,7 +78,7 @@ static void reader(struct hand *self, void *arg)
     int *fd = calloc(c->readers, sizeof *fd);
     if (!fd)
         bench_fail("no memory for %u readers", c->readers);
-    crew_join(c->site->inst.name, fd, c->readers);
+    crew_join(c->far->inst.name, c->room, fd, c->readers);
     drain(self, c->board, fd, c->readers);
 }
 
@@ -88,6 +86,7 @@ static void reader(struct hand *self, void *arg)
 
 struct sender {
     struct port *port;
+    const char *room;
     struct board *board;
     char text[MESSAGE_LEN];
     uint32_t sent;
@@ -96,7 +95,7 @@ struct sender {
 static void say(struct sender *s)
 {
     message_stamp(s->text, ++s->sent, bench_ns());
-    if (port_say(s->port, ROOM, (struct text){s->text, MESSAGE_LEN}, false) < 0)
+    if (port_say(s->port, s->room, (struct text){s->text, MESSAGE_LEN}, false) < 0)
         bench_fail("cannot send message %u", s->sent);
 }
 
@@ -122,6 +121,16 @@ static void burst(struct sender *s, uint32_t count)
         bool sleep = s->sent < end && board_sleep(s->board, s->sent - AHEAD / 2);
         pump(s->port, s->board->progress, sleep ? 1000 : 0);
         board_woken(s->board);
+    }
+    finish(s);
+}
+
+static void pour(struct sender *s, uint32_t count)
+{
+    while (count-- > 0) {
+        say(s);
+        if (count % 64 == 0)
+            pump(s->port, -1, 0);
     }
     finish(s);
 }
@@ -153,7 +162,7 @@ static void lone(struct sender *s, uint32_t count)
 static void sender(struct hand *self, void *arg)
 {
     const struct crew *c = arg;
-    struct sender s = {.port = crew_open(c->site->inst.name), .board = c->board};
+    struct sender s = {.port = crew_open(c->site->inst.name), .room = c->room, .board = c->board};
     message_init(s.text);
     for (;;) {
         hand_done(self);
@@ -162,6 +171,8 @@ static void sender(struct hand *self, void *arg)
             burst(&s, o.count);
         else if (o.how == ORDER_PACED)
             paced(&s, o.count);
+        else if (o.how == ORDER_POUR)
+            pour(&s, o.count);
         else
             lone(&s, o.count);
         atomic_store(&c->board->acked_ns, bench_ns());
@@ -170,13 +181,18 @@ static void sender(struct hand *self, void *arg)
 
 /* ---- the parent ---- */
 
-void crew_start(struct crew *c, struct site *site, unsigned readers)
+void crew_start_between(struct crew *c, struct site *site, struct site *far, const char *room, unsigned readers)
 {
-    *c = (struct crew){.site = site, .readers = readers, .board = board_open()};
+    *c = (struct crew){.site = site, .far = far, .room = room, .readers = readers, .board = board_open()};
     c->board->readers = readers;
     if (readers > 0)
         hand_start(&c->reading, "reader", reader, c);
     hand_start(&c->sending, "sender", sender, c);
+}
+
+void crew_start(struct crew *c, struct site *site, unsigned readers)
+{
+    crew_start_between(c, site, site, "bench", readers);
 }
 
 void crew_end(struct crew *c)
@@ -196,20 +212,36 @@ static void check(const struct crew *c)
                    (unsigned long long)doubled);
 }
 
-struct result crew_run(struct crew *c, enum how how, uint32_t count)
+static uint64_t relay_ns(const struct crew *c)
 {
-    struct board *b = c->board;
-    b->first = c->sent + 1;
+    return site_cpu_ns(c->site) + (c->far != c->site ? site_cpu_ns(c->far) : 0);
+}
+
+void crew_begin(struct crew *c, enum how how, uint32_t count)
+{
+    c->board->first = c->sent + 1;
     c->sent += count;
-    atomic_store(&b->goal, (uint64_t)c->sent * c->readers);
-    uint64_t cpu = site_cpu_ns(c->site), start = bench_ns();
+    c->count = count;
+    atomic_store(&c->board->goal, (uint64_t)c->sent * c->readers);
+    c->cpu = relay_ns(c);
+    c->start = bench_ns();
     hand_order(&c->sending, (struct order){how, count});
+}
+
+struct result crew_finish(struct crew *c)
+{
+    const struct board *b = c->board;
     hand_await(&c->sending, ORDER_S);
     if (c->readers > 0)
         hand_await(&c->reading, ORDER_S);
     uint64_t end = max_u64(atomic_load(&b->acked_ns), atomic_load(&b->shown_ns));
-    struct result r = {(double)(end - start) / 1e9, (double)(site_cpu_ns(c->site) - cpu),
-                       count};
+    struct result r = {(double)(end - c->start) / 1e9, (double)(relay_ns(c) - c->cpu), c->count};
     check(c);
     return r;
+}
+
+struct result crew_run(struct crew *c, enum how how, uint32_t count)
+{
+    crew_begin(c, how, count);
+    return crew_finish(c);
 }

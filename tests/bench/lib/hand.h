@@ -10,6 +10,7 @@ enum how {
     ORDER_BURST, /* as fast as it goes */
     ORDER_PACED, /* a message each millisecond */
     ORDER_LONE,  /* a message when the one before is acknowledged */
+    ORDER_POUR,  /* as fast as it goes, whatever the readers do */
 };
 
 struct order {

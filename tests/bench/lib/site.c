@@ -17,23 +17,34 @@
 #include "bench.h"
 #include "ipc/mq.h"
 
-enum { GONE_MS = 5000 };
+enum { GONE_MS = 5000, LINK_MS = 10 * 1000, LINE_SIZE = 512 };
 
-/* relay_command -- run `relay -i NAME COMMAND`, the relay built beside this program. Returns
- * its exit status. */
-static int relay_command(const char *name, const char *command)
+void site_program(char *path, size_t size, const char *name)
 {
-    char self[BENCH_PATH_MAX], path[BENCH_PATH_MAX + 16];
+    char self[BENCH_PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    snprintf(path, sizeof path, "%s/../bin/relay", self);
+    snprintf(path, size, "%s/../%s", self, name);
+}
+
+/* run_relay -- `relay -i NAME -c CONF COMMAND ARGUMENT`, the relay built beside this program; its standard output goes
+ * to `out`, and what it has to say about that nowhere, unless `out` is negative.  Returns its exit status. */
+static int run_relay(const char *name, const char *conf, const char *command, const char *argument, int out)
+{
+    char path[BENCH_PATH_MAX + 32];
+    site_program(path, sizeof path, "bin/relay");
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
-        execl(path, "relay", "-i", name, command, (char *)NULL);
+        if (out >= 0 && (dup2(out, STDOUT_FILENO) < 0 || !freopen("/dev/null", "w", stderr)))
+            _exit(127);
+        if (conf[0])
+            execl(path, "relay", "-i", name, "-c", conf, command, argument, (char *)NULL);
+        else
+            execl(path, "relay", "-i", name, command, argument, (char *)NULL);
         fprintf(stderr, "bench: cannot run %s: %s\n", path, strerror(errno));
         _exit(127);
     }
@@ -42,9 +53,18 @@ static int relay_command(const char *name, const char *command)
     return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* find_pids -- from the shared memory; it is mapped only for a moment, so as not to take a part
- * of its Pss. */
-static void find_pids(const struct instance *inst, pid_t *pid, unsigned *n)
+static int relay_command(const char *name, const char *command)
+{
+    return run_relay(name, "", command, NULL, -1);
+}
+
+static int relay(const struct site *s, const char *command, const char *argument, int out)
+{
+    return run_relay(s->inst.name, s->conf, command, argument, out);
+}
+
+/* look -- into the shared memory; it is mapped only for a moment, so as not to take a part of its Pss. */
+static void look(const struct instance *inst, void (*see)(const struct segment *seg, void *arg), void *arg)
 {
     struct generation g;
     struct state st;
@@ -52,12 +72,33 @@ static void find_pids(const struct instance *inst, pid_t *pid, unsigned *n)
     if (generation_read(inst, &g) < 0 ||
         state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
         bench_fail("cannot look into the relay: %s", why);
-    *n = 0;
-    pid[(*n)++] = g.pid;
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (atomic_load(&st.seg->proc[i].pid) != 0)
-            pid[(*n)++] = (pid_t)atomic_load(&st.seg->proc[i].pid);
+    see(st.seg, arg);
     state_detach(&st);
+}
+
+struct pids {
+    pid_t *pid;
+    unsigned n;
+};
+
+static void see_pids(const struct segment *seg, void *arg)
+{
+    struct pids *p = arg;
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        if (atomic_load(&seg->proc[i].pid) != 0)
+            p->pid[p->n++] = (pid_t)atomic_load(&seg->proc[i].pid);
+}
+
+/* find_pids -- of the supervisor and its children. */
+static void find_pids(const struct instance *inst, pid_t *pid, unsigned *n)
+{
+    struct generation g;
+    struct pids p = {.pid = pid, .n = 1};
+    if (generation_read(inst, &g) < 0)
+        bench_fail("no generation");
+    pid[0] = g.pid;
+    look(inst, see_pids, &p);
+    *n = p.n;
 }
 
 /* check_queues -- all queues of a user share one limit, and a relay takes what is left of it:
@@ -80,15 +121,104 @@ static void check_queues(const struct instance *inst)
     mq_shut(&mq);
 }
 
-void site_start(struct site *s, const char *name)
+static void start(struct site *s, const char *name)
 {
     if (instance_user(&s->inst, name) < 0)
         bench_fail("%s is no name for an instance", name);
-    if (relay_command(name, "start") != 0)
+    if (relay(s, "start", NULL, -1) != 0)
         bench_fail("the relay does not start");
     find_pids(&s->inst, s->pid, &s->n_pids);
     check_queues(&s->inst);
 }
+
+void site_start(struct site *s, const char *name)
+{
+    s->conf[0] = '\0';
+    start(s, name);
+}
+
+void site_start_with(struct site *s, const char *name, const char *dir, const char *settings)
+{
+    snprintf(s->conf, sizeof s->conf, "%s/%s.conf", dir, name);
+    FILE *f = fopen(s->conf, "w");
+    if (!f || fputs(settings, f) < 0 || fclose(f) != 0)
+        bench_fail("cannot write %s", s->conf);
+    start(s, name);
+}
+
+/* ---- links ---- */
+
+static void see_links(const struct segment *seg, void *up)
+{
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        if (atomic_load(&seg->link[i].up))
+            *(bool *)up = true;
+}
+
+bool site_linked(const struct site *s)
+{
+    bool up = false;
+    look(&s->inst, see_links, &up);
+    return up;
+}
+
+struct process {
+    unsigned which;
+    pid_t pid;
+};
+
+static void see_process(const struct segment *seg, void *arg)
+{
+    struct process *p = arg;
+    p->pid = (pid_t)atomic_load(&seg->proc[p->which].pid);
+}
+
+pid_t site_process(const struct site *s, unsigned which)
+{
+    struct process p = {.which = which};
+    look(&s->inst, see_process, &p);
+    return p.pid;
+}
+
+void site_address(const struct site *s, char *to, size_t size)
+{
+    int dir = open(s->inst.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || read_file(dir, "listen", to, size) <= 0)
+        bench_fail("%s does not listen", s->inst.name);
+    to[strcspn(to, "\n")] = '\0';
+    close(dir);
+}
+
+/* invite -- its line; NAME@ADDRESS/KEY/SECRET/EXPIRES. */
+static void invite(const struct site *s, char line[LINE_SIZE])
+{
+    int p[2];
+    if (pipe2(p, O_CLOEXEC) < 0 || relay(s, "invite", NULL, p[1]) != 0)
+        bench_fail("the relay does not invite");
+    ssize_t n = read(p[0], line, LINE_SIZE - 1);
+    line[n > 0 ? n : 0] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    close(p[0]);
+    close(p[1]);
+}
+
+void site_link(struct site *a, struct site *b, const char *through)
+{
+    char line[LINE_SIZE], other[2 * LINE_SIZE];
+    invite(a, line);
+    const char *at = strchr(line, '@'), *slash = strchr(line, '/');
+    if (!at || !slash)
+        bench_fail("an invitation that is none: %s", line);
+    if (through)
+        snprintf(other, sizeof other, "%.*s@%s%s", (int)(at - line), line, through, slash);
+    if (relay(b, "join", through ? other : line, STDOUT_FILENO) != 0)
+        bench_fail("the relay does not join");
+    for (uint64_t deadline = now_ms() + LINK_MS; !site_linked(a) || !site_linked(b); poll(NULL, 0, 10))
+        if (now_ms() > deadline)
+            bench_fail("no link");
+}
+
+/* ---- stop ---- */
 
 static int remove_in(const char *dir, const char *name)
 {

@@ -7,6 +7,7 @@
 
 struct site {
     struct instance inst;
+    char conf[INSTANCE_PATH_MAX]; /* file with settings; "": none */
     pid_t pid[PROCS_MAX + 1]; /* the supervisor and its children */
     unsigned n_pids;
 };
@@ -14,6 +15,17 @@ struct site {
 /* site_start -- start a relay of this build under an instance name; returns when clients may
  * come. */
 void site_start(struct site *s, const char *name);
+
+/* site_start_with -- with these lines of relay.conf, which are kept in `dir`. */
+void site_start_with(struct site *s, const char *name, const char *dir, const char *settings);
+
+/* site_link -- `a`, which listens, invites `b`; returns when there is a link. through: where b finds a, if not where it
+ * listens ("127.0.0.1:PORT", or NULL). site_address -- where it listens.  site_linked -- has it a link now?
+ * site_process -- the pid of its process PROC_LINK ... */
+void site_link(struct site *a, struct site *b, const char *through);
+void site_address(const struct site *s, char *to, size_t size);
+bool site_linked(const struct site *s);
+pid_t site_process(const struct site *s, unsigned which);
 
 /* site_stop -- stop it and remove its store. Fails when one of its processes was replaced
  * meanwhile: then nothing that was measured is worth anything. */
@@ -28,6 +40,9 @@ int site_stop_all(const char *dir) MUST_USE;
  * without the right to look: a relay's processes are not dumpable, so only root may. */
 uint64_t site_cpu_ns(const struct site *s);
 int64_t site_pss(const struct site *s) MUST_USE;
+
+/* site_program -- the path of a program built beside this one: "bin/relay", "tools/crowd". */
+void site_program(char *path, size_t size, const char *name);
 
 /* cpu_ns -- of one process. */
 uint64_t cpu_ns(pid_t pid);
