@@ -79,7 +79,7 @@ static int anybody(X509_STORE_CTX *store, void *unused)
 
 void rough_begin(struct rough *r, int fd, const char *dir)
 {
-    char chain[TEXT_MAX], key[TEXT_MAX];
+    char leaf[TEXT_MAX];
     *r = (struct rough){.fd = fd, .ctx = SSL_CTX_new(TLS_method()), .buf = malloc(WIRE_BUFFER)};
     if (fd < 0 || !r->ctx || !r->buf)
         die("cannot begin: %s", strerror(fd < 0 ? -fd : ENOMEM));
@@ -88,10 +88,9 @@ void rough_begin(struct rough *r, int fd, const char *dir)
     SSL_CTX_set_verify(r->ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(r->ctx, anybody, NULL);
     SSL_CTX_set_security_level(r->ctx, 0);
-    snprintf(chain, sizeof chain, "%s/tls-chain.pem", dir ? dir : "");
-    snprintf(key, sizeof key, "%s/tls-key.pem", dir ? dir : "");
-    if (dir && (SSL_CTX_use_certificate_chain_file(r->ctx, chain) != 1 ||
-                SSL_CTX_use_PrivateKey_file(r->ctx, key, SSL_FILETYPE_PEM) != 1))
+    snprintf(leaf, sizeof leaf, "%s/" LEAF_FILE, dir ? dir : "");
+    if (dir && (SSL_CTX_use_certificate_chain_file(r->ctx, leaf) != 1 ||
+                SSL_CTX_use_PrivateKey_file(r->ctx, leaf, SSL_FILETYPE_PEM) != 1))
         die("no certificate in %s", dir);
     r->ssl = SSL_new(r->ctx);
     if (!r->ssl || SSL_set_fd(r->ssl, fd) != 1 || SSL_set_app_data(r->ssl, r) != 1)

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "raw.h"
 #include "rough.h"
+#include "trust/identity.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
@@ -201,7 +202,7 @@ static X509 *next_certificate(FILE *pem)
 static void swapped(void)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/tls-chain.pem", member ? member : "");
+    snprintf(path, sizeof path, "%s/" LEAF_FILE, member ? member : "");
     FILE *pem = fopen(path, "r");
     if (!pem)
         die("cannot open %s", path);

@@ -1,6 +1,7 @@
 /* test_tls_refusals.c -- who is not let in: certificates that lack one thing each, and streams that are not as they
  * should be.  (The same against a running relay: tests/scenario/strangers.bats.) */
 #include "tls_play.h"
+#include "trust/identity.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -119,10 +120,9 @@ static void meet_rough(struct scratch *files, uint8_t pin[KEY_PIN_LEN])
     scratch_open(files);
     rough_certificate(files->path, 90);
     struct tls_identity *id;
-    char chain[128], key[128], why[128];
-    scratch_path(files, "tls-chain.pem", chain, sizeof chain);
-    scratch_path(files, "tls-key.pem", key, sizeof key);
-    assert_int_equal(tls_identity_load(&id, chain, key, why, sizeof why), 0);
+    char pem[128], why[128];
+    scratch_path(files, LEAF_FILE, pem, sizeof pem);
+    assert_int_equal(tls_identity_load(&id, pem, pem, why, sizeof why), 0);
     key_pin(tls_own_key(id), pin);
     tls_identity_free(id);
     socket_pair(fd);
