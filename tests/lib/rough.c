@@ -192,9 +192,14 @@ bool rough_greet(struct rough *r, uint64_t as)
     int n = write_greeting(f, &g, as, EPOCH);
     if (n < 0 || !rough_send(r, f, (size_t)n))
         return false;
-    struct wr w = frame_begin(f, FRAME_HAVE);
-    n = frame_end(f, &w);
-    return n > 0 && rough_send(r, f, (size_t)n);
+    static const enum frame_type empty[] = {FRAME_DIGEST, FRAME_HAVE};
+    for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
+        struct wr w = frame_begin(f, empty[i]);
+        n = frame_end(f, &w);
+        if (n < 0 || !rough_send(r, f, (size_t)n))
+            return false;
+    }
+    return true;
 }
 
 void rough_close(struct rough *r)

@@ -46,7 +46,7 @@ bool rough_send(struct rough *r, const void *p, size_t len);
  * Returns  1; 0 when none came in time; -EPIPE when it ended, r->why */
 int rough_next(struct rough *r, const uint8_t **frame, int wait_ms);
 
-/* rough_greet -- GREETING and an empty vector, of host `as`. */
+/* rough_greet -- GREETING, no digests and an empty vector, of host `as`. */
 bool rough_greet(struct rough *r, uint64_t as);
 
 void rough_close(struct rough *r);
