@@ -303,7 +303,7 @@ static int rooms(struct answer *w)
         copy[r->guest[g].sessions > 0 ? roster_room(r, r->guest[g].room) : 0].members++;
     state_give(w->all->st);
     for (uint32_t i = 1; i <= n; i++) {
-        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
+        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}, {"", 0}};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
     }
     free(copy);

@@ -209,7 +209,7 @@ static void test_other_frames(void **state)
     shows(PLAIN, frame, "alice@alpha\n");
     shows(JSON, frame,
           "{\"v\":1,\"type\":\"who\",\"user\":\"alice\",\"host\":\"alpha\",\"sessions\":2}\n");
-    struct room_row row = {3, 1, text_of("lobby")};
+    struct room_row row = {3, 1, text_of("lobby"), text_of("")};
     assert_true(write_room_row(frame, &row, LOBBY, 0) > 0);
     shows(PLAIN, frame, "lobby  3 here, 1 message\n");
     assert_true(write_ack(frame, ALICE, 1, 0) > 0);
