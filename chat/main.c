@@ -16,6 +16,11 @@ static const char help[] =
     "       chat log [OPTION]... ROOM           messages from the store\n"
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
+    "       chat room show ROOM                 topic, owner, operators, muted, banned; --why\n"
+    "       chat room create ROOM               a room of yours; --topic T\n"
+    "       chat room topic ROOM TEXT           set its topic\n"
+    "       chat room op|deop|mute|unmute|ban|unban|kick ROOM USER[@HOST]\n"
+    "       chat room set ROOM topic-by-operators on|off\n"
     "\n"
     "  -i, --instance NAME     another relay than the default one\n"
     "  -n N                    messages of history (default 50; send: none)\n"
@@ -25,6 +30,8 @@ static const char help[] =
     "      --since, --until T  log: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
     "      --lines             send: one message per line\n"
     "      --allow-empty       send: nothing to send is no error\n"
+    "      --topic TEXT        room create: with this topic\n"
+    "      --why               room show: who decided it, and what had no effect\n"
     "      --timeout SECONDS   give up then (default 30)\n"
     "  -j, --json              one JSON object per line\n"
     "  -q, --quiet             say less\n"
@@ -39,7 +46,7 @@ static const char help[] =
     "  chat tail -f --json build         follow a room from a script\n"
     "  chat log lobby --since -1h        what was said in the last hour\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, TOPIC, WHY };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -47,6 +54,7 @@ static const struct option longs[] = {
     {"since", required_argument, NULL, SINCE},  {"until", required_argument, NULL, UNTIL},
     {"lines", no_argument, NULL, LINES},        {"allow-empty", no_argument, NULL, EMPTY},
     {"timeout", required_argument, NULL, TIMEOUT}, {"json", no_argument, NULL, 'j'},
+    {"topic", required_argument, NULL, TOPIC},  {"why", no_argument, NULL, WHY},
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
 };
@@ -54,7 +62,7 @@ static const struct option longs[] = {
 static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
-} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}};
+} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}, {"room", verb_room}};
 
 static int usage(const char *why, const char *what)
 {
@@ -108,6 +116,12 @@ static int option(struct verb_options *o, int c)
         return -1;
     case UNTIL:
         o->until = optarg;
+        return -1;
+    case TOPIC:
+        o->topic = optarg;
+        return -1;
+    case WHY:
+        o->why = true;
         return -1;
     case LINES:
         o->lines = true;

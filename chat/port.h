@@ -31,7 +31,7 @@ void port_close(struct port *p);
 int port_fd(const struct port *p);
 int port_wait_ms(const struct port *p);
 
-/* port_next -- the next frame for the user: SAY, CREATE, JOIN, LEAVE, HOST, NOTICE, REFUSED.  Valid until the next
+/* port_next -- the next frame for the user: SAY, STATE, CREATE, JOIN, LEAVE, HOST, NOTICE, REFUSED.  Valid until the next
  * call.  ACKs are taken in silently (port_unacked).  Does the work of reconnecting.
  * Returns  1 and the frame; 0 nothing now; -ENOENT the relay is gone and did not come back in time */
 int port_next(struct port *p, const uint8_t **frame) MUST_USE;
@@ -48,6 +48,13 @@ int port_leave(struct port *p, const char *room) MUST_USE;
 int64_t port_say(struct port *p, const char *room, struct text text, bool action) MUST_USE;
 int port_flush(struct port *p) MUST_USE;
 
+/* port_act -- act upon the state of a room; the author is filled in.  Goes out with port_flush().  OWN makes the room, the others
+ * need one.  Returns as port_say() */
+int64_t port_act(struct port *p, const char *room, const struct room_act *act) MUST_USE;
+
+/* port_is_in -- are we in it, as far as we know?  Not any more after a LEAVE with FRAME_FORCED, nor when our JOIN was refused. */
+bool port_is_in(const struct port *p, const char *room);
+
 /* port_unacked -- how many frames are not known to be durable.  port_acked -- the last client_seq that is. */
 uint32_t port_unacked(const struct port *p);
 uint32_t port_acked(const struct port *p);
@@ -63,6 +70,9 @@ int port_query(struct port *p, const char *room, struct query *q, bool (*each)(v
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
 uint64_t port_origin(const struct port *p);
+
+/* port_host_number -- the host of that name, or of that number in 16 hex digits, as one is shown whose name is unknown; 0: none. */
+uint64_t port_host_number(const struct port *p, struct text name);
 uint64_t port_client(const struct port *p);
 struct text port_room_name(const struct port *p, uint64_t room);
 

@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "rooms.h"
 #include "screen.h"
 #include "view.h"
 
@@ -65,6 +66,29 @@ static bool is_joined(const char *room)
     return false;
 }
 
+static bool show_topic(void *arg, const uint8_t *f)
+{
+    struct fact_row r;
+    bool *any = arg;
+    if (read_fact_row(f, &r) < 0 || r.act.act != ACT_TOPIC || r.why.len > 0)
+        return true;
+    *any = true;
+    screen_print("-- ");
+    screen_print(view_frame(talking.view, f));
+    return true;
+}
+
+/* topic_of -- said when one comes in, and when asked. */
+static void topic_of(const char *room, bool asked)
+{
+    struct query q = {.kind = QUERY_STATE};
+    struct end end = {0};
+    bool any = false;
+    went_wrong(port_query(talking.port, room, &q, show_topic, &any, &end));
+    if (asked && !any)
+        tell("this room has no topic");
+}
+
 static void join(const char *typed)
 {
     char room[ROOM_NAME_MAX + 1];
@@ -79,9 +103,41 @@ static void join(const char *typed)
         }
         snprintf(talking.joined[talking.n_joined++], ROOM_NAME_MAX + 1, "%s", room);
         went_wrong(port_join(talking.port, room, talking.o->n, 0));
+        if (!talking.quit)
+            topic_of(room, false);
     }
     snprintf(talking.room, sizeof talking.room, "%s", room);
     show_prompt();
+}
+
+/* forget -- a room that we are not in any more. */
+static void forget(const char *room)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < talking.n_joined; i++)
+        if (strcmp(talking.joined[i], room) != 0)
+            memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
+    talking.n_joined = kept;
+    if (kept > 0)
+        snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
+}
+
+/* look_around -- are we still where we think we are?  Out of the last room one goes to the lobby, out of the lobby home. */
+static void look_around(void)
+{
+    char room[ROOM_NAME_MAX + 1];
+    for (size_t i = 0; i < talking.n_joined; i++) {
+        if (port_is_in(talking.port, talking.joined[i]))
+            continue;
+        snprintf(room, sizeof room, "%s", talking.joined[i]);
+        forget(room);
+        talking.quit = talking.n_joined == 0 && strcmp(room, "lobby") == 0;
+        talking.code = talking.quit ? EXIT_DENIED : talking.code;
+        if (!talking.quit && talking.n_joined == 0)
+            join("lobby");
+        show_prompt();
+        return;
+    }
 }
 
 static void leave(const char *typed)
@@ -92,15 +148,9 @@ static void leave(const char *typed)
         return;
     }
     went_wrong(port_leave(talking.port, room));
-    size_t kept = 0;
-    for (size_t i = 0; i < talking.n_joined; i++)
-        if (strcmp(talking.joined[i], room) != 0)
-            memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
-    talking.n_joined = kept;
-    if (kept == 0)
+    forget(room);
+    if (talking.n_joined == 0)
         join("lobby");
-    else
-        snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
     show_prompt();
 }
 
@@ -134,6 +184,43 @@ static void rooms(const char *rest)
     ask(NULL, QUERY_ROOMS);
 }
 
+static void show_state(const char *typed)
+{
+    char room[ROOM_NAME_MAX + 1];
+    if (text_room_from_user(*typed ? typed : talking.room, room) == 0)
+        ask(room, QUERY_STATE);
+}
+
+/* act -- upon the room we are in; what comes of it is seen like everything else in it. */
+static void act(const char *room, uint8_t which, const char *rest)
+{
+    struct room_act a;
+    char why[128];
+    if (act_from_words(talking.port, which, rest, &a, why, sizeof why) < 0) {
+        tell(why);
+        return;
+    }
+    int64_t r = port_act(talking.port, room, &a);
+    went_wrong(r < 0 ? (int)r : port_flush(talking.port));
+}
+
+static void topic(const char *rest)
+{
+    if (*rest)
+        act(talking.room, ACT_TOPIC, rest);
+    else
+        topic_of(talking.room, true);
+}
+
+/* create -- first the room, so that one who comes in is its owner. */
+static void create(const char *typed)
+{
+    char room[ROOM_NAME_MAX + 1];
+    if (text_room_from_user(typed, room) == 0)
+        act(room, ACT_OWN, "");
+    join(typed);
+}
+
 static void say(const char *text, bool action)
 {
     int64_t r = port_say(talking.port, talking.room, text_of(text), action);
@@ -163,14 +250,25 @@ static void help(const char *rest);
 static const struct command {
     const char *name, *argument, *help;
     void (*run)(const char *rest);
+    uint8_t act; /* where run is NULL: upon this room */
 } commands[] = {
-    {"/help", "", "this list", help},
-    {"/join", "ROOM", "go to a room; you stay in the others", join},
-    {"/leave", "[ROOM]", "leave this room, or another", leave},
-    {"/me", "TEXT", "say what you do", me},
-    {"/quit", "", "leave (so does Ctrl-D)", quit},
-    {"/rooms", "", "which rooms there are", rooms},
-    {"/who", "[ROOM]", "who is here", who},
+    {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
+    {"/create", "ROOM", "a room of your own", create, 0},
+    {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
+    {"/help", "", "this list", help, 0},
+    {"/join", "ROOM", "go to a room; you stay in the others", join, 0},
+    {"/kick", "USER", "out of this room; he may come back", NULL, ACT_KICK},
+    {"/leave", "[ROOM]", "leave this room, or another", leave, 0},
+    {"/me", "TEXT", "say what you do", me, 0},
+    {"/mute", "USER", "may read, but say nothing", NULL, ACT_MUTE},
+    {"/op", "USER", "may mute, kick and ban in a room of yours", NULL, ACT_OP},
+    {"/quit", "", "leave (so does Ctrl-D)", quit, 0},
+    {"/rooms", "", "which rooms there are", rooms, 0},
+    {"/show", "[ROOM]", "topic, owner, operators, muted and banned", show_state, 0},
+    {"/topic", "[TEXT]", "set the topic, or see it", topic, 0},
+    {"/unban", "USER", "may come back", NULL, ACT_UNBAN},
+    {"/unmute", "USER", "may speak again", NULL, ACT_UNMUTE},
+    {"/who", "[ROOM]", "who is here", who, 0},
 };
 
 static void help(const char *rest)
@@ -190,7 +288,10 @@ static void command(char *line)
     char *rest = line + n + strspn(line + n, " ");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strlen(commands[i].name) == n && strncmp(commands[i].name, line, n) == 0) {
-            commands[i].run(rest);
+            if (commands[i].run)
+                commands[i].run(rest);
+            else
+                act(talking.room, commands[i].act, rest);
             return;
         }
     tell("no such command; /help lists them");
@@ -233,6 +334,7 @@ static int show(void)
         const char *line = view_frame(talking.view, f);
         if (*line)
             screen_print(line);
+        look_around();
     }
     return r;
 }
@@ -263,9 +365,11 @@ static int show_plain(struct port *p, struct view *v, uint32_t *own)
     while ((r = port_next(p, &f)) == 1) {
         if (frame_type(f) == FRAME_REFUSED)
             return refused_code(f);
+        if (thrown_out(p, f))
+            return EXIT_DENIED;
         if (frame_type(f) == FRAME_SAY && frame_client(f) == port_client(p) && frame_client_seq(f) > *own)
             *own = frame_client_seq(f);
-        if (frame_type(f) == FRAME_SAY)
+        if (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE)
             fputs(view_frame(v, f), stdout);
     }
     fflush(stdout);

@@ -22,7 +22,8 @@ struct verb_options {
     bool json, follow, lines, allow_empty, quiet;
     uint32_t n; /* messages of history */
     uint64_t after;
-    const char *since, *until;
+    const char *since, *until, *topic;
+    bool why;
     unsigned timeout_s;
 };
 
@@ -31,16 +32,23 @@ int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
+int verb_room(const struct verb_options *o, int argc, char **argv);
 
 /* talk -- without a verb: on a terminal the conversation, otherwise post what comes in and show what there is. */
 int talk(const struct verb_options *o);
 
 /* Shared by the verbs and talk. */
 struct port;
+struct query;
+struct end;
 int open_port(struct port **p, const struct verb_options *o, bool quiet);
 int exit_code_of(int error); /* -errno of the port, said on standard error */
 int room_argument(const char *typed, char *room); /* 0 or EXIT_USAGE, said on standard error */
 int refused_code(const uint8_t *frame); /* a REFUSED: said on standard error, as an exit code */
+int thrown_out(const struct port *p, const uint8_t *frame); /* out of a room, or not let in: said on standard error; or 0 */
+int wait_durable(struct port *p, unsigned timeout_s); /* until all is on disk; 0 or the exit code, said on standard error */
+char *join_words(int argc, char **argv); /* the rest of the command line as one text, to be freed */
+int list(const struct verb_options *o, const char *room, struct query *q, struct end *end); /* ask, and ask on while there is more */
 int wait_for_frames(struct port *p, int other_fd, int max_ms); /* 1: other_fd is readable */
 
 #endif
