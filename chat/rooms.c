@@ -19,13 +19,14 @@ static int target(const struct port *p, const char *typed, struct room_act *a, c
     bool whole = at && len == 1 && typed[0] == '*' && (a->act == ACT_BAN || a->act == ACT_UNBAN);
     a->target = (struct text){typed, len};
     a->host = at ? port_host_number(p, text_of(at + 1)) : port_origin(p);
-    if (!whole && !text_user_ok(a->target))
+    if (!whole && !text_user_ok(a->target)) {
         snprintf(why, size, "whom? write USER, or USER@HOST%s", a->act == ACT_BAN || a->act == ACT_UNBAN ? ", or *@HOST for all of a host" : "");
-    else if (a->host == 0)
-        snprintf(why, size, "no host of that name is known here; relay status lists them");
-    else
+        return -EINVAL;
+    }
+    if (a->host != 0)
         return 0;
-    return -EINVAL;
+    snprintf(why, size, "no host of that name is known here; relay status lists them");
+    return -ENOENT;
 }
 
 /* mode -- "topic-by-operators on". */
@@ -65,9 +66,10 @@ static int do_act(struct port *p, const struct verb_options *o, const char *room
 {
     struct room_act a;
     char why[128];
-    if (act_from_words(p, act, words, &a, why, sizeof why) < 0) {
+    int r = act_from_words(p, act, words, &a, why, sizeof why);
+    if (r < 0) {
         fprintf(stderr, "chat: %s\n", why);
-        return EXIT_USAGE;
+        return r == -ENOENT ? EXIT_NO : EXIT_USAGE;
     }
     int64_t n = port_act(p, room, &a);
     return n < 0 ? exit_code_of((int)n) : wait_durable(p, o->timeout_s);

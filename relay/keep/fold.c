@@ -172,7 +172,7 @@ static void restore_room(void *arg, uint64_t id)
 
 int folds_restore(struct folds *f)
 {
-    int r = history_acted(f->h, restore_room, f);
+    int r = MUTANT(ACTS_NOT_RESTORED) ? 0 : history_acted(f->h, restore_room, f);
     for (uint32_t i = 0; r == 0 && i < f->n_touched; i++) {
         uint32_t slot = f->touched[i];
         r = fold_anew(f, slot, f->room[slot]);
@@ -224,7 +224,7 @@ static int settle(struct folds *f, uint32_t slot)
     struct fold *r = f->room[slot];
     const struct room *room = &f->st->seg->roster.room[slot];
     int n = r->late ? fold_anew(f, slot, r) : 0;
-    if (n == 0 && r->moved)
+    if (n == 0 && r->moved && !(r->late && MUTANT(ROLES_STALE)))
         n = set_tables(f, slot, r);
     if (r->late)
         tell(f, slot, "#%.*s: what others did earlier came late and was put in order; /show has what counts now.", (int)room->name_len, room->name);

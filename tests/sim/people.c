@@ -123,7 +123,8 @@ static void send_one(struct client *c, uint32_t seq)
     size_t len = seq % 16 == 7 ? 2000 : (size_t)n;
     memset(text + n, '.', sizeof text - (size_t)n);
     struct say say = {user_of(c, user), {text, len}};
-    n = write_say(frame, &say, room_id(text_of(rooms[m->room])), c->id, seq, 0);
+    uint64_t room = room_id(text_of(rooms[m->room]));
+    n = acts_here(c, seq) ? act_frame(c, say.user, room, seq, frame) : write_say(frame, &say, room, c->id, seq, 0);
     ASSERT(n > 0);
     int r = in_section(c, frame);
     if (r == REASON_DISK_FULL)

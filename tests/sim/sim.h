@@ -7,6 +7,7 @@
  * hosts (instead of TLS): order kept until they break disk.c    the store (instead of SQLite):
  * commits, snapshots node.c    one host: start, stop, its link process and its keeper people.c
  * who writes, and sends again until it is acknowledged faults.c  topologies and what goes wrong
+ *   rooms.c   what people do to rooms, and what must hold of that
  *   evil.c    what a lying host does to what its relay wants to send
  *   check.c   the invariants; words.c those about what is said, view.c the last of them,
  * convergence main.c    runs, mutants, figures
@@ -56,7 +57,7 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks;
+        converge_max_us, runs, evil_runs, reordered, forks, acts, facts;
 };
 
 struct edge {
@@ -216,6 +217,7 @@ struct node {
     struct history *disk, *snapshot;
     struct state st;
     struct rules rules;
+    struct folds *folds;
     struct commit *commit;
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
@@ -272,6 +274,12 @@ void people_turn(uint32_t c);
 void people_durable(struct node *n); /* its journal is on disk up to somewhere new */
 struct message *message_of(uint64_t client, uint32_t seq);
 bool people_content(void); /* everything that was said is acknowledged */
+
+/* ---- rooms.c ---- */
+
+bool acts_here(const struct client *c, uint32_t seq); /* is its message of that number an act? */
+int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t seq, uint8_t *frame);
+uint64_t check_rooms(const struct node *n, uint64_t room); /* a sum of the state of a room there */
 
 /* ---- faults.c ---- */
 
