@@ -20,7 +20,7 @@ bool acts_here(const struct client *c, uint32_t seq)
 static struct text target(uint64_t dice, struct room_act *a, char user[16])
 {
     a->host = w.node[dice % w.n_nodes]->id;
-    if (dice / 64 % 4 == 0)
+    if (dice / 64 % 16 == 0)
         snprintf(user, 16, "u%u", (unsigned)(dice % w.n_nodes * CLIENTS_PER_NODE + dice / 256 % CLIENTS_PER_NODE));
     else
         snprintf(user, 16, "ghost%u", (unsigned)(dice / 256 % GHOSTS));
