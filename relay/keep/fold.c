@@ -15,6 +15,9 @@ enum {
     OUT_AT_ONCE = 64, /* taken out in one section */
 };
 
+/* All roles of a room are taken away and given anew in one section; each costs so much of the undo area. */
+_Static_assert(ROOM_FACTS_MAX * 320 + 1024 < UNDO_BYTES, "the before-images of a full room must fit");
+
 /* A room in which somebody did something. */
 struct fold {
     struct room_state s;
@@ -138,7 +141,7 @@ static int fold_anew(struct folds *f, uint32_t slot, struct fold *r)
     return n;
 }
 
-/* set_tables -- in one section, whose before-images of all roles of a room fit into the undo area. */
+/* set_tables -- what follows for the rules of this host, in one section. */
 static int set_tables(struct folds *f, uint32_t slot, struct fold *r)
 {
     struct state *st = f->st;
