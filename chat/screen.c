@@ -12,7 +12,8 @@
 #include <readline/readline.h>
 
 static char *(*completer)(const char *word, int n);
-static bool is_open;
+static void (*taker)(char *line);
+static bool is_open, is_taken; /* is_taken: a line was typed and is being worked upon, the next one has not begun */
 
 static char *next_completion(const char *word, int state)
 {
@@ -29,6 +30,14 @@ static char **complete(const char *word, int start, int end)
     return rl_completion_matches(word, next_completion);
 }
 
+/* take_line -- what is printed meanwhile goes below it; readline draws the prompt when we are done. */
+static void take_line(char *line)
+{
+    is_taken = true;
+    taker(line);
+    is_taken = false;
+}
+
 static void on_resize(int signo)
 {
     (void)signo;
@@ -38,12 +47,13 @@ static void on_resize(int signo)
 void screen_open(void (*on_line)(char *line), char *(*complete_word)(const char *word, int n))
 {
     completer = complete_word;
+    taker = on_line;
     rl_readline_name = "chat";
     rl_attempted_completion_function = complete;
     rl_completer_word_break_characters = " ";
     rl_catch_signals = 0;
     rl_variable_bind("enable-bracketed-paste", "on");
-    rl_callback_handler_install("", on_line);
+    rl_callback_handler_install("", take_line);
     signal(SIGWINCH, on_resize);
     is_open = true;
 }
@@ -60,6 +70,10 @@ void screen_close(void)
 
 void screen_prompt(const char *text)
 {
+    if (is_taken) {
+        rl_set_prompt(text);
+        return;
+    }
     rl_clear_visible_line();
     rl_set_prompt(text);
     rl_on_new_line();
@@ -72,9 +86,12 @@ void screen_print(const char *lines)
         fputs(lines, stdout);
         return;
     }
-    rl_clear_visible_line();
+    if (!is_taken)
+        rl_clear_visible_line();
     fputs(lines, stdout);
     fflush(stdout);
+    if (is_taken)
+        return;
     rl_on_new_line();
     rl_redisplay();
 }

@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "render.h"
 #include "rooms.h"
 #include "screen.h"
 #include "view.h"
@@ -69,12 +70,13 @@ static bool is_joined(const char *room)
 static bool show_topic(void *arg, const uint8_t *f)
 {
     struct fact_row r;
+    char line[TOPIC_MAX * RENDER_GROWTH + 64];
     bool *any = arg;
     if (read_fact_row(f, &r) < 0 || r.act.act != ACT_TOPIC || r.why.len > 0)
         return true;
     *any = true;
-    screen_print("-- ");
-    screen_print(view_frame(talking.view, f));
+    snprintf(line, sizeof line, "-- %s", view_frame(talking.view, f));
+    screen_print(line);
     return true;
 }
 
