@@ -140,6 +140,44 @@ role() { on "$1" chat room show build | grep -qxF -- "$2"; }
     [[ $output == *"*@beta was banned by $me@alpha"*"*@beta was unbanned by $me@alpha"*": back"* ]]
 }
 
+screen() { tmux -S "$dir/tmux" capture-pane -p -t beta; }
+shows() { screen | grep -qF -- "$1"; }
+keys() { tmux -S "$dir/tmux" send-keys -t beta "$@"; }
+nobody_in() { ! on alpha chat who "$1" && ! on beta chat who "$1"; }
+
+@test "two hosts: who is kicked in the middle of a conversation" {
+    hosts alpha beta
+    link alpha beta
+    on alpha chat room create build
+    until_true 10 role beta "owner     $me@alpha"
+    tmux -S "$dir/tmux" new-session -d -s beta -x 100 -y 24 "HOME=$dir/beta chat -i beta"
+    until_true 5 shows '#lobby>'
+    keys '/join build' Enter
+    until_true 5 shows '#build>'
+    until_true 10 on alpha chat who build
+    on alpha chat room kick build "$me@beta"
+    until_true 10 shows '-- you are out of #build'
+    until_true 10 nobody_in build
+    shows '#lobby>'
+    on alpha chat send build "behind his back"
+    on alpha chat send lobby "to his face"
+    until_true 10 shows 'to his face'
+    ! shows 'behind his back'
+    kill -9 $(pids_of beta)
+    until_true 10 ready beta
+    keys 'still here' Enter
+    until_true 10 shows ': still here'
+    nobody_in build # he does not come back by himself
+    on alpha chat room ban build "$me@beta"
+    keys '/join build' Enter
+    until_true 10 shows '-- You are banned from this room'
+    shows '#lobby>'
+    on alpha chat room unban build "$me@beta"
+    until_true 10 bash -c "! HOME=$dir/beta chat -i beta room show build | grep -q banned"
+    keys '/join build' Enter
+    until_true 10 shows ': behind his back'
+}
+
 # agree TEXT -- do both hosts show the same, this among it?
 agree() {
     for h in alpha beta; do on $h chat room show --why build >"$dir/why.$h"; done
@@ -173,11 +211,16 @@ agree() {
     [ "$(grep -c '^no effect' "$dir/why.alpha")" -eq 2 ]
     until_true 5 has "came late and was put in order" "$dir/out"
     until_true 5 has "#build: what $me did just now has no effect" "$dir/out"
+    late=$(grep -c 'came late' "$dir/out")
+    on beta chat room topic build "in its turn"
+    until_true 10 has "set the topic: in its turn" "$dir/out"
+    until_true 10 role alpha "topic     in its turn"
+    [ "$(grep -c 'came late' "$dir/out")" -eq "$late" ]
     on alpha relay stop
     up alpha
     on beta chat room topic build "the last word"
     until_true 20 agree '^topic     the last word'
-    converge build 11 alpha beta
+    converge build 12 alpha beta
     on beta relay stop # it will listen elsewhere: the cable ends here
     up beta
     agree '^topic     the last word'
