@@ -17,6 +17,11 @@ static const char help[] =
     "       chat log [OPTION]... ROOM           messages from the store\n"
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
+    "       chat room show ROOM                 topic, owner, operators, muted, banned; --why\n"
+    "       chat room create ROOM               a room of yours; --topic T\n"
+    "       chat room topic ROOM TEXT           set its topic\n"
+    "       chat room op|deop|mute|unmute|ban|unban|kick ROOM USER[@HOST]\n"
+    "       chat room set ROOM topic-by-operators on|off\n"
     "       chat trace ID                       which hosts have a message on disk\n"
     "       chat trace --probe [HOST]           what the way there takes, step by step\n"
     "\n"
@@ -30,6 +35,8 @@ static const char help[] =
     "      --allow-empty       send: nothing to send is no error\n"
     "      --wait host|all     send: until it is on disk on another host too, or on all\n"
     "      --ids               log, tail: with the id of each message; send: print the ids\n"
+    "      --topic TEXT        room create: with this topic\n"
+    "      --why               room show: who decided it, and what had no effect\n"
     "      --timeout SECONDS   give up then (default 30)\n"
     "  -j, --json              one JSON object per line\n"
     "  -q, --quiet             say less\n"
@@ -46,7 +53,7 @@ static const char help[] =
     "  chat send @bob \"come and look\"    to one user alone\n"
     "  chat log lobby --since -1h        what was said in the last hour\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -54,6 +61,7 @@ static const struct option longs[] = {
     {"since", required_argument, NULL, SINCE},  {"until", required_argument, NULL, UNTIL},
     {"lines", no_argument, NULL, LINES},        {"allow-empty", no_argument, NULL, EMPTY},
     {"timeout", required_argument, NULL, TIMEOUT}, {"json", no_argument, NULL, 'j'},
+    {"topic", required_argument, NULL, TOPIC},  {"why", no_argument, NULL, WHY},
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},        {"wait", required_argument, NULL, WAIT},
     {"ids", no_argument, NULL, IDS},            {"probe", no_argument, NULL, PROBE},
@@ -63,7 +71,10 @@ static const struct option longs[] = {
 static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
-} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}, {"trace", verb_trace}};
+} verbs[] = {
+    {"send", verb_send},   {"tail", verb_tail}, {"log", verb_log},     {"who", verb_who},
+    {"rooms", verb_rooms}, {"room", verb_room}, {"trace", verb_trace},
+};
 
 static int usage(const char *why, const char *what)
 {
@@ -123,6 +134,12 @@ static int option(struct verb_options *o, int c)
         return -1;
     case UNTIL:
         o->until = optarg;
+        return -1;
+    case TOPIC:
+        o->topic = optarg;
+        return -1;
+    case WHY:
+        o->why = true;
         return -1;
     case LINES:
         o->lines = true;

@@ -39,6 +39,7 @@ struct room {
     uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
     uint32_t history; /* wanted on the first join */
     bool wanted;      /* we are, or want to be, in it */
+    uint32_t join_seq; /* the number of our last JOIN */
     bool joined;      /* our own JOIN came by: what follows it in the session's FIFO is live */
     bool spoken;      /* we said something in it ... */
     bool opened;      /* ... and this relay knows that it exists */
@@ -281,7 +282,7 @@ static void on_ack(struct port *p, uint32_t seq)
         p->acked = seq;
 }
 
-static int change_room(struct port *p, enum frame_type type, const struct room *r, bool quiet)
+static int change_room(struct port *p, enum frame_type type, struct room *r, bool quiet)
 {
     uint8_t f[FRAME_MAX];
     struct room_change c = {text_of(p->user), text_of(r->name)};
@@ -289,7 +290,10 @@ static int change_room(struct port *p, enum frame_type type, const struct room *
     if (n < 0)
         return n;
     frame_set_flags(f, quiet ? FRAME_SELF : 0);
-    return keep(p, f);
+    n = keep(p, f);
+    if (type == FRAME_JOIN)
+        r->join_seq = p->next_seq;
+    return n;
 }
 
 /* ---- hello ---- */
@@ -350,7 +354,13 @@ static void hear_hosts(struct port *p)
             return;
 }
 
-/* only_said -- after a reconnection questions are asked and rooms joined anew; what was said stays. */
+/* is_shown -- what people said and did in a room. */
+static bool is_shown(const uint8_t *f)
+{
+    return frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE;
+}
+
+/* only_said -- after a reconnection questions are asked and rooms joined anew; what was said and done stays. */
 static void only_said(struct port *p)
 {
     struct buffer all = p->unacked;
@@ -358,7 +368,7 @@ static void only_said(struct port *p)
     p->n_unacked = 0;
     for (size_t at = all.start; at < all.end; at += frame_stride(all.p + at)) {
         const uint8_t *f = all.p + at;
-        if (frame_type(f) != FRAME_SAY)
+        if (!is_shown(f))
             continue;
         if (buffer_add(&p->unacked, f, frame_stride(f)) == 0)
             p->n_unacked++;
@@ -444,6 +454,13 @@ static struct room *listening(const struct port *p, uint64_t room)
     return between_two && p->inbox ? &p->room[p->inbox - 1] : r;
 }
 
+/* out -- we are not in this room any more, and do not want to come back by ourselves. */
+static void out(struct room *r)
+{
+    r->wanted = r->joined = false;
+    r->cursor = 0;
+}
+
 /* consider -- a frame of the session's FIFO; true when it is for the user. */
 static bool consider(struct port *p, const uint8_t *f)
 {
@@ -469,16 +486,24 @@ static bool consider(struct port *p, const uint8_t *f)
         }
         return r && r->wanted && (!own || !(frame_flags(f) & FRAME_SELF));
     case FRAME_LEAVE:
-        return r && r->wanted;
+        if (!r || !r->wanted)
+            return false;
+        if (own && frame_flags(f) & FRAME_FORCED)
+            out(r);
+        return true;
     case FRAME_CREATE:
         learn(p, f);
         return false;
     case FRAME_SAY:
+    case FRAME_STATE:
         if (!r || !r->wanted || !r->joined || frame_pos(f) < r->cursor)
             return false;
         r->cursor = frame_pos(f) + frame_stride(f);
         return seen_first(&p->seen, f);
     case FRAME_REFUSED:
+        if (r && frame_client_seq(f) == r->join_seq)
+            out(r);
+        return true;
     case FRAME_NOTICE:
         return true;
     default:
@@ -522,7 +547,7 @@ static int next_fetched(struct port *p, const uint8_t **f)
         }
         if (frame_type(*f) == FRAME_CREATE)
             learn(p, *f);
-        if (frame_type(*f) == FRAME_SAY && seen_first(&p->seen, *f))
+        if (is_shown(*f) && seen_first(&p->seen, *f))
             return 1;
     }
 }
@@ -736,8 +761,7 @@ int port_leave(struct port *p, const char *name)
     if (!r)
         return -ENOMEM;
     int e = change_room(p, FRAME_LEAVE, r, p->o.quiet);
-    r->wanted = false;
-    r->cursor = 0;
+    out(r);
     return e < 0 ? e : port_flush(p);
 }
 
@@ -791,6 +815,31 @@ int64_t port_say(struct port *p, const char *name, struct text text, bool action
     if (e >= 0 && p->unacked.end - p->sent >= QUEUE_MESSAGE_MAX)
         e = port_flush(p);
     return e < 0 ? e : (int64_t)p->next_seq;
+}
+
+int64_t port_act(struct port *p, const char *name, const struct room_act *act)
+{
+    uint8_t f[FRAME_MAX];
+    struct room_act a = *act;
+    struct room *r = know_room(p, name);
+    int e = r ? wait_for_window(p) : -ENOMEM;
+    if (e < 0)
+        return e;
+    a.user = text_of(p->user);
+    e = write_room_act(f, &a, r->id, 0, 0);
+    if (e == -EMSGSIZE)
+        return e;
+    r->spoken |= a.act == ACT_OWN; /* the others need a room that is there */
+    e = keep(p, f);
+    return e < 0 ? e : (int64_t)p->next_seq;
+}
+
+bool port_is_in(const struct port *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_rooms; i++)
+        if (strcmp(p->room[i].called, name) == 0)
+            return p->room[i].wanted;
+    return false;
 }
 
 uint32_t port_unacked(const struct port *p)
@@ -855,7 +904,7 @@ static int read_answer(struct port *p, struct asking *a)
 static int tell(struct port *p, const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
 {
     for (size_t at = 0; at < all->end; at += frame_stride(all->p + at)) {
-        if (frame_type(all->p + at) == FRAME_SAY)
+        if (is_shown(all->p + at))
             (void)seen_first(&p->seen, all->p + at);
         if (!each(arg, all->p + at))
             return -ECANCELED;
@@ -961,25 +1010,17 @@ struct text port_host(const struct port *p, uint64_t origin)
     return text_of("");
 }
 
-bool port_knows_host(const struct port *p, struct text name)
+uint64_t port_host_called(const struct port *p, struct text name)
 {
     for (size_t i = 0; i < p->n_hosts; i++)
         if (text_eq(text_of(p->host[i].name), name))
-            return true;
-    return false;
+            return p->host[i].id;
+    return 0;
 }
 
 bool port_has_others(const struct port *p)
 {
     return p->n_hosts > 1;
-}
-
-uint64_t port_host_called(const struct port *p, const char *name)
-{
-    for (size_t i = 0; i < p->n_hosts; i++)
-        if (strcmp(p->host[i].name, name) == 0)
-            return p->host[i].id;
-    return 0;
 }
 
 uint64_t port_origin(const struct port *p)

@@ -37,7 +37,7 @@ void port_close(struct port *p);
 int port_fd(const struct port *p);
 int port_wait_ms(const struct port *p);
 
-/* port_next -- the next frame for the user: SAY, CREATE, JOIN, LEAVE, HOST, NOTICE, REFUSED.  Valid until the next
+/* port_next -- the next frame for the user: SAY, STATE, CREATE, JOIN, LEAVE, HOST, NOTICE, REFUSED.  Valid until the next
  * call.  ACKs are taken in silently (port_unacked).  Does the work of reconnecting.
  * Returns  1 and the frame; 0 nothing now; -ENOENT the relay is gone and did not come back in time */
 int port_next(struct port *p, const uint8_t **frame) MUST_USE;
@@ -56,6 +56,13 @@ int port_inbox(struct port *p) MUST_USE;
  * Returns  the client_seq of its last part (> 0); -EMSGSIZE; -EILSEQ not UTF-8; -ETIMEDOUT; -ENOENT */
 int64_t port_say(struct port *p, const char *room, struct text text, bool action) MUST_USE;
 int port_flush(struct port *p) MUST_USE;
+
+/* port_act -- act upon the state of a room; the author is filled in.  Goes out with port_flush().  OWN makes the room, the others
+ * need one.  Returns as port_say() */
+int64_t port_act(struct port *p, const char *room, const struct room_act *act) MUST_USE;
+
+/* port_is_in -- are we in it, as far as we know?  Not any more after a LEAVE with FRAME_FORCED, nor when our JOIN was refused. */
+bool port_is_in(const struct port *p, const char *room);
 
 /* port_unacked -- how many frames are not known to be durable.  port_acked -- the last client_seq that is. */
 uint32_t port_unacked(const struct port *p);
@@ -88,10 +95,9 @@ int port_watch_fd(const struct port *p);
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
 bool port_has_others(const struct port *p); /* other hosts than this one */
-uint64_t port_host_called(const struct port *p, const char *name); /* 0: none that is known */
+uint64_t port_host_called(const struct port *p, struct text name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);
-bool port_knows_host(const struct port *p, struct text name);
 struct text port_room_name(const struct port *p, uint64_t room);
 void port_call(const struct port *p, struct text name, char *called);
 

@@ -95,7 +95,7 @@ int verb_probe(const struct verb_options *o, int argc, char **argv)
     int r = open_port(&p, o, true);
     if (r != 0)
         return r;
-    uint64_t to = *host ? port_host_called(p, host) : port_origin(p);
+    uint64_t to = *host ? port_host_called(p, text_of(host)) : port_origin(p);
     bool known = to != 0;
     if (to == port_origin(p)) {
         host = "";

@@ -12,8 +12,9 @@
 #include <readline/readline.h>
 
 static char *(*completer)(const char *word, int n);
-static bool is_open;
-static char entered[256]; /* the prompt of a line that is done */
+static void (*taker)(char *line);
+static bool is_open, is_taken; /* is_taken: a line was typed and is being worked upon, the next one has not begun */
+static char entered[256];      /* the prompt of a line that is done */
 
 static char *next_completion(const char *word, int state)
 {
@@ -28,6 +29,14 @@ static char **complete(const char *word, int start, int end)
     (void)end;
     rl_attempted_completion_over = 1; /* never file names */
     return rl_completion_matches(word, next_completion);
+}
+
+/* take_line -- what is printed meanwhile goes below it; readline draws the prompt when we are done. */
+static void take_line(char *line)
+{
+    is_taken = true;
+    taker(line);
+    is_taken = false;
 }
 
 static void on_resize(int signo)
@@ -53,12 +62,13 @@ static int on_enter(int count, int key)
 void screen_open(void (*on_line)(char *line), char *(*complete_word)(const char *word, int n))
 {
     completer = complete_word;
+    taker = on_line;
     rl_readline_name = "chat";
     rl_attempted_completion_function = complete;
     rl_completer_word_break_characters = " ";
     rl_catch_signals = 0;
     rl_variable_bind("enable-bracketed-paste", "on");
-    rl_callback_handler_install("", on_line);
+    rl_callback_handler_install("", take_line);
     rl_bind_key('\r', on_enter);
     rl_bind_key('\n', on_enter);
     signal(SIGWINCH, on_resize);
@@ -78,7 +88,10 @@ void screen_close(void)
 void screen_prompt(const char *text, const char *when_entered)
 {
     snprintf(entered, sizeof entered, "%s", when_entered);
-    set_prompt(text);
+    if (is_taken)
+        rl_set_prompt(text);
+    else
+        set_prompt(text);
 }
 
 void screen_print(const char *lines)
@@ -87,9 +100,12 @@ void screen_print(const char *lines)
         fputs(lines, stdout);
         return;
     }
-    rl_clear_visible_line();
+    if (!is_taken)
+        rl_clear_visible_line();
     fputs(lines, stdout);
     fflush(stdout);
+    if (is_taken)
+        return;
     rl_on_new_line();
     rl_redisplay();
 }

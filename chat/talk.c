@@ -4,6 +4,8 @@
 #include "base/sys.h"
 #include "base/text.h"
 #include "marks.h"
+#include "render.h"
+#include "rooms.h"
 #include "screen.h"
 #include "view.h"
 
@@ -105,6 +107,14 @@ static bool person(const char *typed, size_t len, char *called)
     return false;
 }
 
+/* look_at -- what is typed goes there from now on. */
+static void look_at(const char *room)
+{
+    snprintf(talking.room, sizeof talking.room, "%s", room);
+    marks_forget(&talking.marks);
+    show_prompt();
+}
+
 /* talk_with -- the inbox brings what he says; only what was said before is asked for. */
 static void talk_with(const char *typed)
 {
@@ -113,9 +123,8 @@ static void talk_with(const char *typed)
     struct end end = {0};
     if (!person(typed, strlen(typed), called))
         return;
-    snprintf(talking.room, sizeof talking.room, "%s", called);
+    look_at(called);
     went_wrong(port_query(talking.port, called, &q, show_row, NULL, &end));
-    show_prompt();
 }
 
 static void say_to(const char *room, const char *text, bool action)
@@ -142,6 +151,39 @@ static void message(const char *rest)
         say_to(called, text, false);
 }
 
+/* has_state -- is it a room?  False: told that it is not. */
+static bool has_state(const char *room)
+{
+    if (*room != '@')
+        return true;
+    tell("a conversation of two has no topic and nobody who owns it; /join a room first");
+    return false;
+}
+
+static bool show_topic(void *arg, const uint8_t *f)
+{
+    struct fact_row r;
+    char line[TOPIC_MAX * RENDER_GROWTH + 64];
+    bool *any = arg;
+    if (read_fact_row(f, &r) < 0 || r.act.act != ACT_TOPIC || r.why.len > 0)
+        return true;
+    *any = true;
+    snprintf(line, sizeof line, "-- %s", view_frame(talking.view, f));
+    screen_print(line);
+    return true;
+}
+
+/* topic_of -- said when one comes in, and when asked. */
+static void topic_of(const char *room, bool asked)
+{
+    struct query q = {.kind = QUERY_STATE};
+    struct end end = {0};
+    bool any = false;
+    went_wrong(port_query(talking.port, room, &q, show_topic, &any, &end));
+    if (asked && !any)
+        tell("this room has no topic");
+}
+
 static void join(const char *typed)
 {
     char room[CALLED_MAX + 1];
@@ -160,10 +202,10 @@ static void join(const char *typed)
         }
         snprintf(talking.joined[talking.n_joined++], CALLED_MAX + 1, "%s", room);
         went_wrong(port_join(talking.port, room, talking.o->n, 0));
+        if (!talking.quit)
+            topic_of(room, false);
     }
-    snprintf(talking.room, sizeof talking.room, "%s", room);
-    marks_forget(&talking.marks);
-    show_prompt();
+    look_at(room);
 }
 
 /* go_back -- to a room that we are in. */
@@ -172,8 +214,36 @@ static void go_back(void)
     if (talking.n_joined == 0)
         join("lobby");
     else
-        snprintf(talking.room, sizeof talking.room, "%s", talking.joined[0]);
-    show_prompt();
+        look_at(talking.joined[0]);
+}
+
+/* forget -- a room that we are not in any more. */
+static void forget(const char *room)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < talking.n_joined; i++)
+        if (strcmp(talking.joined[i], room) != 0)
+            memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
+    talking.n_joined = kept;
+    if (strcmp(talking.room, room) == 0)
+        go_back();
+}
+
+/* look_around -- are we still where we think we are?  Out of the last room one goes to the lobby, out of the lobby home. */
+static void look_around(void)
+{
+    char room[CALLED_MAX + 1];
+    for (size_t i = talking.n_joined; i-- > 0;) {
+        if (port_is_in(talking.port, talking.joined[i]))
+            continue;
+        snprintf(room, sizeof room, "%s", talking.joined[i]);
+        if (talking.n_joined == 1 && strcmp(room, "lobby") == 0 && strcmp(talking.room, "lobby") == 0) {
+            talking.code = EXIT_DENIED;
+            talking.quit = true;
+            return;
+        }
+        forget(room);
+    }
 }
 
 static void leave(const char *typed)
@@ -188,13 +258,7 @@ static void leave(const char *typed)
         return;
     }
     went_wrong(port_leave(talking.port, room));
-    size_t kept = 0;
-    for (size_t i = 0; i < talking.n_joined; i++)
-        if (strcmp(talking.joined[i], room) != 0)
-            memmove(talking.joined[kept++], talking.joined[i], sizeof talking.joined[0]);
-    talking.n_joined = kept;
-    marks_forget(&talking.marks);
-    go_back();
+    forget(room);
 }
 
 static void ask(const char *room, uint8_t kind)
@@ -218,6 +282,47 @@ static void rooms(const char *rest)
 {
     (void)rest;
     ask(NULL, QUERY_ROOMS);
+}
+
+static void show_state(const char *typed)
+{
+    char room[CALLED_MAX + 1];
+    if (room_from_user(*typed ? typed : talking.room, room) && has_state(room))
+        ask(room, QUERY_STATE);
+}
+
+/* act -- upon a room; what comes of it is seen like everything else in it.  Returns false when it was not even asked for. */
+static bool act(const char *room, uint8_t which, const char *rest)
+{
+    struct room_act a;
+    char why[128];
+    if (!has_state(room))
+        return false;
+    if (act_from_words(talking.port, which, rest, &a, why, sizeof why) < 0) {
+        tell(why);
+        return false;
+    }
+    int64_t r = port_act(talking.port, room, &a);
+    went_wrong(r < 0 ? (int)r : port_flush(talking.port));
+    return !talking.quit;
+}
+
+static void topic(const char *rest)
+{
+    if (*rest)
+        (void)act(talking.room, ACT_TOPIC, rest);
+    else if (has_state(talking.room))
+        topic_of(talking.room, true);
+}
+
+/* create -- first the room, so that one who comes in is its owner. */
+static void create(const char *typed)
+{
+    char room[CALLED_MAX + 1];
+    if (!room_from_user(typed, room))
+        tell(room_rule);
+    else if (act(room, ACT_OWN, ""))
+        join(room);
 }
 
 static void me(const char *rest)
@@ -281,17 +386,28 @@ static void help(const char *rest);
 static const struct command {
     const char *name, *argument, *help;
     void (*run)(const char *rest);
+    uint8_t act; /* where run is NULL: upon this room */
 } commands[] = {
-    {"/help", "", "this list", help},
-    {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore},
-    {"/join", "ROOM", "go to a room; you stay in the others", join},
-    {"/leave", "[ROOM]", "leave this room, or another", leave},
-    {"/me", "TEXT", "say what you do", me},
-    {"/msg", "USER TEXT", "say something to one user alone: bob, or bob@beta", message},
-    {"/query", "USER", "talk with one user alone (so does /join @USER)", talk_with},
-    {"/quit", "", "leave (so does Ctrl-D)", quit},
-    {"/rooms", "", "which rooms there are", rooms},
-    {"/who", "[ROOM]", "who is here", who},
+    {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
+    {"/create", "ROOM", "a room of your own", create, 0},
+    {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
+    {"/help", "", "this list", help, 0},
+    {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore, 0},
+    {"/join", "ROOM", "go to a room; you stay in the others", join, 0},
+    {"/kick", "USER", "out of this room; he may come back", NULL, ACT_KICK},
+    {"/leave", "[ROOM]", "leave this room, or another", leave, 0},
+    {"/me", "TEXT", "say what you do", me, 0},
+    {"/msg", "USER TEXT", "say something to one user alone: bob, or bob@beta", message, 0},
+    {"/mute", "USER", "may read, but say nothing", NULL, ACT_MUTE},
+    {"/op", "USER", "may mute, kick and ban in a room of yours", NULL, ACT_OP},
+    {"/query", "USER", "talk with one user alone (so does /join @USER)", talk_with, 0},
+    {"/quit", "", "leave (so does Ctrl-D)", quit, 0},
+    {"/rooms", "", "which rooms there are", rooms, 0},
+    {"/show", "[ROOM]", "topic, owner, operators, muted and banned", show_state, 0},
+    {"/topic", "[TEXT]", "set the topic, or see it", topic, 0},
+    {"/unban", "USER", "may come back", NULL, ACT_UNBAN},
+    {"/unmute", "USER", "may speak again", NULL, ACT_UNMUTE},
+    {"/who", "[ROOM]", "who is here", who, 0},
 };
 
 static void help(const char *rest)
@@ -311,7 +427,10 @@ static void command(char *line)
     char *rest = line + n + strspn(line + n, " ");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strlen(commands[i].name) == n && strncmp(commands[i].name, line, n) == 0) {
-            commands[i].run(rest);
+            if (commands[i].run)
+                commands[i].run(rest);
+            else
+                (void)act(talking.room, commands[i].act, rest);
             return;
         }
     tell("no such command; /help lists them");
@@ -360,6 +479,7 @@ static int show(void)
         if (*line)
             screen_print(line);
     }
+    look_around();
     if (marks_update(&talking.marks, talking.port))
         show_prompt();
     return r;
@@ -422,9 +542,11 @@ static int show_plain(struct port *p, struct view *v, uint32_t *own)
     while ((r = port_next(p, &f)) == 1) {
         if (frame_type(f) == FRAME_REFUSED)
             return refused_code(f);
+        if (thrown_out(p, f))
+            return EXIT_DENIED;
         if (frame_type(f) == FRAME_SAY && frame_client(f) == port_client(p) && frame_client_seq(f) > *own)
             *own = frame_client_seq(f);
-        if (frame_type(f) == FRAME_SAY)
+        if (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE)
             fputs(view_frame(v, f), stdout);
     }
     fflush(stdout);

@@ -88,7 +88,7 @@ const char *room_why_not(const struct port *p, const char *called, char *why, si
     if (*called != '@')
         return NULL;
     snprintf(user, sizeof user, "%.*s", at ? (int)(at - called - 1) : CALLED_MAX, called + 1);
-    if (!port_knows_host(p, host))
+    if (port_host_called(p, host) == 0)
         snprintf(why, size, "no host called %.*s here; see: relay status", (int)host.len, host.p);
     else if (text_eq(host, here) && !is_user(p, user))
         snprintf(why, size, "no user called %s on this host; of another host one is @%s@host", user, user);
@@ -112,9 +112,30 @@ int refused_code(const uint8_t *f)
     if (read_reasoned(f, &r) < 0)
         return EXIT_NO_RELAY;
     fprintf(stderr, "chat: %.*s\n", (int)r.text.len, r.text.p);
-    return r.reason == REASON_DISK_FULL || r.reason == REASON_STORE ? EXIT_STORE
-           : r.reason == REASON_LIMIT                               ? EXIT_TOO_BIG
-                                                                    : EXIT_DENIED;
+    switch (r.reason) {
+    case REASON_DISK_FULL:
+    case REASON_STORE:
+        return EXIT_STORE;
+    case REASON_LIMIT:
+        return EXIT_TOO_BIG;
+    case REASON_NO_ROOM:
+    case REASON_NO_HOST:
+    case REASON_NOT_SO:
+        return EXIT_NO;
+    default:
+        return EXIT_DENIED;
+    }
+}
+
+int thrown_out(const struct port *p, const uint8_t *f)
+{
+    const char *room = port_room_name(p, frame_room(f)).p;
+    bool forced = frame_type(f) == FRAME_LEAVE && frame_flags(f) & FRAME_FORCED && frame_client(f) == port_client(p);
+    if (frame_type(f) == FRAME_REFUSED && !port_is_in(p, room))
+        return refused_code(f);
+    if (forced)
+        fprintf(stderr, "chat: you are out of #%s\n", room);
+    return forced ? EXIT_DENIED : 0;
 }
 
 int wait_for_frames(struct port *p, int other_fd, int max_ms)
@@ -152,8 +173,7 @@ static int finish(int code)
 
 /* ---- send ---- */
 
-/* join_words -- the rest of the command line as one text. */
-static char *join_words(int argc, char **argv)
+char *join_words(int argc, char **argv)
 {
     size_t len = 1;
     for (int i = 0; i < argc; i++)
@@ -235,7 +255,7 @@ static int say_all(struct port *p, const char *room, struct text t, bool by_line
     return 0;
 }
 
-static int wait_durable(struct port *p, unsigned timeout_s)
+int wait_durable(struct port *p, unsigned timeout_s)
 {
     uint64_t deadline = now_ms() + timeout_s * 1000ull;
     const uint8_t *f;
@@ -319,9 +339,12 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
     if (view_open(&v, p, &vo) < 0 || (r = port_join(p, room, o->n, o->after)) < 0)
         return exit_code_of(r ? r : -ENOMEM);
     uint64_t settled = 0;
+    int code = EXIT_OK;
     for (;;) {
         r = port_next(p, &f);
-        if (r < 0 || (r == 1 && !out(view_frame(v, f))))
+        if (r == 1)
+            code = thrown_out(p, f);
+        if (r < 0 || code != EXIT_OK || (r == 1 && !out(view_frame(v, f))))
             break;
         if (r == 1)
             continue;
@@ -334,7 +357,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
     }
     view_close(v);
     port_close(p);
-    return r < 0 ? exit_code_of(r) : finish(EXIT_OK);
+    return r < 0 ? exit_code_of(r) : finish(code);
 }
 
 /* ---- log, who, rooms ---- */
@@ -357,13 +380,13 @@ static bool list_frame(void *arg, const uint8_t *f)
     return out(line);
 }
 
-/* list -- ask, and ask on while there is more. */
-static int list(const struct verb_options *o, const char *room, struct query *q)
+int list(const struct verb_options *o, const char *room, struct query *q, struct end *end)
 {
     struct port *p;
     struct listing l = {.q = q};
-    struct view_options vo = {.json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json};
-    struct end end = {0};
+    struct view_options vo = {
+        .json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json, .why = o->why};
+    *end = (struct end){0};
     int r = open_port(&p, o, true);
     if (r != 0)
         return r;
@@ -375,15 +398,15 @@ static int list(const struct verb_options *o, const char *room, struct query *q)
         port_name_room(p, room);
     r = view_open(&l.view, p, &vo);
     do
-        r = r < 0 ? r : port_query(p, room, q, list_frame, &l, &end);
-    while (r == 0 && end.more && q->kind == QUERY_SINCE);
-    if (r == 0 && end.reason != REASON_OK)
-        fprintf(stderr, "chat: %.*s\n", (int)end.text.len, end.text.p);
-    int code = r < 0 && r != -ECANCELED    ? exit_code_of(r)
-               : end.reason == REASON_BUSY ? EXIT_TOO_BIG
-               : end.reason != REASON_OK   ? EXIT_STORE
-               : l.n > 0                   ? EXIT_OK
-                                           : EXIT_NO;
+        r = r < 0 ? r : port_query(p, room, q, list_frame, &l, end);
+    while (r == 0 && end->more && q->kind == QUERY_SINCE);
+    if (r == 0 && end->reason != REASON_OK)
+        fprintf(stderr, "chat: %.*s\n", (int)end->text.len, end->text.p);
+    int code = r < 0 && r != -ECANCELED     ? exit_code_of(r)
+               : end->reason == REASON_BUSY  ? EXIT_TOO_BIG
+               : end->reason == REASON_STORE ? EXIT_STORE
+               : l.n > 0                     ? EXIT_OK
+                                             : EXIT_NO;
     view_close(l.view);
     port_close(p);
     return finish(code);
@@ -406,6 +429,7 @@ int verb_log(const struct verb_options *o, int argc, char **argv)
 {
     char room[CALLED_MAX + 1];
     struct query q = {.kind = o->since ? QUERY_SINCE : QUERY_NEWEST, .limit = o->since ? SINCE_PAGE : o->n};
+    struct end end;
     int r = take_room(argc, argv, room);
     if (r == 0 && o->n > NEWEST_MAX) {
         fprintf(stderr, "chat: -n goes up to %d; for more, use --since\n", NEWEST_MAX);
@@ -413,24 +437,26 @@ int verb_log(const struct verb_options *o, int argc, char **argv)
     }
     r = r ? r : when(o->since, &q.since);
     r = r ? r : when(o->until, &q.until);
-    return r ? r : list(o, room, &q);
+    return r ? r : list(o, room, &q, &end);
 }
 
 int verb_who(const struct verb_options *o, int argc, char **argv)
 {
     char room[CALLED_MAX + 1];
     struct query q = {.kind = QUERY_WHO};
+    struct end end;
     int r = take_room(argc, argv, room);
-    return r ? r : list(o, room, &q);
+    return r ? r : list(o, room, &q, &end);
 }
 
 int verb_rooms(const struct verb_options *o, int argc, char **argv)
 {
     struct query q = {.kind = QUERY_ROOMS};
+    struct end end;
     (void)argv;
     if (argc > 0) {
         fprintf(stderr, "chat: rooms takes no arguments\n");
         return EXIT_USAGE;
     }
-    return list(o, NULL, &q);
+    return list(o, NULL, &q, &end);
 }

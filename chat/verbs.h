@@ -23,7 +23,8 @@ struct verb_options {
     uint8_t wait; /* enum trace_wait */
     uint32_t n; /* messages of history */
     uint64_t after;
-    const char *since, *until;
+    const char *since, *until, *topic;
+    bool why;
     unsigned timeout_s;
 };
 
@@ -32,6 +33,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
+int verb_room(const struct verb_options *o, int argc, char **argv);
 int verb_trace(const struct verb_options *o, int argc, char **argv);
 int verb_probe(const struct verb_options *o, int argc, char **argv); /* `chat trace --probe` */
 
@@ -40,6 +42,8 @@ int talk(const struct verb_options *o);
 
 /* Shared by the verbs and talk. */
 struct port;
+struct query;
+struct end;
 int open_port(struct port **p, const struct verb_options *o, bool quiet);
 int exit_code_of(int error); /* -errno of the port, said on standard error */
 int room_argument(const char *typed, char *called); /* CALLED_MAX + 1; 0 or EXIT_USAGE, said on standard error */
@@ -48,6 +52,10 @@ const char *room_why_not(const struct port *p, const char *called, char *why, si
 bool room_from_user(const char *typed, char *called); /* without a word */
 extern const char room_rule[]; /* how one writes them */
 int refused_code(const uint8_t *frame); /* a REFUSED: said on standard error, as an exit code */
+int thrown_out(const struct port *p, const uint8_t *frame); /* out of a room, or not let in: said on standard error; or 0 */
+int wait_durable(struct port *p, unsigned timeout_s); /* until all is on disk; 0 or the exit code, said on standard error */
+char *join_words(int argc, char **argv); /* the rest of the command line as one text, to be freed */
+int list(const struct verb_options *o, const char *room, struct query *q, struct end *end); /* ask, and ask on while there is more */
 int wait_for_frames(struct port *p, int other_fd, int max_ms); /* 1: other_fd is readable */
 
 #endif

@@ -107,6 +107,52 @@ static bool assemble(struct view *v, const uint8_t *f, struct text *text)
     return true;
 }
 
+enum { HOST_NUMBER_SIZE = 17 };
+
+/* host_name -- what it is called, or its number as rooms.c takes it. */
+static struct text host_name(const struct view *v, uint64_t host, char number[HOST_NUMBER_SIZE])
+{
+    struct text name = port_host(v->port, host);
+    if (name.len > 0)
+        return name;
+    snprintf(number, HOST_NUMBER_SIZE, "%016llx", (unsigned long long)host);
+    return text_of(number);
+}
+
+/* What acts are called, what they leave behind, and what is said of them. */
+static const struct act_words {
+    const char *name, *fact, *said; /* said of the author, or of the target: "was ... by" */
+} words[ACTS_END] = {
+    [ACT_OWN] = {"create", "owner", "created the room"},
+    [ACT_TOPIC] = {"topic", "topic", "set the topic: "},
+    [ACT_SET] = {"set", "mode", "turned on "},
+    [ACT_UNSET] = {"unset", NULL, "turned off "},
+    [ACT_OP] = {"op", "operator", "made an operator"},
+    [ACT_DEOP] = {"deop", NULL, "made an operator no more"},
+    [ACT_MUTE] = {"mute", "muted", "muted"},
+    [ACT_UNMUTE] = {"unmute", NULL, "unmuted"},
+    [ACT_BAN] = {"ban", "banned", "banned"},
+    [ACT_UNBAN] = {"unban", NULL, "unbanned"},
+    [ACT_KICK] = {"kick", NULL, "kicked"},
+};
+static const char *const modes[MODES_END] = {[MODE_TOPIC_BY_OPERATORS] = "topic-by-operators"};
+
+uint8_t act_of_name(const char *name)
+{
+    uint8_t act = ACT_OWN;
+    while (act < ACTS_END && strcmp(words[act].name, name) != 0)
+        act++;
+    return act < ACTS_END ? act : 0;
+}
+
+uint8_t mode_of_name(const char *name)
+{
+    uint8_t mode = 1;
+    while (mode < MODES_END && strcmp(modes[mode], name) != 0)
+        mode++;
+    return mode < MODES_END ? mode : 0;
+}
+
 /* ---- JSON ---- */
 
 static json_t *string(struct text t)
@@ -141,16 +187,44 @@ static json_t *object(const char *type)
     return o;
 }
 
-static const char *message_json(struct view *v, const uint8_t *f, struct text user, struct text text)
+/* add_entry -- what every entry has: its name, where, who, when. */
+static void add_entry(struct view *v, json_t *o, const uint8_t *f, struct text user)
 {
     char id[ID_TEXT_MAX + 1];
-    json_t *o = object("message");
     id_to_text(f, id);
     json_object_set_new(o, "id", json_string(id));
     json_object_set_new(o, "room", string(port_room_name(v->port, frame_room(f))));
     json_object_set_new(o, "user", string(user));
     json_object_set_new(o, "host", string(port_host(v->port, frame_origin(f))));
     add_time(o, frame_hlc(f));
+}
+
+/* act_json -- of an entry, or of a row of the state of a room, which has no place in the journal. */
+static const char *act_json(struct view *v, const char *type, const uint8_t *f, const struct room_act *a, struct text why)
+{
+    char number[HOST_NUMBER_SIZE];
+    json_t *o = object(type);
+    add_entry(v, o, f, a->user);
+    json_object_set_new(o, "act", json_string(words[a->act].name));
+    if (act_aims(a->act)) {
+        json_object_set_new(o, "target_user", string(a->target));
+        json_object_set_new(o, "target_host", string(host_name(v, a->host, number)));
+    }
+    if (a->act == ACT_TOPIC)
+        json_object_set_new(o, "topic", string(a->topic));
+    if (act_of_mode(a->act))
+        json_object_set_new(o, "mode", json_string(modes[a->mode]));
+    if (why.len > 0)
+        json_object_set_new(o, "why_not", string(why));
+    if (frame_type(f) == FRAME_STATE)
+        json_object_set_new(o, "cursor", json_integer((json_int_t)(frame_pos(f) + frame_stride(f))));
+    return dump(v, o);
+}
+
+static const char *message_json(struct view *v, const uint8_t *f, struct text user, struct text text)
+{
+    json_t *o = object("message");
+    add_entry(v, o, f, user);
     json_object_set_new(o, "text", string(text));
     if (frame_flags(f) & FRAME_ACTION)
         json_object_set_new(o, "action", json_true());
@@ -185,8 +259,15 @@ static void put_name(struct line *l, struct text name)
     put(l, safe, render_name(name, safe, sizeof safe));
 }
 
+/* put_host -- its name, or its number when it has none here. */
+static void put_host(struct view *v, struct line *l, uint64_t host)
+{
+    char number[HOST_NUMBER_SIZE];
+    put_name(l, host_name(v, host, number));
+}
+
 /* put_who -- "user@host" in a colour of its own. */
-static void put_who(struct view *v, struct line *l, const uint8_t *f, struct text user)
+static void put_who(struct view *v, struct line *l, uint64_t host, struct text user)
 {
     static const char *const colors[] = {"31", "32", "33", "34", "35", "36"};
     unsigned h = 0;
@@ -197,9 +278,12 @@ static void put_who(struct view *v, struct line *l, const uint8_t *f, struct tex
         puts_line(l, colors[h % ARRAY_LEN(colors)]);
         puts_line(l, "m");
     }
-    put_name(l, user);
+    if (text_eq(user, text_of("*")))
+        puts_line(l, "*");
+    else
+        put_name(l, user);
     puts_line(l, "@");
-    put_name(l, port_host(v->port, frame_origin(f)));
+    put_host(v, l, host);
     if (v->o.color)
         puts_line(l, "\033[0m");
 }
@@ -264,6 +348,12 @@ static void put_text(struct view *v, struct line *l, struct text text)
     puts_line(l, "\n");
 }
 
+/* put_one_line -- whatever is in it. */
+static void put_one_line(struct view *v, struct line *l, struct text text)
+{
+    put(l, v->rendered, render_text(text, v->how, v->rendered, RENDER_SIZE(TEXT_MESSAGE_MAX)));
+}
+
 static const char *message_line(struct view *v, const uint8_t *f, struct text user, struct text text)
 {
     struct line l = {v->line, 0, LINE_MAX_BYTES};
@@ -272,9 +362,86 @@ static const char *message_line(struct view *v, const uint8_t *f, struct text us
     put_id(v, &l, f);
     put_time(v, &l, f);
     puts_line(&l, action ? "* " : "");
-    put_who(v, &l, f, user);
+    put_who(v, &l, frame_origin(f), user);
     puts_line(&l, action ? " " : ": ");
     put_text(v, &l, text);
+    return v->line;
+}
+
+/* put_act -- who did what to whom. */
+static void put_act(struct view *v, struct line *l, const uint8_t *f, const struct room_act *a)
+{
+    bool aims = act_aims(a->act), none = a->act == ACT_TOPIC && a->topic.len == 0;
+    put_who(v, l, aims ? a->host : frame_origin(f), aims ? a->target : a->user);
+    puts_line(l, aims ? " was " : " ");
+    puts_line(l, none ? "took the topic away" : words[a->act].said);
+    if (aims) {
+        puts_line(l, " by ");
+        put_who(v, l, frame_origin(f), a->user);
+    }
+    if (act_of_mode(a->act))
+        puts_line(l, modes[a->mode]);
+    put_one_line(v, l, a->topic);
+}
+
+static const char *act_line(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct room_act a;
+    if (read_room_act(f, &a) < 0)
+        return "";
+    if (v->o.json)
+        return act_json(v, "state", f, &a, text_of(""));
+    put_day(v, &l, f);
+    put_id(v, &l, f);
+    put_time(v, &l, f);
+    puts_line(&l, "-- ");
+    put_act(v, &l, f, &a);
+    puts_line(&l, "\n");
+    return v->line;
+}
+
+/* put_why -- which entry: its author, its time to the millisecond and by the same clock for all readers, its name. */
+static void put_why(struct view *v, struct line *l, const uint8_t *f, struct text user)
+{
+    char text[64], id[ID_TEXT_MAX + 1];
+    time_t s = (time_t)((frame_hlc(f) >> 16) / 1000);
+    struct tm tm;
+    size_t n = gmtime_r(&s, &tm) ? strftime(text, sizeof text, ", %Y-%m-%d %H:%M:%S", &tm) : 0;
+    snprintf(text + n, sizeof text - n, ".%03uZ, ", (unsigned)((frame_hlc(f) >> 16) % 1000));
+    puts_line(l, "  (");
+    put_who(v, l, frame_origin(f), user);
+    puts_line(l, text);
+    id_to_text(f, id);
+    puts_line(l, id);
+    puts_line(l, ")");
+}
+
+static const char *fact_row(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct fact_row r;
+    char label[16];
+    if (read_fact_row(f, &r) < 0 || (r.why.len == 0 && !words[r.act.act].fact))
+        return "";
+    if (v->o.json)
+        return act_json(v, r.why.len > 0 ? "no-effect" : "fact", f, &r.act, r.why);
+    snprintf(label, sizeof label, "%-10s", r.why.len > 0 ? "no effect" : words[r.act.act].fact);
+    puts_line(&l, label);
+    if (r.why.len > 0) {
+        put_act(v, &l, f, &r.act);
+        puts_line(&l, " -- ");
+        put_one_line(v, &l, r.why);
+    } else if (act_aims(r.act.act) || r.act.act == ACT_OWN) {
+        put_who(v, &l, act_aims(r.act.act) ? r.act.host : frame_origin(f), act_aims(r.act.act) ? r.act.target : r.act.user);
+    } else if (r.act.act == ACT_TOPIC) {
+        put_one_line(v, &l, r.act.topic);
+    } else {
+        puts_line(&l, modes[r.act.mode]);
+    }
+    if (v->o.why)
+        put_why(v, &l, f, r.act.user);
+    puts_line(&l, "\n");
     return v->line;
 }
 
@@ -284,8 +451,17 @@ static const char *change_line(struct view *v, const uint8_t *f)
     struct room_change c;
     if (v->o.json || read_room_change(f, &c) < 0)
         return "";
+    bool forced = frame_flags(f) & FRAME_FORCED; /* why, says the act before */
+    if (forced && frame_client(f) != port_client(v->port))
+        return "";
     puts_line(&l, "-- ");
-    put_who(v, &l, f, c.user);
+    if (forced) {
+        puts_line(&l, "you are out of #");
+        put_name(&l, c.room);
+        puts_line(&l, "\n");
+        return v->line;
+    }
+    put_who(v, &l, frame_origin(f), c.user);
     puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined #" : " left #");
     put_name(&l, c.room);
     puts_line(&l, "\n");
@@ -338,6 +514,8 @@ static const char *room_row(struct view *v, const uint8_t *f)
         if (!between_two)
             json_object_set_new(o, "members", json_integer(r.members));
         json_object_set_new(o, "messages", json_integer((json_int_t)r.messages));
+        if (r.topic.len > 0)
+            json_object_set_new(o, "topic", string(r.topic));
         if (frame_hlc(f))
             add_time(o, frame_hlc(f));
         return dump(v, o);
@@ -347,9 +525,12 @@ static const char *room_row(struct view *v, const uint8_t *f)
         snprintf(numbers, sizeof numbers, "  %u here,", r.members);
         puts_line(&l, numbers);
     }
-    snprintf(numbers, sizeof numbers, "%s %llu message%s\n", between_two ? " " : "", (unsigned long long)r.messages,
+    snprintf(numbers, sizeof numbers, "%s %llu message%s", between_two ? " " : "", (unsigned long long)r.messages,
              r.messages == 1 ? "" : "s");
     puts_line(&l, numbers);
+    puts_line(&l, r.topic.len > 0 ? "  " : "");
+    put_one_line(v, &l, r.topic);
+    puts_line(&l, "\n");
     return v->line;
 }
 
@@ -362,6 +543,10 @@ const char *view_frame(struct view *v, const uint8_t *f)
             return "";
         v->messages++;
         return v->o.json ? message_json(v, f, s.user, s.text) : message_line(v, f, s.user, s.text);
+    case FRAME_STATE:
+        return act_line(v, f);
+    case FRAME_FACT:
+        return fact_row(v, f);
     case FRAME_JOIN:
     case FRAME_LEAVE:
         return change_line(v, f);

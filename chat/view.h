@@ -11,7 +11,8 @@ struct view_options {
     bool color; /* names in colour: a terminal that has them, and no NO_COLOR */
     bool rooms; /* name the room in each line: more than one is shown */
     bool direct; /* name conversations of two in each line, if not rooms */
-    bool ids;   /* begin each message with its id (id.h) */
+    bool ids;   /* begin each entry with its id (id.h) */
+    bool why;   /* of the state of a room: which entry decided */
     bool days;  /* a line with the date where the day changes */
 };
 
@@ -23,6 +24,10 @@ void view_close(struct view *v);
  *
  * Returns  one or more whole lines, "" when there is nothing to show (yet); valid until the next call */
 const char *view_frame(struct view *v, const uint8_t *frame);
+
+/* act_of_name, mode_of_name -- what people call them: "op", "topic-by-operators"; 0: there is none. */
+uint8_t act_of_name(const char *name);
+uint8_t mode_of_name(const char *name);
 
 /* view_messages -- how many messages were shown so far. */
 size_t view_messages(const struct view *v);

@@ -178,6 +178,68 @@ int read_say(const uint8_t *f, struct say *s)
     return verdict(&r);
 }
 
+bool act_aims(uint8_t act)
+{
+    return act >= ACT_OP && act < ACTS_END;
+}
+
+bool act_of_mode(uint8_t act)
+{
+    return act == ACT_SET || act == ACT_UNSET;
+}
+
+/* act_ok -- is there all that this act needs, and nothing else? */
+static bool act_ok(const struct room_act *a)
+{
+    bool everybody = text_eq(a->target, text_of("*")) && (a->act == ACT_BAN || a->act == ACT_UNBAN);
+    if (a->act < ACT_OWN || a->act >= ACTS_END)
+        return false;
+    if (act_of_mode(a->act) ? a->mode == 0 || a->mode >= MODES_END : a->mode != 0)
+        return false;
+    if (act_aims(a->act) ? a->host == 0 || !(everybody || text_user_ok(a->target)) : a->host != 0 || a->target.len != 0)
+        return false;
+    return a->act == ACT_TOPIC ? a->topic.len <= TOPIC_MAX && text_utf8_ok(a->topic) : a->topic.len == 0;
+}
+
+static void wr_act(struct wr *w, const struct room_act *a)
+{
+    wr_u8(w, a->act);
+    wr_u8(w, a->mode);
+    wr_u64(w, a->host);
+    wr_within(w, a->user, USER_NAME_MAX);
+    w->bad |= a->target.len > USER_NAME_MAX || a->topic.len > TOPIC_MAX;
+    wr_text(w, a->target);
+    wr_bytes(w, a->topic.p, a->topic.len);
+}
+
+static void rd_act(struct rd *r, struct room_act *a)
+{
+    a->act = rd_u8(r);
+    a->mode = rd_u8(r);
+    a->host = rd_u64(r);
+    a->user = rd_user(r);
+    a->target = rd_text(r, USER_NAME_MAX);
+    a->topic = rd_rest(r);
+    r->bad |= !act_ok(a);
+}
+
+int write_room_act(uint8_t *buf, const struct room_act *a, uint64_t room, uint64_t client, uint32_t client_seq)
+{
+    struct wr w = frame_begin(buf, FRAME_STATE);
+    frame_set_room(buf, room);
+    frame_set_client(buf, client);
+    frame_set_client_seq(buf, client_seq);
+    wr_act(&w, a);
+    return frame_end(buf, &w);
+}
+
+int read_room_act(const uint8_t *f, struct room_act *a)
+{
+    struct rd r = body_of(f);
+    rd_act(&r, a);
+    return verdict(&r);
+}
+
 int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t client,
                 uint32_t client_seq)
 {
@@ -202,7 +264,7 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
 
 static bool is_query_kind(uint8_t kind)
 {
-    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
+    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
 }
 
 int read_query(const uint8_t *f, struct query *q)
@@ -300,6 +362,8 @@ int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64
     wr_u32(&w, r->members);
     wr_u64(&w, r->messages);
     wr_within(&w, r->name, DIRECT_NAME_MAX);
+    w.bad |= r->topic.len > TOPIC_MAX;
+    wr_bytes(&w, r->topic.p, r->topic.len);
     return frame_end(buf, &w);
 }
 
@@ -309,6 +373,8 @@ int read_room_row(const uint8_t *f, struct room_row *r)
     r->members = rd_u32(&from);
     r->messages = rd_u64(&from);
     r->name = rd_room(&from);
+    r->topic = rd_rest(&from);
+    from.bad |= r->topic.len > TOPIC_MAX || !text_utf8_ok(r->topic);
     return verdict(&from);
 }
 
@@ -399,6 +465,25 @@ int read_echo(const uint8_t *f, struct echo *e)
     e->sent_us = rd_u64(&r);
     e->back_us = rd_u64(&r);
     return verdict(&r);
+}
+
+int write_fact_row(uint8_t *buf, const struct fact_row *r, uint64_t room)
+{
+    struct wr w = frame_begin(buf, FRAME_FACT);
+    frame_set_room(buf, room);
+    w.bad |= r->why.len > FACT_WHY_MAX;
+    wr_text(&w, r->why);
+    wr_act(&w, &r->act);
+    return frame_end(buf, &w);
+}
+
+int read_fact_row(const uint8_t *f, struct fact_row *r)
+{
+    struct rd from = body_of(f);
+    r->why = rd_text(&from, FACT_WHY_MAX);
+    from.bad |= !text_utf8_ok(r->why);
+    rd_act(&from, &r->act);
+    return verdict(&from);
 }
 
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,

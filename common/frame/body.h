@@ -75,6 +75,42 @@ int write_say(uint8_t *buf, const struct say *s, uint64_t room, uint64_t client,
               uint32_t client_seq, uint8_t flags) MUST_USE;
 int read_say(const uint8_t *f, struct say *s) MUST_USE;
 
+/* STATE: an act upon the state of a room, an entry of the room's streams like a SAY.  What it means, and whether its author
+ * may: relay/rules/room_state.h.  Header: room, client, client_seq.
+ *
+ * The one acted upon is a user and the number of his host, not its name: names are what each host calls the others, and may
+ * change, and the act is signed once and judged on every host for ever. */
+enum act {
+    ACT_OWN = 1, /* this room is mine */
+    ACT_TOPIC,   /* "" takes it away */
+    ACT_SET,     /* a mode */
+    ACT_UNSET,
+    ACT_OP,
+    ACT_DEOP,
+    ACT_MUTE,
+    ACT_UNMUTE,
+    ACT_BAN,     /* of one user, or of "*": all of that host */
+    ACT_UNBAN,
+    ACT_KICK,
+    ACTS_END
+};
+enum room_mode { MODE_TOPIC_BY_OPERATORS = 1, MODES_END };
+enum { TOPIC_MAX = 255 }; /* bytes */
+struct room_act {
+    uint8_t act;
+    uint8_t mode;       /* of SET and UNSET, otherwise 0 */
+    uint64_t host;      /* of the one acted upon; 0 when there is none */
+    struct text user;   /* the author; must be the session's own */
+    struct text target; /* the user acted upon, "*", or "" when there is none */
+    struct text topic;  /* of TOPIC, otherwise "" */
+};
+int write_room_act(uint8_t *buf, const struct room_act *a, uint64_t room, uint64_t client, uint32_t client_seq) MUST_USE;
+int read_room_act(const uint8_t *f, struct room_act *a) MUST_USE;
+
+/* act_aims -- does this act have a target?  act_of_mode -- does it have a mode? */
+bool act_aims(uint8_t act);
+bool act_of_mode(uint8_t act);
+
 /* QUERY: what is wanted, and the FIFO to stream it into; the answer ends with END.
  * Header: room, client, client_seq. */
 enum query_kind {
@@ -83,6 +119,7 @@ enum query_kind {
     QUERY_SINCE,       /* messages with hlc in [since, until) behind the key, in that order, `limit` */
     QUERY_WHO,         /* who is in the room: WHO rows */
     QUERY_ROOMS,       /* ROOM rows */
+    QUERY_STATE = 10,  /* the state of the room: FACT rows; limit 1: and the acts that have no effect */
     QUERY_TRACE = 20,  /* which hosts have the entry (key: origin, epoch, seq; header: room): TRACE rows, and again one whose
                         * state changed, until `limit` other hosts have it, UINT32_MAX: all there are; 0: as it is now */
     QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
@@ -122,6 +159,7 @@ enum reason {
     REASON_STOPPING,      /* the relay is going away */
     REASON_BUSY,          /* too often: wait, then try again */
     REASON_NO_HOST,       /* no such host */
+    REASON_NOT_SO,        /* nobody to unmute, to take for an operator ...: nothing to change */
 };
 struct reasoned {
     uint8_t reason;
@@ -150,7 +188,7 @@ int read_end(const uint8_t *f, struct end *e) MUST_USE;
 struct room_row {
     uint32_t members;   /* users in it now, as far as this host knows */
     uint64_t messages;  /* entries this host stored */
-    struct text name;
+    struct text name, topic;
 };
 int write_room_row(uint8_t *buf, const struct room_row *r, uint64_t room, uint64_t hlc) MUST_USE;
 int read_room_row(const uint8_t *f, struct room_row *r) MUST_USE;
@@ -195,6 +233,16 @@ int write_knock(uint8_t *buf, uint64_t number, uint64_t host) MUST_USE;
 int read_knock(const uint8_t *f, uint64_t *number) MUST_USE;
 int write_echo(uint8_t *buf, const struct echo *e) MUST_USE;
 int read_echo(const uint8_t *f, struct echo *e) MUST_USE;
+
+/* FACT, a row of QUERY_STATE: the act that decided one value that is in force, or one that has no effect and why not.
+ * Header: origin, epoch, room, seq and hlc of that entry. */
+enum { FACT_WHY_MAX = 127 };
+struct fact_row {
+    struct text why; /* "": it is in force */
+    struct room_act act;
+};
+int write_fact_row(uint8_t *buf, const struct fact_row *r, uint64_t room) MUST_USE;
+int read_fact_row(const uint8_t *f, struct fact_row *r) MUST_USE;
 
 /* SEGMENT: consecutive entries of one stream, sealed; its frames follow it, `bytes` of them, with pos
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed

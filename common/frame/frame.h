@@ -39,6 +39,7 @@ enum {
     FRAME_CONT = 2,   /* continues the part before */
     FRAME_SELF = 4,   /* for the session whose client number it bears, for nobody else */
     FRAME_ACTION = 8, /* "/me": the text is what the author does */
+    FRAME_FORCED = 16, /* LEAVE: he was taken out of the room */
 };
 
 enum frame_type {

@@ -15,6 +15,7 @@
 
 enum {
     NEWEST_MAX = 10000,
+    VAIN_MAX = 1000, /* acts without effect in one answer */
     PIECE = 256 * 1024,     /* of a long answer in memory at a time */
     REACH = 4 * 1024 * 1024, /* a commit never spans more of the journal */
     SAID_SEGMENTS = 1024,    /* looked through for what a client said a moment ago */
@@ -37,7 +38,7 @@ struct answer {
     struct probe probe; /* QUERY_PROBE */
     uint32_t count;
     uint8_t more;
-    bool whole;
+    bool whole, no_room;
     /* while one piece is collected */
     struct buffer frames;
     size_t *at; /* offsets of frames */
@@ -52,18 +53,19 @@ struct answers {
     struct state *st;
     struct history *h;
     struct feeds *feeds;
+    const struct folds *folds;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
-                 int rendezvous)
+int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, const struct folds *folds,
+                 struct loop *loop, int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, fs, loop, rendezvous, NULL};
+    *a = (struct answers){st, h, fs, folds, loop, rendezvous, NULL};
     *out = a;
     return 0;
 }
@@ -268,7 +270,8 @@ static int catchup(struct answer *w)
 static bool want_said(const struct answer *w, const uint8_t *f)
 {
     uint64_t until = w->q.until ? w->q.until : UINT64_MAX;
-    return frame_type(f) == FRAME_SAY && frame_pos(f) < w->q.before && frame_hlc(f) >= w->q.since && frame_hlc(f) < until;
+    return (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE) && frame_pos(f) < w->q.before &&
+           frame_hlc(f) >= w->q.since && frame_hlc(f) < until;
 }
 
 /* cut_newest -- index of the first frame of the `limit` newest messages. */
@@ -437,11 +440,62 @@ static int rooms(struct answer *w)
     for (uint32_t i = 1; i <= n; i++) {
         if (copy[i].id == MEMBERS_ROOM || !listed(w, &copy[i])) /* the former is a scope, not a room */
             continue;
-        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}};
+        const struct room_state *s = folds_room(w->all->folds, i);
+        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len},
+                               {s ? s->topic : "", s ? s->topic_len : 0}};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
     }
     free(copy);
     return 0;
+}
+
+/* A fold on its own, to see which acts do not count. */
+struct vain {
+    struct answer *w;
+    struct room_state s;
+    unsigned n;
+};
+
+static void vain_act(void *arg, const uint8_t *f)
+{
+    struct vain *v = arg;
+    struct fact_row row = {.why = text_of(room_why(room_state_step(&v->s, f)))};
+    uint8_t buf[FRAME_MAX];
+    if (row.why.len == 0 || read_room_act(f, &row.act) < 0)
+        return;
+    if (v->n++ == VAIN_MAX)
+        v->w->more = 1;
+    if (v->n > VAIN_MAX)
+        return;
+    int n = write_fact_row(buf, &row, v->w->room);
+    frame_set_origin(buf, frame_origin(f));
+    frame_set_epoch(buf, frame_epoch(f));
+    frame_set_seq(buf, frame_seq(f));
+    frame_set_hlc(buf, frame_hlc(f));
+    row_out(v->w, buf, n);
+}
+
+static int vain(struct answer *w)
+{
+    struct vain *v = calloc(1, sizeof *v);
+    if (!v)
+        return -ENOMEM;
+    v->w = w;
+    int r = history_acts(w->all->h, w->room, vain_act, v);
+    free(v);
+    return r;
+}
+
+/* facts -- what is so in a room, and what is not though somebody tried. */
+static int facts(struct answer *w)
+{
+    uint32_t slot = roster_room(&w->all->st->seg->roster, w->room);
+    const struct room_state *s = folds_room(w->all->folds, slot);
+    uint8_t buf[FRAME_MAX];
+    w->whole = true;
+    for (uint32_t i = 0; s && i < s->n; i++)
+        row_out(w, buf, room_fact_row(s, i, w->room, buf));
+    return s && w->q.limit > 0 ? vain(w) : 0;
 }
 
 struct present {
@@ -564,7 +618,7 @@ static int who(struct answer *w)
 
 static int (*const kinds[])(struct answer *) = {
     [QUERY_CATCHUP] = catchup, [QUERY_NEWEST] = newest, [QUERY_SINCE] = since, [QUERY_WHO] = who, [QUERY_ROOMS] = rooms,
-    [QUERY_TRACE] = traced,   [QUERY_SAID] = said,     [QUERY_PROBE] = probed,
+    [QUERY_STATE] = facts,     [QUERY_TRACE] = traced, [QUERY_SAID] = said,   [QUERY_PROBE] = probed,
 };
 
 static void end_it(struct answer *w, int r)
@@ -575,6 +629,10 @@ static void end_it(struct answer *w, int r)
                     .more = w->more,
                     .reason = r < 0 ? REASON_STORE : REASON_OK,
                     .text = text_of(r < 0 ? "The store could not be read; see the relay's log." : "")};
+    if (r == 0 && w->no_room) {
+        e.reason = REASON_NO_ROOM;
+        e.text = text_of("There is no such room.");
+    }
     if (w->q.kind == QUERY_CATCHUP && w->q.before < UINT64_MAX)
         e.pos = w->q.before;
     int n = write_end(buf, &e, w->client, w->client_seq);
@@ -587,6 +645,7 @@ static void produce(struct answer *w)
 {
     w->error = 0;
     w->whole = !may_ask(w);
+    w->no_room = w->whole && w->q.kind == QUERY_STATE; /* in any other, there is nothing */
     int r = w->whole ? 0 : kinds[w->q.kind](w);
     if (r == 0)
         r = w->error;

@@ -3,6 +3,7 @@
 #define KEEP_ANSWER_H
 
 #include "keep/feed.h"
+#include "keep/fold.h"
 #include "loop/loop.h"
 #include "state/state.h"
 #include "store/history.h"
@@ -18,7 +19,7 @@ enum {
 struct answers;
 
 /* answers_open -- returns 0 or -ENOMEM. */
-int answers_open(struct answers **a, struct state *st, struct history *h, struct feeds *fs, struct loop *loop,
+int answers_open(struct answers **a, struct state *st, struct history *h, struct feeds *fs, const struct folds *folds, struct loop *loop,
                  int rendezvous) MUST_USE;
 void answers_close(struct answers *a);
 

@@ -36,6 +36,8 @@ struct commit {
     struct state *st;
     struct history *h;
     const struct identity *id;
+    struct folds *folds;
+    bool acted; /* there are acts among the entries of this commit */
     struct entry entry[ENTRIES_MAX];
     uint32_t n_entries;
     struct open_stream stream[ROOMS_MAX];
@@ -64,12 +66,12 @@ uint64_t commit_own(const struct commit *c)
     return c->own;
 }
 
-int commit_open(struct commit **out, struct state *st, struct history *h, const struct identity *id)
+int commit_open(struct commit **out, struct state *st, struct history *h, const struct identity *id, struct folds *folds)
 {
     struct commit *c = calloc(1, sizeof *c);
     if (!c)
         return -ENOMEM;
-    *c = (struct commit){.st = st, .h = h, .id = id};
+    *c = (struct commit){.st = st, .h = h, .id = id, .folds = folds};
     c->blob = malloc(SEGMENT_BYTES);
     if (!c->blob) {
         free(c);
@@ -205,6 +207,15 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
     }
 }
 
+/* store_act -- if it is one. */
+static int store_act(struct commit *c, const uint8_t *f)
+{
+    if (frame_type(f) != FRAME_STATE)
+        return 0;
+    c->acted = true;
+    return history_act(c->h, f);
+}
+
 /* A segment of another host: SEGMENT, then its frames.  Stamps beyond `clock` were not adopted and must not be at the
  * next start either. */
 static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t clock)
@@ -223,8 +234,10 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
     c->own_back += s.origin == c->st->seg->shape.origin ? s.last_seq - s.first_seq + 1 : 0;
-    for (size_t at = 0; at < head.bytes; at += frame_stride(frames + at))
+    for (size_t at = 0; r == 0 && at < head.bytes; at += frame_stride(frames + at)) {
         messages += frame_type(frames + at) == FRAME_SAY && !(frame_flags(frames + at) & FRAME_MORE);
+        r = store_act(c, frames + at);
+    }
     uint32_t slot = roster_room(&c->st->seg->roster, s.room);
     const struct room *room = &c->st->seg->roster.room[slot];
     return r < 0 ? r : history_room(c->h, s.room, (struct text){room->name, slot ? room->name_len : 0}, messages, s.hlc_max);
@@ -293,8 +306,9 @@ static int store_stream(struct commit *c, uint32_t slot)
     const struct room *room = &c->st->seg->roster.room[slot];
     uint64_t messages = 0, hlc = 0;
     int r = 0;
-    for (uint32_t e = s->first; e != 0; e = c->entry[e - 1].next) {
+    for (uint32_t e = s->first; r == 0 && e != 0; e = c->entry[e - 1].next) {
         const uint8_t *f = state_at(c->st, c->entry[e - 1].pos);
+        r = store_act(c, f);
         messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
         hlc = frame_hlc(f);
     }
@@ -372,6 +386,7 @@ static void forget(struct commit *c, bool stored)
         memset(c->sender, 0, sizeof c->sender);
     c->n_senders = c->n_active = c->n_entries = 0;
     c->own_back = 0;
+    c->acted = false;
 }
 
 static void queries(struct commit *c, uint64_t from, uint64_t to, void (*on_query)(void *arg, const uint8_t *frame),
@@ -397,12 +412,15 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
         if (r == 0)
             c->recorded = to;
         c->own += r == 0 ? c->n_entries + c->own_back : 0;
+        if (r == 0 && c->acted)
+            r = folds_take(c->folds, from, to);
     }
     forget(c, r == 0 || MUTANT(HEAD_WITHOUT_COMMIT));
     if (r < 0 && !MUTANT(DURABLE_WITHOUT_COMMIT))
         return r;
     queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
     atomic_store_explicit(&j->durable, to, memory_order_release); /* with journal_durable() */
+    folds_enforce(c->folds);
     state_ring_all(c->st);
     state_ring(c->st, PROC_LINK);
     return 1;

@@ -2,6 +2,7 @@
 #ifndef KEEP_COMMIT_H
 #define KEEP_COMMIT_H
 
+#include "keep/fold.h"
 #include "state/state.h"
 #include "store/history.h"
 #include "trust/seal.h"
@@ -14,7 +15,8 @@ enum {
 struct commit;
 
 /* commit_open -- returns 0 or -ENOMEM. */
-int commit_open(struct commit **c, struct state *st, struct history *h, const struct identity *id) MUST_USE;
+int commit_open(struct commit **c, struct state *st, struct history *h, const struct identity *id, struct folds *folds)
+    MUST_USE;
 void commit_close(struct commit *c);
 
 /* commit_own -- how many entries of this host's streams, of all its runs, are in the store. */

@@ -365,13 +365,21 @@ static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
     return false;
 }
 
+/* pass_over -- what is not for this peer must not count among what it lacks. */
+static void pass_over(struct feed *f, const struct have_row *row)
+{
+    if (row->origin == f->all->seg->shape.origin && !may_have(f, row->room) && peer_has(f, row, true) < 0)
+        log_warn("out of memory: a peer will seem to lack what is not for it");
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
     struct feed *f = arg;
-    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
+    pass_over(f, &(struct have_row){origin, epoch, room, last_seq});
+    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     bool same = said_same(f, origin, epoch);
     if (same && origin == f->all->seg->shape.origin)
         f->said += last_seq; /* of a run that is over */
@@ -606,6 +614,7 @@ static bool feed_row(void *arg, const struct history_row *row)
     if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
+    pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq});
     int r = wants(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
@@ -629,6 +638,7 @@ static bool feed_some(struct feed *f)
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
+    tell_said(f);
     if (!f->caught && (!f->more || f->cursor >= f->live))
         say_caught(f);
     return f->more && f->credit > 0 && f->held_next - f->held_first < HELD_MAX;
@@ -685,6 +695,8 @@ enum trace_state feeds_peer_has(const struct feeds *fs, uint64_t host, const str
         const struct feed *f = &fs->feed[i];
         if (f->number == 0 || f->peer != host)
             continue;
+        if (!may_have(f, entry->room))
+            return TRACE_NOT_YET; /* nor ever */
         const struct have_entry *e = have_find(&f->theirs, entry->origin, entry->epoch, entry->room);
         if ((e && e->durable >= entry->seq) || has_same(f, entry))
             return TRACE_HAS;

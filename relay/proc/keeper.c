@@ -6,6 +6,7 @@
 #include "keep/answer.h"
 #include "keep/commit.h"
 #include "keep/feed.h"
+#include "keep/fold.h"
 #include "keep/lag.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ struct keeper {
     struct proc proc;
     struct history *h;
     struct identity *id;
+    struct folds *folds;
     struct commit *commit;
     struct answers *answers;
     struct feeds *feeds;
@@ -119,18 +121,18 @@ static void open_all(struct keeper *k)
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 || lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
+    if (folds_open(&k->folds, &p->st, k->h) < 0 || commit_open(&k->commit, &p->st, k->h, k->id, k->folds) < 0 ||
+        lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
         cannot("out of memory");
     if (feeds_open(&k->feeds, k->h, p->st.seg, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);
-    if (answers_open(&k->answers, &p->st, k->h, k->feeds, &p->loop, rendezvous) < 0)
+    if (answers_open(&k->answers, &p->st, k->h, k->feeds, k->folds, &p->loop, rendezvous) < 0)
         cannot("out of memory");
-    if (!atomic_load(&p->st.seg->ready)) {
-        if (commit_restore(k->commit) < 0)
-            cannot("the store cannot be read; see: relay doctor");
-        atomic_store(&p->st.seg->ready, 1);
-    }
+    bool fresh = !atomic_load(&p->st.seg->ready);
+    if ((fresh && commit_restore(k->commit) < 0) || folds_restore(k->folds) < 0)
+        cannot("the store cannot be read; see: relay doctor");
+    atomic_store(&p->st.seg->ready, 1);
 }
 
 int keeper_main(const struct proc_args *args)
@@ -158,6 +160,7 @@ int keeper_main(const struct proc_args *args)
     feeds_close(k->feeds);
     lag_close(k->lag);
     commit_close(k->commit);
+    folds_close(k->folds);
     history_close(k->h);
     identity_free(k->id);
     return 0;

@@ -11,11 +11,14 @@ static bool frame_ok(const uint8_t *f, bool first)
     struct room_change create;
     struct say say;
     struct member_entry member;
+    struct room_act act;
     if (frame_room(f) == MEMBERS_ROOM)
         return frame_type(f) == FRAME_MEMBER && frame_flags(f) == 0 && frame_client(f) == 0 && read_member(f, &member) == 0;
     if (first)
         return frame_type(f) == FRAME_CREATE && frame_flags(f) == 0 && read_room_change(f, &create) == 0 &&
                room_id(create.room) == frame_room(f);
+    if (frame_type(f) == FRAME_STATE)
+        return frame_flags(f) == 0 && read_room_act(f, &act) == 0;
     return frame_type(f) == FRAME_SAY && (frame_flags(f) & ~(FRAME_MORE | FRAME_CONT | FRAME_ACTION)) == 0 &&
            read_say(f, &say) == 0;
 }

@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "rules/room_state.h"
 #include "state/scope.h"
 
 #include <errno.h>
@@ -38,6 +39,14 @@ static int check_say(const struct session *s, const uint8_t *f)
     return text_eq(say.user, (struct text){s->user, s->user_len}) ? 0 : REASON_DENIED;
 }
 
+static int check_act(const struct session *s, const uint8_t *f)
+{
+    struct room_act a;
+    if (read_room_act(f, &a) < 0)
+        return REASON_MALFORMED;
+    return text_eq(a.user, (struct text){s->user, s->user_len}) ? 0 : REASON_DENIED;
+}
+
 static int check_query(const struct session *s, uint8_t *f)
 {
     struct query q;
@@ -67,6 +76,8 @@ int rules_check(const struct session *s, uint8_t *f)
         return check_room_change(s, f);
     case FRAME_SAY:
         return check_say(s, f);
+    case FRAME_STATE:
+        return check_act(s, f);
     case FRAME_QUERY:
         return check_query(s, f);
     default:
@@ -120,10 +131,10 @@ static const char *const sentences[] = {
     [REASON_NO_HOST] = "No host of that name is known here; see: relay status",
 };
 
-int rules_refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsigned reason)
+/* refuse -- tell the client that this frame is not taken, with these words. */
+static int refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsigned reason, const char *why)
 {
     uint8_t buf[FRAME_MAX];
-    const char *why = reason < ARRAY_LEN(sentences) && sentences[reason] ? sentences[reason] : "Refused.";
     struct reasoned refused = {(uint8_t)reason, text_of(why)};
     const struct session *s = &r->st->seg->roster.session[session];
     uint32_t seq = frame_client_seq(frame);
@@ -139,6 +150,11 @@ int rules_refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsign
     return 0;
 }
 
+int rules_refuse(struct rules *r, uint32_t session, const uint8_t *frame, unsigned reason)
+{
+    return refuse(r, session, frame, reason, reason < ARRAY_LEN(sentences) && sentences[reason] ? sentences[reason] : "Refused.");
+}
+
 /* first_entry -- every stream begins with the name of its room. */
 static void first_entry(struct rules *r, uint32_t room)
 {
@@ -150,21 +166,30 @@ static void first_entry(struct rules *r, uint32_t room)
     state_stamp(r->st, state_put(r->st, buf), room, r->wall);
 }
 
-/* may_speak -- an inbox is for hearing. */
-static bool may_speak(const struct rules *r, uint32_t room)
+static struct text user_of(const struct rules *r, uint32_t session)
 {
-    const struct room *info = &r->st->seg->roster.room[room];
-    struct direct d;
-    return room != 0 && (!direct_read((struct text){info->name, info->name_len}, &d) || d.n == 2);
+    const struct session *s = &r->st->seg->roster.session[session];
+    return (struct text){s->user, s->user_len};
 }
 
-static int say(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
+/* role -- of the session's user in a room, in most of which nobody has one. */
+static unsigned role(const struct rules *r, uint32_t session, uint32_t room)
 {
-    unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
-    if (!may_speak(r, room))
-        reason = REASON_NO_ROOM;
-    if (reason != REASON_OK)
-        return rules_refuse(r, session, f, reason);
+    const struct roster *t = &r->st->seg->roster;
+    return LIKELY(t->room[room].roles == 0) ? 0 : roster_role(t, room, r->st->seg->shape.origin, user_of(r, session));
+}
+
+/* silenced -- why this user may say and do nothing in the room, or NULL. */
+static const char *silenced(unsigned role)
+{
+    if (role & ROLE_BANNED)
+        return "You are banned from this room; its owner and operators (chat room show) can lift that.";
+    return role & ROLE_MUTED ? "You are muted in this room; its owner and operators (chat room show) can lift that." : NULL;
+}
+
+/* entry -- a frame that has passed becomes an entry of our stream in the room. */
+static int entry(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
+{
     if (edit_room(r, room)->seq == 0)
         first_entry(r, room);
     uint8_t *put = state_put(r->st, f);
@@ -174,10 +199,46 @@ static int say(struct rules *r, uint32_t session, const uint8_t *f, uint32_t roo
     return RULES_NOTHING;
 }
 
-static struct text user_of(const struct rules *r, uint32_t session)
+/* act -- what room_judge() allows, and what makes sense here and now. */
+static int act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room, unsigned author)
 {
-    const struct session *s = &r->st->seg->roster.session[session];
-    return (struct text){s->user, s->user_len};
+    const struct roster *t = &r->st->seg->roster;
+    struct room_act a;
+    if (read_room_act(f, &a) < 0)
+        return rules_refuse(r, session, f, REASON_MALFORMED);
+    unsigned target = act_aims(a.act) ? roster_role(t, room, a.host, a.target) : 0;
+    enum room_verdict v = room_judge(a.act, t->room[room].flags, author, target);
+    if (v != ROOM_COUNTS)
+        return refuse(r, session, f, REASON_DENIED, room_why(v));
+    if (a.act == ACT_OWN && t->room[room].last_hlc != 0)
+        return refuse(r, session, f, REASON_DENIED, "The room is there already, and nobody's; create one with another name.");
+    if ((a.act == ACT_DEOP && !(target & ROLE_OPERATOR)) || (a.act == ACT_UNMUTE && !(target & ROLE_MUTED)) ||
+        (a.act == ACT_UNBAN && !(target & ROLE_BANNED)))
+        return refuse(r, session, f, REASON_NOT_SO, "There is nothing to take back: see chat room show.");
+    return entry(r, session, f, room);
+}
+
+/* may_hold -- a room holds entries of both types, a conversation of two has no state, an inbox is for hearing. */
+static bool may_hold(const struct rules *r, uint32_t room, uint8_t type)
+{
+    const struct room *info = &r->st->seg->roster.room[room];
+    struct direct d;
+    return room != 0 && (!direct_read((struct text){info->name, info->name_len}, &d) || (d.n == 2 && type == FRAME_SAY));
+}
+
+/* say_or_act -- what becomes an entry of the room. */
+static int say_or_act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
+{
+    unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
+    if (!may_hold(r, room, frame_type(f)))
+        reason = REASON_NO_ROOM;
+    if (reason != REASON_OK)
+        return rules_refuse(r, session, f, reason);
+    unsigned author = role(r, session, room);
+    const char *why = silenced(author);
+    if (why)
+        return refuse(r, session, f, REASON_DENIED, why);
+    return frame_type(f) == FRAME_SAY ? entry(r, session, f, room) : act(r, session, f, room, author);
 }
 
 /* open_room -- the slot of the room that this OPEN or JOIN names; 0: `reason` says why not. */
@@ -203,6 +264,9 @@ static uint32_t known_room(struct rules *r, uint32_t session, const uint8_t *f)
 static int join_or_leave(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
 {
     bool join = frame_type(f) == FRAME_JOIN;
+    unsigned as = join ? role(r, session, room) : 0;
+    if (as & ROLE_BANNED)
+        return refuse(r, session, f, REASON_DENIED, silenced(as));
     struct session *s = edit_session(r, session);
     if (join)
         s->quiet = (frame_flags(f) & FRAME_SELF) != 0;
@@ -236,8 +300,8 @@ int rules_apply(struct rules *r, uint32_t session, const uint8_t *f, uint32_t *r
     *room = type == FRAME_OPEN || type == FRAME_JOIN ? open_room(r, session, f, &reason) : known_room(r, session, f);
     if (type == FRAME_QUERY)
         return query(r, session, f);
-    if (type == FRAME_SAY)
-        return say(r, session, f, *room);
+    if (type == FRAME_SAY || type == FRAME_STATE)
+        return say_or_act(r, session, f, *room);
     if (*room == 0)
         return rules_refuse(r, session, f, reason);
     return type == FRAME_OPEN ? RULES_NOTHING : join_or_leave(r, session, f, *room);

@@ -455,6 +455,8 @@ static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
         uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));
         if (session != 0 && is_open(&sh->client[session]) && push(&sh->single, session) < 0)
             log_error("out of memory");
+        if (type == FRAME_LEAVE && frame_flags(f) & FRAME_FORCED) /* the keeper's doing: we are not asked */
+            shard_leave(sh, session, roster_room(&sh->st->seg->roster, frame_room(f)));
     }
     if (frame_flags(f) & FRAME_SELF)
         return;

@@ -31,6 +31,7 @@ void roster_init(struct roster *r, uint32_t sessions_max)
     r->sessions_max = sessions_max;
     r->unused_session = 1;
     r->evict_hand = 1;
+    r->unused_role = 1;
 }
 
 /* ---- rooms and hosts ---- */
@@ -90,6 +91,90 @@ uint32_t roster_host_open(const struct roster_edit *e, uint64_t id, struct text 
     *h = (struct host){.id = id, .name_len = (uint32_t)name.len};
     memcpy(h->name, name.p, name.len);
     return i;
+}
+
+/* ---- roles ---- */
+
+static uint32_t role_bucket(uint32_t room, uint64_t host, struct text user)
+{
+    uint64_t h = host ^ room;
+    for (size_t i = 0; i < user.len; i++)
+        h = (h ^ (uint8_t)user.p[i]) * 0x100000001b3u;
+    return bucket(h, ROLE_BUCKETS);
+}
+
+static struct text role_user(const struct role *x)
+{
+    return (struct text){x->user, x->user_len};
+}
+
+static uint32_t find_role(const struct roster *r, uint32_t room, uint64_t host, struct text user)
+{
+    uint32_t i = r->role_bucket[role_bucket(room, host, user)];
+    while (i != 0 && (r->role[i].room != room || r->role[i].host != host || !text_eq(role_user(&r->role[i]), user)))
+        i = r->role[i].next;
+    return i;
+}
+
+/* take_role -- a free slot, or 0. */
+static uint32_t take_role(const struct roster_edit *e)
+{
+    struct roster *r = e->r;
+    uint32_t i = r->free_role;
+    if (i != 0) {
+        set_u32(e, &r->free_role, r->role[i].next);
+    } else if (r->unused_role < ROLES_MAX) {
+        i = r->unused_role;
+        set_u32(e, &r->unused_role, i + 1);
+    }
+    return i;
+}
+
+int roster_role_add(const struct roster_edit *e, uint32_t room, uint64_t host, struct text user, uint8_t bits)
+{
+    struct roster *r = e->r;
+    uint32_t i = find_role(r, room, host, user);
+    if (i != 0) {
+        save(e, &r->role[i], sizeof r->role[i]);
+        r->role[i].bits |= bits;
+        return 0;
+    }
+    i = user.len <= USER_NAME_MAX ? take_role(e) : 0;
+    if (i == 0)
+        return -1;
+    uint32_t *head = &r->role_bucket[role_bucket(room, host, user)], *first = &r->room[room].roles;
+    save(e, &r->role[i], sizeof r->role[i]);
+    r->role[i] = (struct role){.host = host, .room = room, .next = *head, .next_role = *first, .bits = bits, .user_len = (uint8_t)user.len};
+    memcpy(r->role[i].user, user.p, user.len);
+    set_u32(e, head, i);
+    set_u32(e, first, i);
+    return 0;
+}
+
+bool roster_roles_clear(const struct roster_edit *e, uint32_t room)
+{
+    struct roster *r = e->r;
+    uint32_t i = r->room[room].roles;
+    if (i == 0)
+        return false;
+    struct role *x = &r->role[i];
+    uint32_t *at = &r->role_bucket[role_bucket(room, x->host, role_user(x))];
+    while (*at != i)
+        at = &r->role[*at].next;
+    set_u32(e, at, x->next);
+    set_u32(e, &r->room[room].roles, x->next_role);
+    set_u32(e, &x->next, r->free_role);
+    set_u32(e, &r->free_role, i);
+    return true;
+}
+
+unsigned roster_role(const struct roster *r, uint32_t room, uint64_t host, struct text user)
+{
+    if (r->room[room].roles == 0)
+        return 0;
+    uint32_t one = find_role(r, room, host, user), all = find_role(r, room, host, text_of("*"));
+    unsigned bits = (one ? r->role[one].bits : 0u) | (all ? r->role[all].bits : 0u);
+    return bits & ROLE_OWNER ? ROLE_OWNER : bits;
 }
 
 /* ---- sessions ---- */

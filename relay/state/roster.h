@@ -16,6 +16,8 @@ enum {
     ROOMS_MAX = 4096, /* slots 1 .. ROOMS_MAX-1; conversations of two and inboxes take one each, too */
     ROOM_BUCKETS = 8192,
     GUESTS_MAX = 8192,
+    ROLES_MAX = 8192, /* slots 1 .. ROLES_MAX-1 */
+    ROLE_BUCKETS = 8192,
     SESSION_BUCKETS = 16384,
 };
 
@@ -26,8 +28,25 @@ struct room {
     uint64_t messages; /* SAY entries since the store began */
     uint32_t members;  /* users of this host in it */
     uint32_t next;     /* in its bucket */
+    uint32_t flags;    /* ROOM_OWNED ... */
+    uint32_t roles;    /* first of those who have one in it; 0: nobody, as in most rooms */
     uint32_t name_len;
     char name[DIRECT_NAME_MAX];
+};
+
+/* What the state of a room (rules/room_state.h) means for what its users may do. */
+enum { ROOM_OWNED = 1, ROOM_TOPIC_BY_OPERATORS = 2 };
+enum { ROLE_OWNER = 1, ROLE_OPERATOR = 2, ROLE_MUTED = 4, ROLE_BANNED = 8 };
+
+/* Somebody who has a role in a room; written by the keeper. */
+struct role {
+    uint64_t host;
+    uint32_t room;      /* its slot */
+    uint32_t next;      /* in its bucket; also links the free list */
+    uint32_t next_role; /* of the same room */
+    uint8_t bits;       /* ROLE_OWNER ... */
+    uint8_t user_len;
+    char user[USER_NAME_MAX]; /* "*": all of that host */
 };
 
 struct host {
@@ -75,6 +94,7 @@ struct roster {
     uint32_t unused_session;               /* first slot that was never used */
     uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
     uint32_t n_guests;                     /* slots in use */
+    uint32_t free_role, unused_role;       /* as for sessions */
     uint64_t moves; /* how often anybody here came to or left a room: a change is looked for only when it moved */
     uint32_t room_bucket[ROOM_BUCKETS];
     uint32_t client_bucket[SESSION_BUCKETS];
@@ -82,6 +102,8 @@ struct roster {
     struct host host[HOSTS_MAX + 1];
     struct room room[ROOMS_MAX];
     struct guest guest[GUESTS_MAX];
+    uint32_t role_bucket[ROLE_BUCKETS];
+    struct role role[ROLES_MAX];
     struct session session[]; /* sessions_max + 1 */
 };
 
@@ -151,6 +173,14 @@ int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room);
 /* roster_guest -- set guest slot `i`; roster_no_guests -- nobody: the link process begins anew. */
 void roster_guest(const struct roster_edit *e, uint32_t i, const struct guest *g);
 void roster_no_guests(const struct roster_edit *e);
+
+/* roster_role_add -- give somebody one more role in a room.  Returns 0, or -1 when the table is full.
+ * roster_roles_clear -- take one of those who have a role in it out; false: nobody has any more. */
+int roster_role_add(const struct roster_edit *e, uint32_t room, uint64_t host, struct text user, uint8_t bits) MUST_USE;
+bool roster_roles_clear(const struct roster_edit *e, uint32_t room);
+
+/* roster_role -- the roles of a user in a room, a ban of all of his host included, from which its owner is exempt. */
+unsigned roster_role(const struct roster *r, uint32_t room, uint64_t host, struct text user);
 
 /* roster_next_room -- the first room slot >= `from` that the session is in, or 0. */
 uint32_t roster_next_room(const struct session *s, uint32_t from);

@@ -57,7 +57,7 @@ bool scope_user(const struct segment *seg, uint32_t slot, struct text user)
 {
     struct text name = room_name(seg, slot);
     struct direct d;
-    if (slot == 0)
+    if (slot == 0 || seg->roster.room[slot].id == MEMBERS_ROOM)
         return false;
     return !direct_is(name) || (direct_read(name, &d) && direct_has(&d, (struct person){user, text_of(seg->shape.host)}));
 }
@@ -75,13 +75,14 @@ unsigned scope_name(const struct segment *seg, struct text name, struct text use
     return REASON_OK;
 }
 
-/* said_by -- is each word in there of a user of that host, and one of the two? */
+/* said_by -- is there nothing but words, each of a user of that host, and one of the two?  Two have no state. */
 static bool said_by(struct text host, const struct direct *d, const uint8_t *frames, size_t len)
 {
     struct say say;
     for (size_t at = 0; at < len; at += frame_stride(frames + at))
-        if (frame_type(frames + at) == FRAME_SAY &&
-            (read_say(frames + at, &say) < 0 || !direct_has(d, (struct person){say.user, host})))
+        if (frame_type(frames + at) == FRAME_STATE ||
+            (frame_type(frames + at) == FRAME_SAY &&
+             (read_say(frames + at, &say) < 0 || !direct_has(d, (struct person){say.user, host}))))
             return false;
     return true;
 }

@@ -16,7 +16,7 @@ bool scope_public(const struct segment *seg, uint64_t room);
 /* scope_host -- may that host have what is said in the room of this number?  No, while the room is not known. */
 bool scope_host(const struct segment *seg, uint64_t room, uint64_t host);
 
-/* scope_user -- may a user of this host know of the room in this slot? */
+/* scope_user -- may a user of this host know of the room in this slot?  Of MEMBERS_ROOM nobody: it is for hosts. */
 bool scope_user(const struct segment *seg, uint32_t slot, struct text user);
 
 /* scope_name -- may a user of this host come into a room of this name, and are the hosts in it known?
@@ -24,7 +24,7 @@ bool scope_user(const struct segment *seg, uint32_t slot, struct text user);
 unsigned scope_name(const struct segment *seg, struct text name, struct text user);
 
 /* scope_takes -- is a segment that is sealed and well-formed one that `from` may send, we may have, and its origin may say?
- * What is said between two is said by that one of them whose host seals it. */
+ * What is said between two is said by that one of them whose host seals it; upon what they have together nobody acts. */
 bool scope_takes(const struct segment *seg, uint64_t from, const uint8_t *frames, size_t len);
 
 #endif

@@ -34,6 +34,11 @@ static const char schema[] =
     ", newest_hlc" INT ");"
     "INSERT INTO meta VALUES(1, 0, 0, 0);";
 
+/* Came later than the version before it: made where it is missing.  The place is frame_order() as bytes. */
+static const char additions[] =
+    "CREATE TABLE IF NOT EXISTS act(room" INT ", place" BLOB ", frame" BLOB ", PRIMARY KEY(room, place)) WITHOUT ROWID;";
+enum { PLACE_LEN = 32 };
+
 #define SEGMENT                                                                                \
     "SELECT pos, batch, origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, "    \
     "hash, signature, frames FROM segment "
@@ -41,8 +46,8 @@ static const char schema[] =
 
 /* clang-format off */
 enum statement {
-    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, META_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, /* read */
+    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, /* write */
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, /* read */
     N_STATEMENTS
 };
 /* clang-format on */
@@ -71,6 +76,9 @@ static const char *const sql[N_STATEMENTS] = {
     [SINCE] = SEGMENT "WHERE room=? AND hlc_max>=? ORDER BY hlc_max",
     [MISSING] = SEGMENT "WHERE origin=? AND epoch=? AND room=? AND last_seq>? ORDER BY last_seq"
                         " LIMIT 1",
+    [ACT_ADD] = "INSERT OR REPLACE INTO act VALUES(?,?,?)",
+    [ACTS] = "SELECT frame FROM act WHERE room=? ORDER BY place",
+    [ACTED] = "SELECT DISTINCT room FROM act",
 };
 
 struct history {
@@ -251,6 +259,7 @@ static int open_database(struct history *h, const char *path, char *why, size_t 
                "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384");
     if (r == 0 && !ours)
         r = create(h);
+    r = r < 0 ? r : run(h, additions);
     r = r < 0 ? r : load_meta(h);
     r = r < 0 ? r : prepare(h);
     return r < 0 ? r : forget_old_clients(h);
@@ -396,6 +405,18 @@ int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_
     return step(h, s);
 }
 
+int history_act(struct history *h, const uint8_t *f)
+{
+    const uint64_t order[] = {frame_hlc(f), frame_origin(f), frame_epoch(f), frame_seq(f)};
+    uint8_t place[PLACE_LEN];
+    for (size_t i = 0; i < PLACE_LEN; i++) /* the largest byte first: bytes compare as the numbers do */
+        place[i] = (uint8_t)(order[i / 8] >> (56 - i % 8 * 8));
+    sqlite3_stmt *s = BIND(h, ACT_ADD, frame_room(f));
+    bind_blob(s, 2, place, PLACE_LEN);
+    bind_blob(s, 3, f, frame_stride(f));
+    return step(h, s);
+}
+
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
     int r = step(h, BIND(h, META_SET, end, ring_size, h->new_hlc));
@@ -488,6 +509,31 @@ int history_since(struct history *h, uint64_t room, uint64_t hlc,
                   bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     return rows(h, BIND(h, SINCE, room, limit(hlc)), each, arg);
+}
+
+int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)
+{
+    sqlite3_stmt *s = BIND(h, ACTS, room);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const uint8_t *f = sqlite3_column_blob(s, 0);
+        size_t len = (size_t)sqlite3_column_bytes(s, 0);
+        if (!f || frame_check(f, len) != (int)len) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        each(arg, f);
+    }
+    return done(h, s, rc);
+}
+
+int history_acted(struct history *h, void (*each)(void *arg, uint64_t room), void *arg)
+{
+    sqlite3_stmt *s = h->stmt[ACTED];
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+        each(arg, column(s, 0));
+    return done(h, s, rc);
 }
 
 int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,

@@ -6,6 +6,7 @@
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
+ *   act      (room, place in the order of display) -> frame: the STATE entries once more, to be folded in that order
  *   meta     one row: durable (journal position), ring_size, newest_hlc
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
@@ -46,7 +47,7 @@ struct history_segment {
     bool apart; /* its stamps are not our clock's: they do not count for history_newest_hlc() */
 };
 
-/* history_begin, history_add, history_client, history_room, history_commit -- one transaction: the journal from
+/* history_begin, history_add, history_client, history_room, history_act, history_commit -- one transaction: the journal from
  * `batch` to `end` is stored.  Any failure rolls everything back; nothing of it is stored then.  history_commit
  * returns only when it is on disk. */
 int history_begin(struct history *h, uint64_t batch) MUST_USE;
@@ -55,6 +56,7 @@ int history_client(struct history *h, uint64_t client, uint32_t uid, uint32_t la
 int history_client_forget(struct history *h, uint64_t client) MUST_USE;
 int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_messages, uint64_t last_hlc)
     MUST_USE; /* name empty: known already */
+int history_act(struct history *h, const uint8_t *frame) MUST_USE; /* a STATE frame of one of the segments */
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size) MUST_USE;
 void history_rollback(struct history *h);
 
@@ -86,6 +88,10 @@ int history_newest(struct history *h, uint64_t room, bool (*each)(void *arg, con
 /* history_since -- segments of a room with hlc_max >= hlc by rising hlc_max, until `each` returns false. */
 int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(void *arg, const struct history_row *row),
                   void *arg) MUST_USE;
+
+/* history_acts -- the STATE frames of a room in the order of display; history_acted -- the rooms that have any. */
+int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg) MUST_USE;
+int history_acted(struct history *h, void (*each)(void *arg, uint64_t room), void *arg) MUST_USE;
 
 /* history_first_missing -- pos of the first segment of a stream with last_seq > seq; UINT64_MAX: none. */
 int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,

@@ -36,6 +36,17 @@ static void read_session(const uint8_t *f)
     }
 }
 
+/* check_act -- the names and the text, and that a target has a host. */
+static void check_act(const struct room_act *a)
+{
+    check_text(a->user, text_user_ok);
+    check_text(a->topic, text_utf8_ok);
+    if (a->target.len > 0 && !text_eq(a->target, text_of("*")))
+        check_text(a->target, text_user_ok);
+    if ((a->target.len > 0) != (a->host != 0) || a->topic.len > TOPIC_MAX)
+        abort();
+}
+
 static void read_entries(const uint8_t *f)
 {
     struct room_change c;
@@ -52,6 +63,9 @@ static void read_entries(const uint8_t *f)
         if (s.text.len < 1 || s.text.len > TEXT_PART_MAX)
             abort();
     }
+    struct room_act a;
+    if (read_room_act(f, &a) == 0)
+        check_act(&a);
     (void)!read_segment(f, &head);
 }
 
@@ -64,14 +78,21 @@ static void read_answers(const uint8_t *f)
     struct who_row who;
     struct trace_row trace;
     struct hops hops;
+    struct fact_row fact;
+    if (read_fact_row(f, &fact) == 0) {
+        check_text(fact.why, text_utf8_ok);
+        check_act(&fact.act);
+    }
     if (read_reasoned(f, &r) == 0)
         check_text(r.text, text_utf8_ok);
     if (read_end(f, &e) == 0)
         check_text(e.text, text_utf8_ok);
     if (read_host(f, &host) == 0)
         check_text(host, text_host_ok);
-    if (read_room_row(f, &room) == 0)
+    if (read_room_row(f, &room) == 0) {
         check_text(room.name, text_room_ok);
+        check_text(room.topic, text_utf8_ok);
+    }
     if (read_who_row(f, &who) == 0) {
         check_text(who.user, text_user_ok);
         check_text(who.host, text_host_ok);

@@ -106,3 +106,22 @@ converge() {
 }
 
 logged() { grep -q -- "$2" "$dir/state/$1/relay.log"; }
+
+# laid DIALLER LISTENER -- two hosts and the cable between them; only DIALLER can dial.
+laid() {
+    hosts "$1" "$2"
+    coproc CABLE { exec "$tools/cable" "$dir/port" "$(cat "$dir/run/$2/address")" 3>&-; }
+    until_true 5 test -s "$dir/port"
+    join "$1" "$2" "127.0.0.1:$(cat "$dir/port")"
+    join "$2" "$1" -
+    until_true 10 linked "$1" "$2"
+    until_true 10 linked "$2" "$1"
+}
+
+# cable HOW -- cut, hole, half, heal.
+cable() {
+    local answer
+    echo "$*" >&"${CABLE[1]}"
+    read -rt 5 -u "${CABLE[0]}" answer
+    [ "$answer" = ok ]
+}

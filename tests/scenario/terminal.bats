@@ -51,3 +51,34 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     until_true 10 shows one ': still here'
     [ "$(chat log --json lobby | grep -c 'still here')" -eq 1 ]
 }
+
+@test "a room of one's own: /create, /topic, /show, /op, and what may not be" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    keys one '/create build' Enter
+    until_true 5 shows one 'created the room'
+    keys one '/topic Ship it' Enter
+    until_true 5 shows one 'set the topic: Ship it'
+    terminal two
+    until_true 5 shows two '#lobby>'
+    keys two '/join build' Enter
+    until_true 5 shows two '-- topic     Ship it'
+    keys one '/op bob' Enter
+    until_true 5 shows two 'bob@'
+    shows two 'was made an operator by'
+    keys two '/show' Enter
+    until_true 5 shows two 'operator  bob@'
+    keys two '/topic' Enter
+    until_true 5 shows two '-- topic     Ship it'
+    ! screen two | grep -q '#build>.*#build>' # the prompt comes once
+    keys two '/create build' Enter
+    until_true 5 shows two 'an owner already'
+    keys two '/unban carl' Enter
+    until_true 5 shows two 'nothing to take back'
+    keys two '/kick' Enter
+    until_true 5 shows two 'whom?'
+    keys one C-d
+    keys two C-d
+    until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
+}

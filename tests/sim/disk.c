@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { ACT_FRAME_MAX = 512 };
+
 /* A segment, kept once however many hosts have it; its frames with pos zero. */
 struct blob {
     struct blob *next; /* of the same bucket */
@@ -37,6 +39,10 @@ struct kept_room {
     char name[DIRECT_NAME_MAX + 1];
 };
 
+struct kept_act {
+    uint8_t frame[ACT_FRAME_MAX];
+};
+
 struct kept_client {
     uint64_t client;
     uint32_t uid, last_seq;
@@ -54,6 +60,8 @@ struct history {
     uint32_t n_rooms, n_clients, n_new_rooms, n_new_clients;
     struct kept_room new_room[ROOMS_TOP];
     struct kept_client new_client[CLIENTS_PER_NODE];
+    struct kept_act *act;
+    size_t n_acts, max_acts, n_acts_before;
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
     bool full;
     enum commit_fate fate;
@@ -141,6 +149,7 @@ void disk_free(struct history *h)
     for (uint32_t i = 0; i < h->n_streams; i++)
         free(h->stream[i].at);
     map_free(&h->map);
+    free(h->act);
     free(h->row);
     free(h->stream);
     free(h);
@@ -169,6 +178,8 @@ struct history *disk_copy(const struct history *h)
         c->stream[i].at = copy_of(h->stream[i].at, h->stream[i].n * sizeof *h->stream[i].at);
     }
     c->map.slot = copy_of(h->map.slot, h->map.max * sizeof *h->map.slot);
+    c->max_acts = h->n_acts;
+    c->act = copy_of(h->act, h->n_acts * sizeof *h->act);
     c->full = false;
     c->fate = FATE_GOOD;
     return c;
@@ -232,6 +243,7 @@ int history_begin(struct history *h, uint64_t batch)
         return -ENOSPC;
     h->batch = batch;
     h->n_before = h->n;
+    h->n_acts_before = h->n_acts;
     h->new_hlc = h->newest_hlc;
     h->n_new_rooms = h->n_new_clients = 0;
     return 0;
@@ -278,8 +290,22 @@ int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_
     return 0;
 }
 
+int history_act(struct history *h, const uint8_t *frame)
+{
+    ASSERT(frame_stride(frame) <= ACT_FRAME_MAX);
+    if (h->n_acts == h->max_acts) {
+        h->max_acts = h->max_acts ? h->max_acts * 2 : 64;
+        h->act = realloc(h->act, h->max_acts * sizeof *h->act);
+        ASSERT(h->act);
+    }
+    memcpy(h->act[h->n_acts++].frame, frame, frame_stride(frame));
+    return 0;
+}
+
 void history_rollback(struct history *h)
 {
+    if (!h->full)
+        h->n_acts = h->n_acts_before;
     for (; !h->full && h->n > h->n_before; h->n--)
         blob_put(h->row[h->n - 1].blob);
     h->n_before = h->n;
@@ -359,6 +385,7 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     h->n_before = from;
     by_pos(h);
     h->n_before = h->n;
+    h->n_acts_before = h->n_acts;
     for (uint32_t i = 0; i < h->n_new_rooms; i++)
         keep_room(h, &h->new_room[i]);
     for (uint32_t i = 0; i < h->n_new_clients; i++)
@@ -442,6 +469,36 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
         r.s.pos = h->row[lo].pos;
         if (!each(arg, &r))
             break;
+    }
+    return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    return frame_order(((const struct kept_act *)a)->frame, ((const struct kept_act *)b)->frame);
+}
+
+int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)
+{
+    struct kept_act *sorted = copy_of(h->act, h->n_acts * sizeof *h->act);
+    if (h->n_acts > 0)
+        qsort(sorted, h->n_acts, sizeof *sorted, by_place);
+    for (size_t i = 0; i < h->n_acts; i++)
+        if (frame_room(sorted[i].frame) == room)
+            each(arg, sorted[i].frame);
+    free(sorted);
+    return 0;
+}
+
+int history_acted(struct history *h, void (*each)(void *arg, uint64_t room), void *arg)
+{
+    for (size_t i = 0; i < h->n_acts; i++) {
+        uint64_t room = frame_room(h->act[i].frame);
+        size_t k = 0;
+        while (frame_room(h->act[k].frame) != room)
+            k++;
+        if (k == i)
+            each(arg, room);
     }
     return 0;
 }

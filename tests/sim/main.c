@@ -121,6 +121,7 @@ static void report(const struct stats *s, double seconds)
     printf("acknowledged and lost with the only disk that had it %llu, answers before what "
            "they answer (withheld) %llu\n",
            N(s->lost_by_rollback), N(s->reordered));
+    printf("acts upon rooms folded in the end %llu, facts in force %llu\n", N(s->acts), N(s->facts));
     printf("all the same again after %.1f s on average, %.1f s at most\n",
            (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),
            (double)s->converge_max_us / 1e6);

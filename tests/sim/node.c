@@ -187,7 +187,8 @@ static void on_query(void *arg, const uint8_t *frame)
 static void keeper_start(struct node *n)
 {
     here = n;
-    int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
+    int r = folds_open(&n->folds, &n->st, n->disk);
+    r = r < 0 ? r : commit_open(&n->commit, &n->st, n->disk, &n->identity, n->folds);
     r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
 }
@@ -197,9 +198,11 @@ static void keeper_stop(struct node *n)
     here = n;
     feeds_close(n->feeds);
     commit_close(n->commit);
+    folds_close(n->folds);
     fds_drop_turn(&n->keeper_turn);
     n->feeds = NULL;
     n->commit = NULL;
+    n->folds = NULL;
 }
 
 void node_keeper_restart(struct node *n)
@@ -209,6 +212,8 @@ void node_keeper_restart(struct node *n)
     trace("keeper killed");
     keeper_stop(n);
     keeper_start(n);
+    if (folds_restore(n->folds) < 0)
+        broken("I12: the keeper cannot fold what is in its store");
     turn_wake(&n->keeper_turn, 0);
     turn_wake(&n->hub_turn, 0);
 }
@@ -297,6 +302,7 @@ void node_boot(struct node *n)
     n->hub_turn.due = n->keeper_turn.due = n->hub_turn.until = n->keeper_turn.until = 0;
     keeper_start(n);
     r = commit_restore(n->commit);
+    r = r < 0 ? r : folds_restore(n->folds);
     ASSERT(r == 0);
     atomic_store(&n->st.seg->ready, 1);
     r = rules_open(&n->rules, &n->st);

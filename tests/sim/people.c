@@ -148,10 +148,12 @@ static void send_one(struct client *c, uint32_t seq)
     size_t len = seq % 16 == 7 ? 2000 : (size_t)n;
     memset(text + n, '.', sizeof text - (size_t)n);
     struct say say = {user_of(c, user), {text, len}};
-    const char *room = m->room == PAIR ? pair_name(c->pair) : rooms[m->room];
+    const char *called = m->room == PAIR ? pair_name(c->pair) : rooms[m->room];
     if (m->room == PAIR) /* not at the start: the other host may not be known by then */
-        open_room(c, room);
-    n = write_say(frame, &say, room_id(text_of(room)), c->id, seq, 0);
+        open_room(c, called);
+    uint64_t room = room_id(text_of(called));
+    bool acts = m->room != PAIR && acts_here(c, seq);
+    n = acts ? act_frame(c, say.user, room, seq, frame) : write_say(frame, &say, room, c->id, seq, 0);
     ASSERT(n > 0);
     int r = in_section(c, frame);
     if (r == REASON_DISK_FULL)

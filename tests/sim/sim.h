@@ -9,6 +9,7 @@
  *   node.c     one host: start, stop, its link process and its keeper
  *   people.c   who writes, and sends again until it is acknowledged; who comes and goes
  *   pairs.c    who talks with whom alone
+ *   rooms.c    what people do to rooms, and what must hold of that
  *   faults.c   topologies and what goes wrong
  *   evil.c     what a lying host does to what its relay wants to send
  *   check.c    the invariants; words.c those about what is said, present.c those about who is where, view.c convergence
@@ -80,7 +81,7 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks;
+        converge_max_us, runs, evil_runs, reordered, forks, acts, facts;
 };
 
 /* What went over links, by what it was. */
@@ -250,6 +251,7 @@ struct node {
     struct history *disk, *snapshot;
     struct state st;
     struct rules rules;
+    struct folds *folds;
     struct commit *commit;
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
@@ -317,6 +319,12 @@ bool pair_is(uint64_t room);
 bool pair_may(uint64_t room, const struct node *n); /* may that host have it?  Of other rooms: yes */
 void pair_check(uint64_t room, const struct node *n, const char *what);
 bool pairs_each(bool (*same)(const struct node *one, const struct node *other, uint64_t room)); /* of honest hosts */
+
+/* ---- rooms.c ---- */
+
+bool acts_here(const struct client *c, uint32_t seq); /* is its message of that number an act? */
+int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t seq, uint8_t *frame);
+uint64_t check_rooms(const struct node *n, uint64_t room); /* a sum of the state of a room there */
 
 /* ---- faults.c ---- */
 

@@ -105,7 +105,7 @@ static void collect(void *arg, const struct history_segment *s)
     if (s->room != v->room || excused(s->origin))
         return;
     for (size_t i = 0; i < s->len; i += frame_stride(s->frames + i)) {
-        if (frame_type(s->frames + i) != FRAME_SAY)
+        if (frame_type(s->frames + i) != FRAME_SAY && frame_type(s->frames + i) != FRAME_STATE)
             continue;
         if (v->n == v->max) {
             v->max = v->max ? v->max * 2 : 256;
@@ -175,9 +175,11 @@ void check_end(void)
         if (!counts(n))
             continue;
         check_kept(n);
-        for (unsigned r = 0; first && r < ROOMS; r++) {
-            uint64_t room = room_id(text_of(rooms[r]));
-            if (sum(first, room) != sum(n, room))
+        for (unsigned r = 0; r < ROOMS; r++) {
+            uint64_t room = room_id(text_of(rooms[r])), state = check_rooms(n, room);
+            if (first && state != check_rooms(first, room) && w.stats.forks == 0 && w.evicted == NODES_MAX)
+                broken("I11: #%s is not in the same state at %s and %s", rooms[r], node_name(first->id), node_name(n->id));
+            if (first && sum(first, room) != sum(n, room))
                 broken("I7: %s and %s show #%s differently", node_name(first->id),
                        node_name(n->id), rooms[r]);
         }

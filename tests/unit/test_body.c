@@ -125,7 +125,7 @@ static int make_end(uint8_t *buf, bool big)
 
 static int make_room(uint8_t *buf, bool big)
 {
-    struct room_row r = {3, 4, room(big)};
+    struct room_row r = {3, 4, room(big), as(big ? TOPIC_MAX : 0)};
     return write_room_row(buf, &r, 8, 99);
 }
 
@@ -133,6 +133,23 @@ static int make_who(uint8_t *buf, bool big)
 {
     struct who_row r = {2, as(big ? USER_NAME_MAX : 1), as(big ? HOST_NAME_MAX_LEN : 1)};
     return write_who_row(buf, &r, 8, 6);
+}
+
+static struct room_act an_act(bool big)
+{
+    return (struct room_act){.act = big ? ACT_TOPIC : ACT_OWN, .user = as(big ? USER_NAME_MAX : 1), .topic = as(big ? TOPIC_MAX : 0)};
+}
+
+static int make_state(uint8_t *buf, bool big)
+{
+    struct room_act a = an_act(big);
+    return write_room_act(buf, &a, 8, 77, 9);
+}
+
+static int make_fact(uint8_t *buf, bool big)
+{
+    struct fact_row r = {as(big ? FACT_WHY_MAX : 0), an_act(big)};
+    return write_fact_row(buf, &r, 8);
 }
 
 static int make_segment(uint8_t *buf, bool big)
@@ -187,6 +204,8 @@ static int read_any(const uint8_t *f)
         struct hops hops;
         uint64_t knock;
         struct echo echo;
+        struct room_act act;
+        struct fact_row fact;
     } u;
     switch (frame_type(f)) {
     case FRAME_HELLO:
@@ -224,6 +243,10 @@ static int read_any(const uint8_t *f)
         return read_knock(f, &u.knock);
     case FRAME_ECHO:
         return read_echo(f, &u.echo);
+    case FRAME_STATE:
+        return read_room_act(f, &u.act);
+    case FRAME_FACT:
+        return read_fact_row(f, &u.fact);
     default:
         return 0;
     }
@@ -237,9 +260,9 @@ static const struct {
     {make_hello, false},  {make_welcome, false}, {make_open, false},     {make_join, false},
     {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
-    {make_host, false},   {make_end, true},      {make_room, false},     {make_who, false},
+    {make_host, false},   {make_end, true},      {make_room, true},      {make_who, false},
     {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
-    {make_echo, false},
+    {make_echo, false},   {make_state, true},    {make_fact, true},
     // clang-format on
 };
 
@@ -395,10 +418,11 @@ static void test_round_trip_of_a_query(void **state)
     assert_int_equal(read_host(buf, &name), 0);
     assert_true(text_eq(name, text_of("host-1")) && frame_origin(buf) == 6);
 
-    struct room_row room = {3, 4, text_of("build")}, room2;
+    struct room_row room = {3, 4, text_of("build"), text_of("to do")}, room2;
     assert_true(write_room_row(buf, &room, 8, 99) > 0);
     assert_int_equal(read_room_row(buf, &room2), 0);
     assert_true(room2.members == 3 && room2.messages == 4 && text_eq(room2.name, room.name));
+    assert_true(text_eq(room2.topic, room.topic));
     assert_true(frame_room(buf) == 8 && frame_hlc(buf) == 99);
 
     struct who_row who = {2, text_of("anna"), text_of("host-1")}, who2;
@@ -601,6 +625,64 @@ static void test_bad_names_are_refused(void **state)
     assert_int_equal(read_host(buf, &name), -EBADMSG);
 }
 
+/* acted -- what reading says of an act; writing does not judge it, but for lengths. */
+static int acted(struct room_act a)
+{
+    uint8_t buf[FRAME_MAX];
+    a.user = text_of("anna");
+    int n = write_room_act(buf, &a, 8, 77, 9);
+    return n < 0 ? n : read_room_act(buf, &a);
+}
+
+static void test_an_act_has_what_it_needs_and_no_more(void **state)
+{
+    (void)state;
+    for (unsigned act = 0; act < 256; act++) {
+        struct room_act bare = {.act = (uint8_t)act}, aimed = bare, topic = bare, mode = bare, both = bare;
+        aimed.host = 5;
+        aimed.target = text_of("bob");
+        topic.topic = text_of("to do");
+        mode.mode = MODE_TOPIC_BY_OPERATORS;
+        both = aimed;
+        both.topic = topic.topic;
+        bool known = act >= ACT_OWN && act < ACTS_END, aims = known && act_aims((uint8_t)act);
+        bool of_mode = known && act_of_mode((uint8_t)act);
+        assert_int_equal(acted(bare), known && !aims && !of_mode ? 0 : -EBADMSG);
+        assert_int_equal(acted(aimed), aims ? 0 : -EBADMSG);
+        assert_int_equal(acted(topic), act == ACT_TOPIC ? 0 : -EBADMSG);
+        assert_int_equal(acted(mode), of_mode ? 0 : -EBADMSG);
+        assert_int_equal(acted(both), -EBADMSG);
+        aimed.host = 0;
+        assert_int_equal(acted(aimed), -EBADMSG);
+        aimed = (struct room_act){.act = (uint8_t)act, .host = 5, .target = text_of("*")};
+        assert_int_equal(acted(aimed), act == ACT_BAN || act == ACT_UNBAN ? 0 : -EBADMSG);
+        mode.mode = MODES_END;
+        assert_int_equal(acted(mode), -EBADMSG);
+    }
+    struct room_act bad = {.act = ACT_TOPIC, .topic = text_of("\xff")};
+    assert_int_equal(acted(bad), -EBADMSG);
+    bad.topic = as(TOPIC_MAX + 1);
+    assert_int_equal(acted(bad), -EMSGSIZE);
+    bad = (struct room_act){.act = ACT_OP, .host = 5, .target = text_of("-rf")};
+    assert_int_equal(acted(bad), -EBADMSG);
+}
+
+static void test_round_trip_of_an_act(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct room_act a = {.act = ACT_BAN, .host = 6, .user = text_of("anna"), .target = text_of("bob")}, got;
+    assert_true(write_room_act(buf, &a, 8, 77, 9) > 0);
+    assert_true(frame_room(buf) == 8 && frame_client(buf) == 77 && frame_client_seq(buf) == 9);
+    assert_int_equal(read_room_act(buf, &got), 0);
+    assert_true(got.act == ACT_BAN && got.host == 6 && text_eq(got.user, a.user) && text_eq(got.target, a.target));
+    a = (struct room_act){.act = ACT_UNSET, .mode = MODE_TOPIC_BY_OPERATORS, .user = text_of("anna")};
+    struct fact_row row = {text_of("too late"), a}, row2;
+    assert_true(write_fact_row(buf, &row, 8) > 0);
+    assert_int_equal(read_fact_row(buf, &row2), 0);
+    assert_true(frame_room(buf) == 8 && text_eq(row2.why, row.why) && row2.act.act == ACT_UNSET && row2.act.mode == a.mode);
+}
+
 static void test_only_random_names_of_fifos(void **state)
 {
     (void)state;
@@ -621,7 +703,7 @@ static void test_only_random_names_of_fifos(void **state)
     for (unsigned kind = 0; kind < 256; kind++) {
         struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
         assert_true(write_query(buf, &q, 8, 77, 9) > 0);
-        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) ||
+        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE ||
                     (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
         assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
     }
@@ -643,6 +725,8 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_a_trace),
         cmocka_unit_test(test_bad_text_is_refused),
         cmocka_unit_test(test_bad_names_are_refused),
+        cmocka_unit_test(test_an_act_has_what_it_needs_and_no_more),
+        cmocka_unit_test(test_round_trip_of_an_act),
         cmocka_unit_test(test_only_random_names_of_fifos),
     };
     return cmocka_run_group_tests_name("body", tests, NULL, NULL);

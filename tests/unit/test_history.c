@@ -315,6 +315,83 @@ static void test_clients_are_forgotten(void **state)
     history_close(h);
 }
 
+struct acts {
+    unsigned n;
+    uint64_t hlc[8], origin[8];
+};
+
+static void see_act(void *arg, const uint8_t *f)
+{
+    struct acts *w = arg;
+    assert_in_range(w->n, 0, 7);
+    w->hlc[w->n] = frame_hlc(f);
+    w->origin[w->n++] = frame_origin(f);
+}
+
+static void see_acted(void *arg, uint64_t room)
+{
+    uint64_t *sum = arg;
+    *sum += room;
+}
+
+static void put_act(struct history *h, uint64_t room, uint64_t hlc, uint64_t origin)
+{
+    uint8_t f[FRAME_MAX];
+    struct room_act a = {.act = ACT_TOPIC, .user = text_of("anna"), .topic = text_of("to do")};
+    assert_true(write_room_act(f, &a, room, 77, 1) > 0);
+    frame_set_hlc(f, hlc);
+    frame_set_origin(f, origin);
+    assert_int_equal(history_act(h, f), 0);
+}
+
+/* In the order of display, in which numbers have no sign. */
+static void test_acts(void **state)
+{
+    (void)state;
+    struct history *h = store_open();
+    assert_int_equal(history_begin(h, 0), 0);
+    put_act(h, ROOM, UINT64_MAX, THERE);
+    put_act(h, ROOM, 1000, HERE);
+    put_act(h, ROOM, 1000, 5);
+    put_act(h, ROOM, 255, THERE);
+    put_act(h, ROOM, 256, THERE);
+    put_act(h, OTHER, 1, THERE);
+    assert_int_equal(history_commit(h, 10, 4096), 0);
+    assert_int_equal(history_begin(h, 10), 0);
+    put_act(h, ROOM, 3, THERE);
+    history_rollback(h);
+    for (int again = 0; again < 2; again++, h = store_reopen(h)) {
+        struct acts w = {0};
+        uint64_t rooms = 0;
+        assert_int_equal(history_acts(h, ROOM, see_act, &w), 0);
+        assert_int_equal(w.n, 5);
+        assert_true(w.hlc[0] == 255 && w.hlc[1] == 256 && w.hlc[2] == 1000 && w.hlc[3] == 1000 && w.hlc[4] == UINT64_MAX);
+        assert_true(w.origin[2] == 5 && w.origin[3] == HERE);
+        assert_int_equal(history_acted(h, see_acted, &rooms), 0);
+        assert_int_equal(rooms, ROOM + OTHER);
+    }
+    history_close(h);
+}
+
+/* A store of before there were acts gets what it lacks. */
+static void test_an_older_store(void **state)
+{
+    sqlite3 *db;
+    (void)state;
+    struct history *h = store_open();
+    store_commit(h, ROOM, 10, 1, 50);
+    history_close(h);
+    assert_int_equal(sqlite3_open(store_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE act", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    h = store_open();
+    assert_int_equal(store_count(h), 1);
+    assert_int_equal(history_begin(h, 20), 0);
+    put_act(h, ROOM, 60, HERE);
+    assert_int_equal(history_commit(h, 30, 4096), 0);
+    history_close(h);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, store_setup, store_teardown)
 
 int main(void)
@@ -325,6 +402,7 @@ int main(void)
         TEST(test_scan_in_journal_order),       TEST(test_newest_and_since),
         TEST(test_nothing_stays_open),          TEST(test_streams),
         TEST(test_clients_last_heard_of_first), TEST(test_clients_are_forgotten),
+        TEST(test_acts),                        TEST(test_an_older_store),
     };
     return cmocka_run_group_tests_name("history", tests, NULL, NULL);
 }

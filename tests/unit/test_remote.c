@@ -88,6 +88,40 @@ static void test_a_stream_begins_with_its_name(void **state)
     assert_int_equal(check(), -EBADMSG);
 }
 
+static void put_act(const char *room, struct room_act a, uint64_t seq, uint8_t flags)
+{
+    uint64_t id = room_id(text_of(room));
+    int n = write_room_act(frames + len, &a, id, 9, 1);
+    frame_set_flags(frames + len, flags);
+    put(n, id, seq, (wall << 16) + seq);
+}
+
+/* Well-formed is enough here: whether its author may is for the fold, on every host alike. */
+static void test_acts(void **state)
+{
+    struct room_act topic = {.act = ACT_TOPIC, .user = text_of("alice"), .topic = text_of("to do")};
+    struct room_act ban = {.act = ACT_BAN, .user = text_of("alice"), .host = THERE, .target = text_of("*")};
+    (void)state;
+    put_act("lobby", topic, 2, 0);
+    put_act("lobby", ban, 3, 0);
+    assert_int_equal(check(), 0);
+    for (unsigned flag = 1; flag < 256; flag *= 2) {
+        put_act("lobby", topic, 2, (uint8_t)flag);
+        assert_int_equal(check(), -EBADMSG);
+    }
+    put_act("lobby", topic, 1, 0);
+    assert_int_equal(check(), -EBADMSG);
+    put_act("lobby", ban, 2, 0);
+    frames[FRAME_HEAD] = ACTS_END;
+    assert_int_equal(check(), -EBADMSG);
+    ban.act = ACT_KICK;
+    put_act("lobby", ban, 2, 0);
+    assert_int_equal(check(), -EBADMSG);
+    put_act("lobby", topic, 2, 0);
+    frame_set_room(frames, MEMBERS_ROOM);
+    assert_int_equal(check(), -EBADMSG);
+}
+
 static void test_flags(void **state)
 {
     (void)state;
@@ -312,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_a_stream_begins_with_its_name),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_acts),
         cmocka_unit_test(test_bodies),
         PLAY(test_applied),
         PLAY(test_clock),

@@ -340,16 +340,87 @@ static void people(void)
     for (uint64_t c = 1; c <= 4; c++)
         attach(c, c == 1 ? BOB : ALICE);
     roster_join(edit(), 1, 1);
+    assert_int_equal(roster_role_add(edit(), 2, 50, text_of("erna"), ROLE_MUTED), 0);
     roster_detach(edit(), 3, 0);
     roster_detach(edit(), 4, 0);
     small_end();
+}
+
+/* ---- roles ---- */
+
+static unsigned role(uint32_t room, uint64_t host, const char *user)
+{
+    return roster_role(small.r, room, host, text_of(user));
+}
+
+static void roles_are_of_a_room_and_a_host(void **state)
+{
+    (void)state;
+    people();
+    small_begin();
+    assert_int_equal(roster_role_add(edit(), 1, 50, text_of("bob"), ROLE_MUTED), 0);
+    assert_int_equal(roster_role_add(edit(), 1, 50, text_of("bob"), ROLE_OPERATOR), 0);
+    assert_int_equal(roster_role_add(edit(), 1, 51, text_of("carl"), ROLE_OWNER), 0);
+    assert_int_equal(role(1, 50, "bob"), ROLE_MUTED | ROLE_OPERATOR);
+    assert_int_equal(role(1, 51, "bob"), 0);
+    assert_int_equal(role(2, 50, "bob"), 0);
+    assert_int_equal(role(1, 50, "bo"), 0);
+    assert_int_equal(roster_role_add(edit(), 1, 51, text_of("*"), ROLE_BANNED), 0);
+    assert_int_equal(role(1, 51, "whoever"), ROLE_BANNED);
+    assert_int_equal(role(1, 51, "carl"), ROLE_OWNER); /* all of his host, but not he */
+    assert_int_equal(role(1, 50, "bob"), ROLE_MUTED | ROLE_OPERATOR);
+    assert_int_equal(roster_role_add(edit(), 2, 50, text_of("bob"), ROLE_BANNED), 0);
+    while (roster_roles_clear(edit(), 1))
+        ;
+    assert_int_equal(role(1, 50, "bob") | role(1, 51, "carl") | role(1, 51, "whoever"), 0);
+    assert_int_equal(role(2, 50, "bob"), ROLE_BANNED);
+    small_end();
+}
+
+static void the_table_of_roles_can_be_full(void **state)
+{
+    (void)state;
+    people();
+    for (uint64_t n = 1; n < ROLES_MAX - 1; n++) { /* people() took one */
+        small_begin();
+        assert_int_equal(roster_role_add(edit(), 1 + n % 2, n, text_of("bob"), ROLE_BANNED), 0);
+        small_end();
+    }
+    small_begin();
+    assert_int_equal(roster_role_add(edit(), 1, ROLES_MAX, text_of("bob"), ROLE_BANNED), -1);
+    assert_int_equal(roster_role_add(edit(), 1, 2, text_of("bob"), ROLE_MUTED), 0);
+    small_end();
+    for (bool more = true; more; small_end()) {
+        small_begin();
+        more = roster_roles_clear(edit(), 1);
+    }
+    small_begin();
+    assert_int_equal(role(1, 2, "bob"), 0);
+    assert_int_equal(role(2, 3, "bob"), ROLE_BANNED);
+    assert_int_equal(roster_role_add(edit(), 1, 3, text_of("bob"), ROLE_MUTED), 0); /* what is free is used again */
+    small_end();
+}
+
+static void do_role(void)
+{
+    assert_int_equal(roster_role_add(edit(), 1, 50, text_of("bob"), ROLE_MUTED), 0);
+    assert_int_equal(roster_role_add(edit(), 1, 50, text_of("bob"), ROLE_OPERATOR), 0);
+    assert_int_equal(roster_role_add(edit(), 1, 50, text_of("*"), ROLE_BANNED), 0);
+}
+
+static void do_roles_clear(void)
+{
+    assert_int_equal(roster_role_add(edit(), 2, 50, text_of("dora"), ROLE_MUTED), 0);
+    while (roster_roles_clear(edit(), 2))
+        ;
 }
 
 static void every_change_can_be_undone(void **state)
 {
     static void (*const changes[])(void) = {do_attach, do_attach_again, do_evict,
                                             do_detach, do_forget,       do_rooms,
-                                            do_hosts,  do_join,         do_leave};
+                                            do_hosts,  do_join,         do_leave,
+                                            do_role,   do_roles_clear};
     (void)state;
     people();
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
@@ -401,6 +472,8 @@ int main(void)
         TEST(members_are_users_not_sessions),
         TEST(users_of_one_bucket_are_two),
         TEST(rooms_of_a_session_are_walked_in_order),
+        TEST(roles_are_of_a_room_and_a_host),
+        TEST(the_table_of_roles_can_be_full),
         TEST(every_change_can_be_undone),
         TEST(what_was_published_stands),
     };

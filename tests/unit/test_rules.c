@@ -62,6 +62,15 @@ static void say(const char *room, const char *text, uint32_t seq)
     assert_true(write_say(f, &s, room_id(text_of(room)), CLIENT, seq, 0) > 0);
 }
 
+static void act(enum act which, const char *room, const char *target, uint32_t seq)
+{
+    struct room_act a = {.act = which, .user = text_of("alice"), .target = text_of(target)};
+    a.host = act_aims(which) ? small.a.seg->shape.origin : 0;
+    a.mode = act_of_mode(which) ? MODE_TOPIC_BY_OPERATORS : 0;
+    a.topic = text_of(which == ACT_TOPIC ? "to do" : "");
+    assert_true(write_room_act(f, &a, room_id(text_of(room)), CLIENT, seq) > 0);
+}
+
 static void query(uint32_t seq)
 {
     struct query q = {.kind = QUERY_ROOMS, .fifo = "0123456789abcdef0123456789abcdef"};
@@ -208,6 +217,9 @@ static void other_names_are_refused(void **state)
     say("build", "hello", 1);
     f[FRAME_HEAD + 1] = 'b';
     assert_int_equal(check(), REASON_DENIED);
+    act(ACT_OP, "build", "bob", 1);
+    f[FRAME_HEAD + 11] = 'b';
+    assert_int_equal(check(), REASON_DENIED);
 }
 
 static void a_room_is_its_name(void **state)
@@ -296,6 +308,128 @@ static void a_stream_begins_with_its_name(void **state)
     assert_int_equal(frame_seq(put_since(pos)), 3);
     assert_int_equal(small.r->room[room].messages,
                      1); /* the first was said to have another part */
+}
+
+/* ---- roles ---- */
+
+/* build -- the room, with its flags, and what alice is in it.  Returns its slot */
+static uint32_t build(uint32_t flags, uint8_t role)
+{
+    small_begin();
+    uint32_t room = roster_room_open(&small.a.edit, room_id(text_of("build")), text_of("build"));
+    roster_room_edit(&small.a.edit, room)->flags = flags;
+    while (roster_roles_clear(&small.a.edit, room))
+        ;
+    if (role)
+        assert_int_equal(roster_role_add(&small.a.edit, room, small.a.seg->shape.origin, text_of("alice"), role), 0);
+    small_end();
+    return room;
+}
+
+static void bob_is(uint32_t room, uint8_t role)
+{
+    small_begin();
+    assert_int_equal(roster_role_add(&small.a.edit, room, small.a.seg->shape.origin, text_of("bob"), role), 0);
+    small_end();
+}
+
+/* refused -- what is in `f`: was it, and why? */
+static void refused(unsigned reason, uint32_t seq)
+{
+    uint64_t pos = head();
+    assert_int_equal(check(), 0);
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    assert_refused(pos, reason, seq);
+}
+
+/* taken -- as an entry, stamped like what is said. */
+static void is_taken(void)
+{
+    assert_int_equal(check(), 0);
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    uint64_t pos = session(alice)->last_pos - frame_stride(f);
+    assert_int_equal(frame_type(state_at(&small.a, pos)), frame_type(f));
+    assert_stamped(state_at(&small.a, pos));
+    assert_int_equal(session(alice)->last_seq, frame_client_seq(f));
+}
+
+static void who_is_muted_may_read_only(void **state)
+{
+    (void)state;
+    uint32_t room = build(ROOM_OWNED, ROLE_MUTED | ROLE_OPERATOR);
+    say("build", "hello", 1);
+    refused(REASON_DENIED, 1);
+    act(ACT_TOPIC, "build", "", 2);
+    refused(REASON_DENIED, 2);
+    room_change(FRAME_JOIN, "build", 3);
+    assert_int_equal(apply_one(), RULES_JOINED);
+    say("elsewhere", "hello", 4); /* only there */
+    refused(REASON_NO_ROOM, 4);
+    build(ROOM_OWNED, 0);
+    bob_is(room, ROLE_MUTED);
+    say("build", "hello", 5);
+    is_taken();
+}
+
+static void who_is_banned_stays_outside(void **state)
+{
+    (void)state;
+    build(ROOM_OWNED, ROLE_BANNED);
+    room_change(FRAME_JOIN, "build", 1);
+    refused(REASON_DENIED, 1);
+    assert_int_equal(roster_next_room(session(alice), 1), 0);
+    say("build", "hello", 2);
+    refused(REASON_DENIED, 2);
+    room_change(FRAME_LEAVE, "build", 3); /* one may always go */
+    assert_int_equal(apply_one(), RULES_LEFT);
+}
+
+static void acts_need_the_right_to_them(void **state)
+{
+    (void)state;
+    build(0, 0);
+    act(ACT_TOPIC, "build", "", 1);
+    is_taken();
+    act(ACT_OP, "build", "bob", 2);
+    refused(REASON_DENIED, 2);
+    uint32_t room = build(ROOM_OWNED, ROLE_OPERATOR);
+    act(ACT_OP, "build", "bob", 3);
+    refused(REASON_DENIED, 3);
+    act(ACT_MUTE, "build", "bob", 4);
+    is_taken();
+    bob_is(room, ROLE_OWNER);
+    act(ACT_MUTE, "build", "bob", 5);
+    refused(REASON_DENIED, 5);
+    build(ROOM_OWNED, 0);
+    act(ACT_SET, "build", "", 6);
+    refused(REASON_DENIED, 6);
+    act(ACT_TOPIC, "nowhere", "", 7);
+    refused(REASON_NO_ROOM, 7);
+}
+
+static void what_is_not_so_cannot_be_taken_back(void **state)
+{
+    (void)state;
+    uint32_t room = build(ROOM_OWNED, ROLE_OWNER);
+    bob_is(room, ROLE_BANNED);
+    act(ACT_DEOP, "build", "bob", 1);
+    refused(REASON_NOT_SO, 1);
+    act(ACT_UNMUTE, "build", "bob", 2);
+    refused(REASON_NOT_SO, 2);
+    act(ACT_UNBAN, "build", "carl", 3);
+    refused(REASON_NOT_SO, 3);
+    act(ACT_UNBAN, "build", "bob", 4);
+    is_taken();
+}
+
+static void only_a_new_room_can_be_ones_own(void **state)
+{
+    (void)state;
+    build(0, 0);
+    act(ACT_OWN, "build", "", 1);
+    is_taken();
+    act(ACT_OWN, "build", "", 2); /* not yet known to be owned, but there */
+    refused(REASON_DENIED, 2);
 }
 
 static void there_is_no_such_room(void **state)
@@ -484,6 +618,37 @@ static void an_inbox_is_for_hearing(void **state)
     assert_int_equal(refused_to_bob(), REASON_NO_ROOM);
 }
 
+static void two_have_no_state(void **state)
+{
+    static const char *const names[] = {PAIR, "@alice@here"};
+    uint32_t seq = 0;
+    (void)state;
+    know_hosts();
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        room_change(FRAME_OPEN, names[i], 0);
+        assert_int_equal(apply_one(), RULES_NOTHING);
+        for (enum act which = ACT_OWN; which < ACTS_END; which++) {
+            act(which, names[i], act_aims(which) ? "bob" : "", ++seq);
+            refused(REASON_NO_ROOM, seq);
+        }
+    }
+}
+
+/* What hosts tell each other of their network is for no client, whatever he sends. */
+static void members_are_for_hosts(void **state)
+{
+    (void)state;
+    small_begin();
+    assert_int_not_equal(roster_room_open(&small.a.edit, MEMBERS_ROOM, text_of(".members")), 0);
+    small_end();
+    act(ACT_OWN, "build", "", 1);
+    frame_set_room(f, MEMBERS_ROOM);
+    refused(REASON_NO_ROOM, 1);
+    say("build", "hello", 2);
+    frame_set_room(f, MEMBERS_ROOM);
+    refused(REASON_NO_ROOM, 2);
+}
+
 static void twice_in_a_batch_is_once(void **state)
 {
     uint32_t room;
@@ -655,6 +820,11 @@ int main(void)
         TEST(malformed_bodies_are_refused),
         TEST(what_was_taken_is_dropped),
         TEST(a_stream_begins_with_its_name),
+        TEST(who_is_muted_may_read_only),
+        TEST(who_is_banned_stays_outside),
+        TEST(acts_need_the_right_to_them),
+        TEST(what_is_not_so_cannot_be_taken_back),
+        TEST(only_a_new_room_can_be_ones_own),
         TEST(there_is_no_such_room),
         TEST(there_is_no_room_for_a_room),
         TEST(a_store_that_takes_nothing_refuses_what_is_said),
@@ -664,6 +834,8 @@ int main(void)
         TEST(a_conversation_needs_hosts_that_are_known),
         TEST(nobody_is_told_who_listens_to_two),
         TEST(an_inbox_is_for_hearing),
+        TEST(two_have_no_state),
+        TEST(members_are_for_hosts),
         TEST(twice_in_a_batch_is_once),
         TEST(what_is_refused_is_taken),
         TEST(a_full_journal_takes_nothing_of_a_frame),

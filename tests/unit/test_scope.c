@@ -121,6 +121,10 @@ static void test_users(void **state)
     assert_false(user_may(OTHERS, "bob") || user_may(OTHERS, "alice"));
     assert_true(user_may("@alice@here", "alice"));
     assert_false(user_may("@alice@here", "dave"));
+    small_begin();
+    uint32_t members = roster_room_open(&small.a.edit, MEMBERS_ROOM, text_of(".members"));
+    small_end();
+    assert_false(scope_user(small.a.seg, members, text_of("alice")));
 }
 
 static unsigned name_says(const char *name, const char *user)
@@ -160,6 +164,12 @@ static void put_say(const char *room, const char *user, uint64_t origin)
 {
     struct say s = {text_of(user), text_of("hello")};
     put(write_say(frames + len, &s, 0, 9, 1, 0), room, origin);
+}
+
+static void put_act(const char *room, const char *user, uint64_t origin)
+{
+    struct room_act a = {.act = ACT_TOPIC, .user = text_of(user), .topic = text_of("us"), .target = text_of("")};
+    put(write_room_act(frames + len, &a, 0, 9, 1), room, origin);
 }
 
 static bool takes(uint64_t from)
@@ -220,6 +230,17 @@ static void test_every_word_is_looked_at(void **state)
     assert_false(takes(THERE));
 }
 
+static void test_two_have_no_state(void **state)
+{
+    (void)state;
+    put_create(PAIR, THERE);
+    put_act(PAIR, "bob", THERE);
+    assert_false(takes(THERE));
+    put_create("lobby", THERE);
+    put_act("lobby", "bob", THERE);
+    assert_true(takes(THERE));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, small_teardown)
 
 int main(void)
@@ -228,6 +249,7 @@ int main(void)
         TEST(test_hosts), TEST(test_a_room_that_is_not_known), TEST(test_a_host_that_takes_our_name),
         TEST(test_a_host_that_goes_by_another_name),
         TEST(test_users), TEST(test_names), TEST(test_segments), TEST(test_every_word_is_looked_at),
+        TEST(test_two_have_no_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

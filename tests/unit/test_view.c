@@ -40,6 +40,12 @@ void port_call(const struct port *p, struct text name, char *called)
         snprintf(called, CALLED_MAX + 1, "%.*s", (int)name.len, name.p);
 }
 
+uint64_t port_client(const struct port *p)
+{
+    (void)p;
+    return ALICE;
+}
+
 static uint8_t frame[FRAME_MAX];
 
 static const uint8_t *said(struct text text, uint64_t client, uint64_t room, unsigned flags)
@@ -95,7 +101,7 @@ static void test_conversations_of_two(void **state)
     shows(direct, said(text_of("psst"), BOB, WITH_BOB, 0), "14:05 @bob@beta bob@alpha: psst\n");
     shows(direct, says("hello"), "14:05 alice@alpha: hello\n");
     shows(PLAIN, said(text_of("psst"), BOB, WITH_BOB, 0), "14:05 bob@alpha: psst\n");
-    struct room_row row = {0, 2, text_of("@alice@alpha,bob@beta")};
+    struct room_row row = {0, 2, text_of("@alice@alpha,bob@beta"), text_of("")};
     assert_true(write_room_row(frame, &row, WITH_BOB, 0) > 0);
     shows(PLAIN, frame, "@bob@beta  2 messages\n");
     shows(JSON, frame, "{\"v\":1,\"type\":\"room\",\"room\":\"@bob@beta\",\"messages\":2}\n");
@@ -232,11 +238,87 @@ static void test_other_frames(void **state)
     shows(PLAIN, frame, "alice@alpha\n");
     shows(JSON, frame,
           "{\"v\":1,\"type\":\"who\",\"user\":\"alice\",\"host\":\"alpha\",\"sessions\":2}\n");
-    struct room_row row = {3, 1, text_of("lobby")};
+    struct room_row row = {3, 1, text_of("lobby"), text_of("")};
     assert_true(write_room_row(frame, &row, LOBBY, 0) > 0);
     shows(PLAIN, frame, "lobby  3 here, 1 message\n");
     assert_true(write_ack(frame, ALICE, 1, 0) > 0);
     shows(PLAIN, frame, "");
+}
+
+static const uint8_t *acted(struct room_act a)
+{
+    a.user = text_of("alice");
+    assert_true(write_room_act(frame, &a, LOBBY, ALICE, 1) > 0);
+    frame_set_origin(frame, 0xa);
+    frame_set_epoch(frame, 0xe);
+    frame_set_seq(frame, 3);
+    frame_set_pos(frame, 1000);
+    frame_set_hlc(frame, (uint64_t)MOMENT << 16);
+    return frame;
+}
+
+static const uint8_t *fact(struct room_act a, const char *why)
+{
+    struct fact_row r = {text_of(why), a};
+    r.act.user = text_of("alice");
+    assert_true(write_fact_row(frame, &r, LOBBY) > 0);
+    frame_set_origin(frame, 0xa);
+    frame_set_epoch(frame, 0xe);
+    frame_set_seq(frame, 3);
+    frame_set_hlc(frame, (uint64_t)MOMENT << 16);
+    return frame;
+}
+
+static void test_acts(void **state)
+{
+    (void)state;
+    struct room_act topic = {.act = ACT_TOPIC, .topic = text_of("a\033[2J\n-- b")}, bare = {.act = ACT_TOPIC};
+    struct room_act ban = {.act = ACT_BAN, .host = 0xa, .target = text_of("*")}, own = {.act = ACT_OWN};
+    struct room_act kick = {.act = ACT_KICK, .host = 0xb, .target = text_of("bob")};
+    struct room_act set = {.act = ACT_SET, .mode = MODE_TOPIC_BY_OPERATORS};
+    shows(PLAIN, acted(own), "14:05 -- alice@alpha created the room\n");
+    shows(PLAIN, acted(topic), "14:05 -- alice@alpha set the topic: a<U+001B>[2J<U+000A>-- b\n");
+    shows(PLAIN, acted(bare), "14:05 -- alice@alpha took the topic away\n");
+    shows(PLAIN, acted(ban), "14:05 -- *@alpha was banned by alice@alpha\n");
+    shows(PLAIN, acted(kick), "14:05 -- bob@000000000000000b was kicked by alice@alpha\n"); /* a host without a name here */
+    shows(PLAIN, acted(set), "14:05 -- alice@alpha turned on topic-by-operators\n");
+    shows(JSON, acted(kick), "{\"v\":1,\"type\":\"state\",\"id\":\"000000000000000a-e-0000000000000007-3\",\"room\":\"lobby\",\"user\":\"alice\","
+                             "\"host\":\"alpha\",\"time\":\"2025-01-31T14:05:09.042Z\",\"act\":\"kick\",\"target_user\":\"bob\","
+                             "\"target_host\":\"000000000000000b\",\"cursor\":1088}\n");
+    shows((struct view_options){.days = true, .ids = true}, acted(own),
+          "-- Friday, 2025-01-31\n000000000000000a-e-0000000000000007-3 14:05 -- alice@alpha created the room\n");
+}
+
+#define WHY ((struct view_options){.why = true})
+
+static void test_facts(void **state)
+{
+    (void)state;
+    struct room_act topic = {.act = ACT_TOPIC, .topic = text_of("to do")}, own = {.act = ACT_OWN};
+    struct room_act op = {.act = ACT_OP, .host = 0xa, .target = text_of("bob")};
+    struct room_act set = {.act = ACT_SET, .mode = MODE_TOPIC_BY_OPERATORS}, deop = op;
+    deop.act = ACT_DEOP;
+    shows(PLAIN, fact(own, ""), "owner     alice@alpha\n");
+    shows(PLAIN, fact(topic, ""), "topic     to do\n");
+    shows(PLAIN, fact(op, ""), "operator  bob@alpha\n");
+    shows(PLAIN, fact(set, ""), "mode      topic-by-operators\n");
+    shows(WHY, fact(topic, ""), "topic     to do  (alice@alpha, 2025-01-31 14:05:09.042Z, 000000000000000a-e-0000000000000007-3)\n");
+    shows(WHY, fact(deop, "No."),
+          "no effect bob@alpha was made an operator no more by alice@alpha -- No.  (alice@alpha, 2025-01-31 14:05:09.042Z, "
+          "000000000000000a-e-0000000000000007-3)\n");
+}
+
+static void test_out_of_a_room(void **state)
+{
+    (void)state;
+    struct room_change c = {text_of("bob"), text_of("lobby")};
+    assert_true(write_room_change(frame, FRAME_LEAVE, &c, LOBBY, BOB, 0) > 0);
+    frame_set_origin(frame, 0xa);
+    shows(PLAIN, frame, "-- bob@alpha left #lobby\n");
+    frame_set_flags(frame, FRAME_FORCED);
+    shows(PLAIN, frame, ""); /* the act that did it was shown */
+    frame_set_client(frame, ALICE);
+    shows(PLAIN, frame, "-- you are out of #lobby\n");
 }
 
 static void test_times(void **state)
@@ -290,6 +372,9 @@ int main(void)
         cmocka_unit_test(test_parts_of_several_do_not_mix),
         cmocka_unit_test(test_end_without_beginning_is_shown),
         cmocka_unit_test(test_other_frames),
+        cmocka_unit_test(test_acts),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_out_of_a_room),
         cmocka_unit_test(test_times),
     };
     setenv("TZ", "UTC", 1);
