@@ -270,7 +270,9 @@ void roster_guest(const struct roster_edit *e, uint32_t i, const struct guest *g
 
 void roster_no_guests(const struct roster_edit *e)
 {
+    uint32_t n = e->r->n_guests;
     set_u32(e, &e->r->n_guests, 0);
+    memset(e->r->guest, 0, n * sizeof e->r->guest[0]); /* slots may be skipped; no image: a killed link process starts over */
 }
 
 uint32_t roster_next_room(const struct session *s, uint32_t from)
