@@ -19,7 +19,34 @@
 
 unsigned mutant;
 
-enum { SETTLE_S = 180 };
+enum { SETTLE_S = 180, LEASE_S = PRESENCE_LEASE_MS / 1000, GONE_S = LEASE_S + 3 };
+
+static bool comes_true(bool (*what)(bool loud), uint64_t within_s)
+{
+    uint64_t end = w.now + within_s * S, look = w.now;
+    bool good = what(false);
+    while (!good && w.now < end && world_event()) {
+        if (w.now < look)
+            continue;
+        look = w.now + S / 2;
+        good = what(false);
+    }
+    return good;
+}
+
+/* die -- one host, in some of the runs: its people are gone when its lease is over. */
+static void die(void)
+{
+    struct node *n = w.node[chance(w.n_nodes)];
+    uint64_t end = w.now + GONE_S * S;
+    if (!one_in(4) || !counts(n))
+        return;
+    w.stats.deaths++;
+    node_stop(n, one_in(2) ? STOP_POWER : STOP_KILL);
+    while (w.now < end && world_event())
+        ;
+    (void)check_gone(n, true);
+}
 
 static void settle(void)
 {
@@ -38,14 +65,12 @@ static void settle(void)
     }
     w.stats.converge_us = w.stats.converge_max_us = w.now - from;
     check_end();
-    for (end = w.now + SETTLE_S * S; w.now < end && world_event();) {
-        if (w.now < look)
-            continue;
-        look = w.now + S;
-        if (check_told(false))
-            return;
-    }
-    check_told(true);
+    if (!comes_true(check_told, SETTLE_S))
+        (void)check_told(true);
+    if (!comes_true(check_present, GONE_S))
+        (void)check_present(true);
+    w.stats.present_us = w.now - from;
+    die();
 }
 
 /* run -- one seed; returns true when all held. */
@@ -55,6 +80,7 @@ static bool run(uint64_t seed, unsigned hosts)
     world_reset(seed);
     check_reset();
     words_reset();
+    present_reset();
     evil_reset();
     if (setjmp(w.broken) == 0) {
         faults_plan(hosts);

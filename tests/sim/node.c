@@ -94,6 +94,7 @@ static void hub_start(struct node *n)
     here = n;
     have_init(&ours, memory, STREAMS_MIN);
     n->hub = h;
+    n->hub_life++;
     h->st = &n->st;
     h->loop = &n->hub_loop;
     h->listener.fd = -1;

@@ -120,6 +120,7 @@ static void move(struct client *c, unsigned r)
     uint32_t room = roster_room(&n->st.seg->roster, room_id(text_of(rooms[r])));
     if (room == 0)
         return;
+    w.stats.moves++;
     int taken = state_take(&n->st);
     ASSERT(taken == 0);
     if (roster_is_member(s, room))

@@ -76,7 +76,8 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks;
+        converge_max_us, runs, evil_runs, reordered, forks,
+        gangs, colluding, people_lies, moves, present_us, deaths, upgrades, torn;
 };
 
 /* What went over links, by what it was. */
@@ -240,6 +241,7 @@ struct node {
     struct tls_identity tls;
     bool up, powered, evil;
     uint64_t life;        /* counts starts and stops: what was planned in another is void */
+    uint64_t hub_life;    /* counts the runs of its link process */
     uint64_t incarnation; /* of the disk: counts rollbacks */
     int64_t skew_ms;
     uint64_t commit_us; /* about how long a commit takes */
@@ -324,6 +326,7 @@ enum {
     EVIL_GARBAGE = 64,
     EVIL_CLOCK = 128,
     EVIL_FORK = 256,
+    EVIL_PEOPLE = 512,
 };
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
 void evil_end_free(struct tls *t);
@@ -351,5 +354,11 @@ void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */
 void check_end(void);       /* ... and show the same? */
 bool check_told(bool loud); /* does every peer know what every other has? */
+
+/* ---- present.c ---- */
+
+void present_reset(void);
+bool check_present(bool loud);                        /* does everybody show exactly who is where? */
+bool check_gone(const struct node *dead, bool loud); /* does nobody show people of it? */
 
 #endif
