@@ -283,7 +283,7 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
     if (frame_type(frame) == FRAME_HAVE)
-        return f ? on_have(f, frame) : 0;
+        return f ? on_have(MUTANT(FEED_MIXES_PEERS) ? &fs->feed[0] : f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {

@@ -1,6 +1,7 @@
 /* presence.c -- rows of (host, room, user), versions, beats; no I/O. */
 #include "link/presence.h"
 
+#include "base/mutant.h"
 #include <errno.h>
 
 void presence_init(struct presence *p, uint64_t self, uint64_t epoch)
@@ -67,7 +68,7 @@ bool presence_settle(struct presence *p)
         struct presence_entry *e = &p->entry[i];
         if (e->host != p->self)
             continue;
-        if (e->seen != e->sessions || e->epoch != p->epoch) {
+        if ((e->seen != e->sessions || e->epoch != p->epoch) && !(MUTANT(LEAVING_UNTOLD) && e->seen == 0)) {
             e->sessions = e->seen;
             e->epoch = p->epoch;
             e->from = p->self;
@@ -120,14 +121,15 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
     bool stirred = h->stirred || frame_epoch(f) > h->epoch || h->heard_ms == 0;
     *h = (struct presence_host){.host = frame_origin(f), .epoch = frame_epoch(f), .beat = beat, .heard_ms = now_ms,
                                 .from = from, .stirred = stirred};
-    tell_beat(p, h);
+    if (!MUTANT(BEAT_KEPT))
+        tell_beat(p, h);
     return -1;
 }
 
 /* go_on_from -- a later run of ours was heard of than this one, for our clock was set back: what we say counts again. */
 static void go_on_from(struct presence *p, uint64_t epoch)
 {
-    if (epoch <= p->epoch || epoch == UINT64_MAX)
+    if (epoch <= p->epoch || epoch == UINT64_MAX || MUTANT(CLOCK_BACK_MUTE))
         return;
     p->epoch = p->host[0].epoch = epoch + 1;
     p->host[0].beat = 0; /* beat soon */
@@ -154,9 +156,11 @@ int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
         return -EBADMSG;
     struct presence_host *h = host_of(p, frame_origin(f));
     struct presence_entry *e = h ? get(p, (uint32_t)(h - p->host), frame_room(f), row.user, row.room) : NULL;
-    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version))
+    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version && !MUTANT(OLDER_ROW_TAKEN)))
         return -1;
     uint32_t before = presence_sessions(p, e);
+    if (MUTANT(ROW_IS_LIFE) && h->heard_ms == 0)
+        h->heard_ms = now_ms;
     e->epoch = frame_epoch(f);
     e->version = frame_seq(f);
     e->sessions = row.sessions;
@@ -169,14 +173,14 @@ int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
 uint32_t presence_sessions(const struct presence *p, const struct presence_entry *e)
 {
     const struct presence_host *h = &p->host[e->of];
-    return h->heard_ms != 0 && e->epoch >= h->epoch ? e->sessions : 0;
+    return h->heard_ms != 0 && (e->epoch >= h->epoch || MUTANT(OLD_RUN_COUNTS)) ? e->sessions : 0;
 }
 
 uint64_t presence_expire(struct presence *p, uint64_t now_ms)
 {
     for (uint32_t i = 1; i < p->n_hosts; i++) {
         struct presence_host *h = &p->host[i];
-        bool silent = h->heard_ms != 0 && now_ms - h->heard_ms >= PRESENCE_LEASE_MS;
+        bool silent = h->heard_ms != 0 && now_ms - h->heard_ms >= PRESENCE_LEASE_MS && !MUTANT(LEASE_FOR_EVER);
         if (!silent && !h->stirred)
             continue;
         h->heard_ms = silent ? 0 : h->heard_ms;
@@ -219,7 +223,7 @@ static int next_beat(const struct presence *p, struct presence_cursor *c, uint64
         c->beats += !old;
         const struct presence_host *h = &p->host[i];
         bool own_run = old && h->host == to; /* it may have to go on from there */
-        if (last && h->beat != 0 && (own_run || (h->heard_ms != 0 && h->host != to && h->from != to)))
+        if (last && h->beat != 0 && (own_run || (h->heard_ms != 0 && h->host != to && (old || h->from != to))))
             return say_beat(h, f);
     }
     return 0;
@@ -235,10 +239,10 @@ int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, ui
         if (n != 0)
             return n;
     }
-    while (c->told < c->until) {
+    while (c->told < c->until && !MUTANT(ROWS_UNTOLD)) {
         const struct presence_entry *e = &p->entry[c->told++];
         uint64_t run = p->host[e->of].epoch;
-        if (e->version != 0 && (e->host == to ? e->epoch > run : e->from != to && e->epoch >= run))
+        if (e->version != 0 && (e->host == to ? e->epoch > run : e->epoch >= run))
             return say_entry(e, false, f);
     }
     while (c->news < p->news_next) {

@@ -77,7 +77,8 @@ struct presence_cursor {
     bool begun;
 };
 
-/* presence_next -- the next frame for the peer `to`.  Returns its stride, 0: nothing. */
+/* presence_next -- the next frame for the peer `to`: first everything, also what it told us itself, which it may have
+ * lost since; then what is new and not from it.  Returns its stride, 0: nothing. */
 int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *frame);
 
 #endif

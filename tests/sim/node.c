@@ -228,6 +228,13 @@ static bool commit(struct node *n, bool *more)
     int r = commit_some(n->commit, on_query, NULL);
     n->failing = r == -ENOSPC;
     atomic_store(&n->st.seg->store_reason, n->failing ? REASON_DISK_FULL : REASON_OK);
+    if (n->torn) {
+        n->torn = false;
+        w.stats.torn++;
+        node_stop(n, STOP_POWER);
+        at(w.now + S + chance(5 * S), EV_BOOT, n->n, n->life);
+        return false;
+    }
     if (r < 0 && !n->failing) {
         node_keeper_restart(n);
         people_durable(n);

@@ -212,8 +212,9 @@ struct node *end_peer(const struct tls *t);
 enum commit_fate {
     FATE_GOOD,
     FATE_LOST,
-    FATE_UNKNOWN
-}; /* of the next commit; unknown: stored, and says it failed */
+    FATE_UNKNOWN, /* stored, and says it failed */
+    FATE_TORN     /* power is lost while it is written: it is there as a whole or not at all, and nobody is told */
+}; /* of the next commit */
 struct history *disk_new(struct node *n);
 struct history *disk_copy(const struct history *h);
 void disk_free(struct history *h);
@@ -254,6 +255,7 @@ struct node {
     struct turn hub_turn, keeper_turn;
     struct hub *hub;
     bool failing, linked;
+    bool torn; /* power was lost in a commit */
     struct hosts knows; /* who belongs to its network */
     struct checks *checks;
     uint64_t evil_modes;
