@@ -153,7 +153,6 @@ void node_hub_turn(struct node *n)
         node_hub_restart(n);
         return;
     }
-    turn_wake(&n->keeper_turn, 5 * MS); /* orders */
     if (more)
         turn_wake(t, 50);
 }

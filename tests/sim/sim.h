@@ -77,7 +77,7 @@ struct stats {
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
         converge_max_us, runs, evil_runs, reordered, forks,
-        gangs, colluding, people_lies, moves, present_us, deaths, upgrades, torn;
+        gangs, colluding, people_lies, moves, deaths, upgrades, torn;
 };
 
 /* What went over links, by what it was. */
