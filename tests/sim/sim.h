@@ -105,7 +105,7 @@ struct world {
     bool calm;        /* no more faults */
     unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
     bool no_beats;    /* nobody beats, nobody expires */
-    bool no_end;      /* it may take any number of steps */
+    bool measured;    /* it may take any number of steps, and everybody is there from the start */
     bool tracing, echo, quiet;
     uint64_t chaos_us; /* until when faults come */
     uint64_t fault_mean_us, pace_us;
