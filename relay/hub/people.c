@@ -24,7 +24,7 @@ static void place_guest(struct hub *h, uint32_t i)
 {
     const struct presence_entry *e = &h->core.presence.entry[i];
     struct guest g = {.host = e->host, .room = e->room, .user_len = e->user_len};
-    g.sessions = e->host == h->core.self ? 0 : e->sessions;
+    g.sessions = e->host == h->core.self ? 0 : presence_sessions(&h->core.presence, e);
     memcpy(g.user, e->user, e->user_len);
     roster_guest(&h->st->edit, i, &g);
 }
@@ -33,7 +33,7 @@ void hub_guest(struct hub *h, uint32_t entry, bool news)
 {
     const struct presence_entry *e = &h->core.presence.entry[entry];
     uint8_t frame[FRAME_MAX];
-    bool came = e->sessions > 0;
+    bool came = presence_sessions(&h->core.presence, e) > 0;
     struct room_change c = {{e->user, e->user_len}, {e->room_name, e->room_len}};
     int n = write_room_change(frame, came ? FRAME_JOIN : FRAME_LEAVE, &c, e->room, 0, 0);
     ASSERT(n > 0);
@@ -48,8 +48,8 @@ void hub_guest(struct hub *h, uint32_t entry, bool news)
     state_ring_all(h->st);
 }
 
-/* vanish -- all of a host that fell silent, without a word for each. */
-static void vanish(struct hub *h, uint64_t host)
+/* show_anew -- all of a host that fell silent or came back, without a word for each. */
+static void show_anew(struct hub *h, uint64_t host)
 {
     for (uint32_t i = 0; i < h->core.presence.n; i++)
         if (h->core.presence.entry[i].host == host)
@@ -61,7 +61,7 @@ unsigned hub_guests_of(const struct hub *h, uint64_t host)
     const struct presence *p = &h->core.presence;
     unsigned n = 0;
     for (uint32_t i = 0; i < p->n; i++)
-        n += p->entry[i].host == host && p->entry[i].sessions > 0;
+        n += p->entry[i].host == host && presence_sessions(p, &p->entry[i]) > 0;
     return n;
 }
 
@@ -78,7 +78,7 @@ void hub_people_tick(struct hub *h)
     }
     (void)presence_beat(p, now);
     for (uint64_t host; (host = presence_expire(p, now)) != 0;)
-        vanish(h, host);
+        show_anew(h, host);
 }
 
 void hub_people_begin(struct hub *h)

@@ -225,7 +225,8 @@ static void on_greeting(const struct link_core *l, struct link_peer *p, const ui
         end_link(up, REASON_MALFORMED, "This is not how a link begins; is the other side a relay of this version?");
         return;
     }
-    if (g.version_min > PROTOCOL_VERSION || g.version_max < PROTOCOL_VERSION) {
+    if (g.version_min > PROTOCOL_VERSION || g.version_max < PROTOCOL_VERSION ||
+        (MUTANT(VERSION_EXACT) && g.version_max != PROTOCOL_VERSION)) {
         end_link(up, REASON_VERSION, "The two relays have no version of the link protocol in common; update the older one.");
         return;
     }
@@ -444,6 +445,7 @@ void link_freeze(struct link_core *l, const uint8_t *f)
 {
     struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
     ASSERT(e);
+    e = MUTANT(FREEZES_ANOTHER) ? l->ours.entry : e;
     e->frozen = true;
     tell_news(l, (uint32_t)(e - l->ours.entry));
 }

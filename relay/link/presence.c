@@ -1,6 +1,7 @@
 /* presence.c -- rows of (host, room, user), versions, beats; no I/O. */
 #include "link/presence.h"
 
+#include "base/mutant.h"
 #include <errno.h>
 
 void presence_init(struct presence *p, uint64_t self, uint64_t epoch)
@@ -28,15 +29,16 @@ static uint16_t *place(struct presence *p, uint64_t host, uint64_t room, struct 
 }
 
 /* get -- the row, made when it is new; NULL when the table is full. */
-static struct presence_entry *get(struct presence *p, uint64_t host, uint64_t room, struct text user, struct text room_name)
+static struct presence_entry *get(struct presence *p, uint32_t of, uint64_t room, struct text user, struct text room_name)
 {
+    uint64_t host = p->host[of].host;
     uint16_t *at = place(p, host, room, user);
     if (*at != 0)
         return &p->entry[*at - 1];
     if (p->n == PRESENCE_MAX)
         return NULL;
     struct presence_entry *e = &p->entry[p->n];
-    *e = (struct presence_entry){.host = host, .room = room, .user_len = (uint8_t)user.len, .room_len = (uint8_t)room_name.len};
+    *e = (struct presence_entry){.host = host, .of = of, .room = room, .user_len = (uint8_t)user.len, .room_len = (uint8_t)room_name.len};
     memcpy(e->user, user.p, user.len);
     memcpy(e->room_name, room_name.p, room_name.len);
     *at = (uint16_t)++p->n;
@@ -52,7 +54,7 @@ static void tell(struct presence *p, const struct presence_entry *e)
 
 void presence_see(struct presence *p, struct text user, uint64_t room, struct text room_name, bool quiet)
 {
-    struct presence_entry *e = get(p, p->self, room, user, room_name);
+    struct presence_entry *e = get(p, 0, room, user, room_name);
     if (!e)
         return;
     e->quiet = e->seen == 0 ? quiet : e->quiet && quiet;
@@ -66,7 +68,7 @@ bool presence_settle(struct presence *p)
         struct presence_entry *e = &p->entry[i];
         if (e->host != p->self)
             continue;
-        if (e->seen != e->sessions || e->epoch != p->epoch) {
+        if ((e->seen != e->sessions || e->epoch != p->epoch) && !(MUTANT(LEAVING_UNTOLD) && e->seen == 0)) {
             e->sessions = e->seen;
             e->epoch = p->epoch;
             e->from = p->self;
@@ -116,60 +118,74 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
         return -EBADMSG;
     if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
         return -1;
-    bool fresh = h->fresh || frame_epoch(f) > h->epoch;
+    bool stirred = h->stirred || frame_epoch(f) > h->epoch || h->heard_ms == 0;
     *h = (struct presence_host){.host = frame_origin(f), .epoch = frame_epoch(f), .beat = beat, .heard_ms = now_ms,
-                                .from = from, .fresh = fresh};
-    tell_beat(p, h);
+                                .from = from, .stirred = stirred};
+    if (!MUTANT(BEAT_KEPT))
+        tell_beat(p, h);
     return -1;
+}
+
+/* go_on_from -- a later run of ours was heard of than this one, for our clock was set back: what we say counts again. */
+static void go_on_from(struct presence *p, uint64_t epoch)
+{
+    if (epoch <= p->epoch || epoch == UINT64_MAX || MUTANT(CLOCK_BACK_MUTE))
+        return;
+    p->epoch = p->host[0].epoch = epoch + 1;
+    p->host[0].beat = 0; /* beat soon */
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct presence_entry *e = &p->entry[i];
+        if (e->of != 0)
+            continue;
+        e->epoch = p->epoch;
+        e->version = ++p->version;
+        tell(p, e);
+    }
 }
 
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
 {
     struct presence_row row;
-    if (frame_origin(f) == p->self)
+    if (frame_origin(f) == p->self) {
+        go_on_from(p, frame_epoch(f));
         return -1; /* our own, come round a loop, or of an earlier run */
+    }
     if (frame_type(f) == FRAME_BEAT)
         return on_beat(p, from, f, now_ms);
     if (read_presence(f, &row) < 0)
         return -EBADMSG;
     struct presence_host *h = host_of(p, frame_origin(f));
-    struct presence_entry *e = h ? get(p, frame_origin(f), frame_room(f), row.user, row.room) : NULL;
-    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version))
+    struct presence_entry *e = h ? get(p, (uint32_t)(h - p->host), frame_room(f), row.user, row.room) : NULL;
+    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version && !MUTANT(OLDER_ROW_TAKEN)))
         return -1;
-    if (h->heard_ms == 0)
-        h->heard_ms = now_ms; /* its beat is on the way */
-    bool same = e->sessions == row.sessions;
+    uint32_t before = presence_sessions(p, e);
+    if (MUTANT(ROW_IS_LIFE) && h->heard_ms == 0)
+        h->heard_ms = now_ms;
     e->epoch = frame_epoch(f);
     e->version = frame_seq(f);
     e->sessions = row.sessions;
     e->quiet = row.quiet;
     e->from = from;
     tell(p, e);
-    return same ? -1 : (int)(e - p->entry);
+    return presence_sessions(p, e) == before ? -1 : (int)(e - p->entry);
 }
 
-/* gone -- is this row of a host that fell silent, or of a run of it that is over? */
-static bool gone(const struct presence_entry *e, const struct presence_host *h, bool silent)
+uint32_t presence_sessions(const struct presence *p, const struct presence_entry *e)
 {
-    return e->host == h->host && e->sessions > 0 && (silent || e->epoch < h->epoch);
+    const struct presence_host *h = &p->host[e->of];
+    return h->heard_ms != 0 && (e->epoch >= h->epoch || MUTANT(OLD_RUN_COUNTS)) ? e->sessions : 0;
 }
 
 uint64_t presence_expire(struct presence *p, uint64_t now_ms)
 {
     for (uint32_t i = 1; i < p->n_hosts; i++) {
         struct presence_host *h = &p->host[i];
-        bool silent = h->heard_ms != 0 && now_ms - h->heard_ms >= PRESENCE_LEASE_MS, any = false;
-        for (uint32_t k = 0; (silent || h->fresh) && k < p->n; k++)
-            if (gone(&p->entry[k], h, silent)) {
-                p->entry[k].sessions = 0;
-                p->entry[k].version = 0; /* what it says when it is back counts, also if nothing changed */
-                any = true;
-            }
-        h->fresh = false;
-        if (silent)
-            h->heard_ms = 0;
-        if (any)
-            return h->host;
+        bool silent = h->heard_ms != 0 && now_ms - h->heard_ms >= PRESENCE_LEASE_MS && !MUTANT(LEASE_FOR_EVER);
+        if (!silent && !h->stirred)
+            continue;
+        h->heard_ms = silent ? 0 : h->heard_ms;
+        h->stirred = false;
+        return h->host;
     }
     return 0;
 }
@@ -206,7 +222,8 @@ static int next_beat(const struct presence *p, struct presence_cursor *c, uint64
         bool last = old || p->host[i].news == c->beats;
         c->beats += !old;
         const struct presence_host *h = &p->host[i];
-        if (last && h->beat != 0 && h->heard_ms != 0 && h->host != to && h->from != to)
+        bool own_run = old && h->host == to; /* it may have to go on from there */
+        if (last && h->beat != 0 && (own_run || (h->heard_ms != 0 && h->host != to && (old || h->from != to))))
             return say_beat(h, f);
     }
     return 0;
@@ -217,9 +234,15 @@ int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, ui
     if (!c->begun || p->news_next - c->news > PRESENCE_MAX) {
         *c = (struct presence_cursor){.news = p->news_next, .until = p->n, .beats = p->beats, .hosts = p->n_hosts, .begun = true};
     }
-    while (c->told < c->until) {
+    while (c->host < c->hosts) {
+        int n = next_beat(p, c, to, f); /* first, so that the rows count at once */
+        if (n != 0)
+            return n;
+    }
+    while (c->told < c->until && !MUTANT(ROWS_UNTOLD)) {
         const struct presence_entry *e = &p->entry[c->told++];
-        if (e->host != to && e->from != to && e->version != 0)
+        uint64_t run = p->host[e->of].epoch;
+        if (e->version != 0 && (e->host == to ? e->epoch > run : e->epoch >= run))
             return say_entry(e, false, f);
     }
     while (c->news < p->news_next) {

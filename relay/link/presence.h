@@ -1,9 +1,11 @@
 /* presence.h -- who is in which room, on every host: soft state, flooded and forgotten, never in a log; no I/O.
  *
  * A row says how often a user of a host is in a room.  The host alone changes it and gives it its next version; of
- * two rows for the same (host, room, user) the larger (epoch, version) counts -- epoch is the run of its link process -- so that it does not matter over how
- * many links, and in which order, they come.  A row with no sessions says that the user left.  Every host beats; the
- * users of one whose beat was not heard for a while are gone. */
+ * two rows for the same (host, room, user) the larger (epoch, version) counts -- epoch is the run of its link process -- so
+ * that it does not matter over how many links, and in which order, they come.  A row with no sessions says that the user
+ * left.  Every host beats; the rows of one whose beat was not heard for a while, or of a run before that of its last beat,
+ * stay and count for nothing: so nobody takes an older row for news.  A host whose clock was set back hears from its peers
+ * of a run of its own later than this one, and goes on from there. */
 #ifndef LINK_PRESENCE_H
 #define LINK_PRESENCE_H
 
@@ -20,6 +22,7 @@ struct presence_entry {
     uint64_t host, epoch, version, room;
     uint64_t from; /* the peer who told us; ourselves for our own */
     uint32_t sessions, seen;
+    uint32_t of; /* place of its host in the table of hosts */
     uint8_t quiet, user_len, room_len;
     char user[USER_NAME_MAX], room_name[ROOM_NAME_MAX];
 };
@@ -27,7 +30,7 @@ struct presence_entry {
 struct presence_host {
     uint64_t host, epoch, beat, heard_ms, from;
     uint64_t news; /* which of all beats that we heard was its last */
-    bool fresh; /* a new run of it: what is left of the one before is gone */
+    bool stirred; /* it came back, or began a new run: its rows count anew */
 };
 
 struct presence {
@@ -59,9 +62,12 @@ bool presence_beat(struct presence *p, uint64_t now_ms);
  * Returns  the number of the entry that changed; -1 nothing to show changed; -EBADMSG */
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *frame, uint64_t now_ms) MUST_USE;
 
-/* presence_expire -- a host that fell silent, or came back without some of its users: their rows are empty now.
+/* presence_expire -- a host that fell silent or came back: presence_sessions() of its rows may be other than before.
  * Returns it, 0 when there is none (more). */
 uint64_t presence_expire(struct presence *p, uint64_t now_ms);
+
+/* presence_sessions -- how often this user is there, as far as we know now. */
+uint32_t presence_sessions(const struct presence *p, const struct presence_entry *e);
 
 /* What one peer was told; zeroed when it comes up. */
 struct presence_cursor {
@@ -71,7 +77,8 @@ struct presence_cursor {
     bool begun;
 };
 
-/* presence_next -- the next frame for the peer `to`.  Returns its stride, 0: nothing. */
+/* presence_next -- the next frame for the peer `to`: first everything, also what it told us itself, which it may have
+ * lost since; then what is new and not from it.  Returns its stride, 0: nothing. */
 int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *frame);
 
 #endif

@@ -1,6 +1,8 @@
 /* roster.c -- rooms, hosts and sessions in fixed tables; no I/O. */
 #include "state/roster.h"
 
+#include "base/mutant.h"
+
 /* What of a session is kept when it is edited: everything but the room bits, which are kept word by word. */
 #define SESSION_IMAGE offsetof(struct session, words)
 
@@ -358,7 +360,10 @@ void roster_guest(const struct roster_edit *e, uint32_t i, const struct guest *g
 
 void roster_no_guests(const struct roster_edit *e)
 {
+    uint32_t n = e->r->n_guests;
     set_u32(e, &e->r->n_guests, 0);
+    if (!MUTANT(GUESTS_LEFT))
+        memset(e->r->guest, 0, n * sizeof e->r->guest[0]); /* slots may be skipped; no image: a killed link process starts over */
 }
 
 uint32_t roster_next_room(const struct session *s, uint32_t from)

@@ -374,7 +374,8 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
     enum commit_fate fate = h->fate;
     h->fate = FATE_GOOD;
-    if (fate == FATE_LOST)
+    h->node->torn = fate == FATE_TORN;
+    if (fate == FATE_LOST || (fate == FATE_TORN && one_in(2)))
         return -EIO;
     size_t from = h->n_before;
     h->n_before = h->n; /* so that a rollback after -EIO takes nothing away */
@@ -393,7 +394,7 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     h->durable = end;
     h->ring_size = ring_size;
     h->newest_hlc = h->new_hlc;
-    return fate == FATE_UNKNOWN ? -EIO : 0;
+    return fate == FATE_GOOD ? 0 : -EIO;
 }
 
 /* ---- what is there ---- */

@@ -83,18 +83,22 @@ static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
     frame_set_epoch(said, frame_epoch(frame));
     frame_set_seq(said, frame_seq(frame) + 1);
     frame_set_hlc(said, frame_hlc(frame) + 1);
+    struct node *by = node_by_id(frame_origin(frame));
+    bool accomplice = w.stats.colluding && by && by->evil; /* his key is ours: not forged, but his second version */
     struct segment_head next = {
         .count = 1, .bytes = (uint32_t)n, .first_seq = frame_seq(frame) + 1};
     memcpy(next.prev, s.hash, HASH_LEN);
     int r = write_segment(head, &next, frame_origin(frame), frame_epoch(frame),
                           frame_room(frame), next.first_seq, frame_hlc(said));
     ASSERT(r > 0);
-    if (one_in(3))
+    if (!accomplice && one_in(3))
         frame_set_origin(head, t->node->id); /* in our own name, with another's words */
-    if (w.n_clients <= ALONE_MAX && one_in(3))
+    if (!accomplice && w.n_clients <= ALONE_MAX && one_in(3))
         frame_set_room(said, pair_room((uint32_t)chance(w.n_clients))); /* is there such a conversation? */
-    seal_again(t->node, head, said, (size_t)n, NULL);
-    w.stats.forgeries++;
+    seal_again(accomplice ? by : t->node, head, said, (size_t)n, NULL);
+    w.stats.forks |= accomplice;
+    w.stats.equivocations += accomplice;
+    w.stats.forgeries += !accomplice;
     emit(t, head, said, (size_t)n);
 }
 
@@ -212,6 +216,31 @@ static void lie(struct tls *t, const uint8_t *frame)
     emit(t, f, NULL, 0);
 }
 
+/* gossip -- a lie about who is where: not told, told as newer than it is, of another run, another number, another host. */
+static void gossip(struct tls *t, const uint8_t *frame)
+{
+    uint8_t f[FRAME_MAX];
+    memcpy(f, frame, frame_stride(frame));
+    w.stats.people_lies++;
+    switch (chance(5)) {
+    case 0:
+        return;
+    case 1:
+        frame_set_seq(f, frame_seq(f) + 1 + chance(100));
+        break;
+    case 2:
+        frame_set_epoch(f, frame_epoch(f) + 1 + chance(UINT64_C(1) << 40));
+        break;
+    case 3:
+        put_u32(f + FRAME_HEAD, (uint32_t)chance(3));
+        break;
+    default:
+        frame_set_origin(f, w.node[chance(w.n_nodes)]->id);
+        break;
+    }
+    emit(t, f, NULL, 0);
+}
+
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
 {
     const uint8_t *frame, *frames;
@@ -234,6 +263,9 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
             else if (frame_type(frame) == FRAME_HAVE && t->node->evil_modes & EVIL_LIE &&
                      one_in(10))
                 lie(t, frame);
+            else if ((frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT) &&
+                     t->node->evil_modes & EVIL_PEOPLE && one_in(4))
+                gossip(t, frame);
             else
                 emit(t, frame, NULL, 0);
             if (t->node->evil_modes & EVIL_GARBAGE && one_in(400))

@@ -21,6 +21,8 @@ enum fault {
     F_MEMBER,
     F_SWIZZLE,
     F_SLOW_DISK,
+    F_TORN,
+    F_UPGRADE,
     FAULTS,
 };
 
@@ -80,6 +82,40 @@ static struct hosts everybody(void)
     return all;
 }
 
+/* liars -- none, one, or up to all but two, who may know each other's keys.  Returns how many are honest, and lists them. */
+static unsigned liars(unsigned *honest)
+{
+    unsigned n = 0, evil = w.n_nodes >= 3 && one_in(2);
+    if (evil && w.n_nodes >= 4 && one_in(2))
+        evil = 2 + (unsigned)chance(w.n_nodes - 3);
+    w.stats.evil_runs = evil > 0;
+    w.stats.gangs = evil > 1;
+    w.stats.colluding = evil > 1 && one_in(2);
+    for (unsigned left = evil; left > 0;) {
+        struct node *e = w.node[chance(w.n_nodes)];
+        left -= !e->evil;
+        e->evil = true;
+    }
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        if (!w.node[i]->evil)
+            honest[n++] = i;
+    return n;
+}
+
+/* corrupt -- how it lies, and to whom: to an honest one at least. */
+static void corrupt(struct node *e, const unsigned *honest, unsigned n)
+{
+    e->evil_modes = chance(256);
+    if (one_in(2))
+        e->evil_modes |= EVIL_FORK;
+    if (one_in(3))
+        e->evil_modes |= EVIL_PEOPLE;
+    e->skew_ms = e->evil_modes & EVIL_CLOCK ? 3600 * 1000 : e->skew_ms;
+    connect_two(e->n, honest[chance(n)]);
+    for (unsigned i = (unsigned)chance(3); i > 0; i--)
+        connect_two(e->n, one_in(3) ? (unsigned)chance(w.n_nodes) : honest[chance(n)]);
+}
+
 void faults_plan(unsigned n_nodes)
 {
     static const uint64_t mean[] = {S, 3 * S, 10 * S, 30 * S}, pace[] = {300 * MS, S, 3 * S};
@@ -95,23 +131,11 @@ void faults_plan(unsigned n_nodes)
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < w.n_nodes; b++)
             *edge(a, b) = (struct edge){.bytes_per_s = 1000000, .delay_us = MS};
-    unsigned evil = w.n_nodes >= 3 && one_in(2) ? (unsigned)chance(w.n_nodes) : NODES_MAX,
-             n = 0;
-    for (unsigned i = 0; i < w.n_nodes; i++)
-        if (i != evil)
-            honest[n++] = i;
+    unsigned n = liars(honest);
     topology(honest, n);
-    if (evil < NODES_MAX) {
-        struct node *e = w.node[evil];
-        e->evil = true;
-        w.stats.evil_runs = 1;
-        e->evil_modes = chance(256);
-        if (one_in(2))
-            e->evil_modes |= EVIL_FORK;
-        e->skew_ms = e->evil_modes & EVIL_CLOCK ? 3600 * 1000 : e->skew_ms;
-        for (unsigned i = 1 + (unsigned)chance(3); i > 0; i--)
-            connect_two(evil, honest[chance(n)]);
-    }
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        if (w.node[i]->evil)
+            corrupt(w.node[i], honest, n);
     w.faults = (uint32_t)(chance(1 << FAULTS) | chance(1 << FAULTS));
     w.fault_mean_us = mean[chance(ARRAY_LEN(mean))];
     w.pace_us = pace[chance(ARRAY_LEN(pace))];
@@ -299,6 +323,14 @@ static void one_fault(enum fault f)
         return;
     case F_MEMBER:
         membership(n);
+        return;
+    case F_TORN:
+        disk_fate(n->disk, FATE_TORN);
+        return;
+    case F_UPGRADE:
+        n->newer = !n->newer;
+        w.stats.upgrades++;
+        down(n, STOP_KILL, 50 * MS + chance(3 * S));
         return;
     case F_SLOW_DISK:
         n->commit_us = one_in(3) ? 100 * MS + chance(2 * S) : 5 * MS;

@@ -19,7 +19,34 @@
 
 unsigned mutant;
 
-enum { SETTLE_S = 180 };
+enum { SETTLE_S = 180, LEASE_S = PRESENCE_LEASE_MS / 1000, GONE_S = LEASE_S + 3 };
+
+static bool comes_true(bool (*what)(bool loud), uint64_t within_s)
+{
+    uint64_t end = w.now + within_s * S, look = w.now;
+    bool good = what(false);
+    while (!good && w.now < end && world_event()) {
+        if (w.now < look)
+            continue;
+        look = w.now + S / 2;
+        good = what(false);
+    }
+    return good;
+}
+
+/* die -- one host, in some of the runs: its people are gone when its lease is over. */
+static void die(void)
+{
+    struct node *n = w.node[chance(w.n_nodes)];
+    uint64_t end = w.now + GONE_S * S;
+    if (!one_in(4) || !counts(n))
+        return;
+    w.stats.deaths++;
+    node_stop(n, one_in(2) ? STOP_POWER : STOP_KILL);
+    while (w.now < end && world_event())
+        ;
+    (void)check_gone(n, true);
+}
 
 static void settle(void)
 {
@@ -38,14 +65,11 @@ static void settle(void)
     }
     w.stats.converge_us = w.stats.converge_max_us = w.now - from;
     check_end();
-    for (end = w.now + SETTLE_S * S; w.now < end && world_event();) {
-        if (w.now < look)
-            continue;
-        look = w.now + S;
-        if (check_told(false))
-            return;
-    }
-    check_told(true);
+    if (!comes_true(check_told, SETTLE_S))
+        (void)check_told(true);
+    if (!comes_true(check_present, GONE_S))
+        (void)check_present(true);
+    die();
 }
 
 /* run -- one seed; returns true when all held. */
@@ -55,6 +79,7 @@ static bool run(uint64_t seed, unsigned hosts)
     world_reset(seed);
     check_reset();
     words_reset();
+    present_reset();
     evil_reset();
     if (setjmp(w.broken) == 0) {
         faults_plan(hosts);
@@ -102,26 +127,27 @@ static void show_broken(uint64_t seed, unsigned hosts)
 
 static void report(const struct stats *s, double seconds)
 {
-    printf("%llu runs (%llu with a lying host), %.1f simulated hours in %.1f s (%.0fx), %llu "
-           "events\n",
-           N(s->runs), N(s->evil_runs), (double)s->sim_us / 3.6e9, seconds,
+    printf("%llu runs (%llu with liars, %llu with several, %llu of these in league), %.1f simulated hours in %.1f s (%.0fx), "
+           "%llu events\n",
+           N(s->runs), N(s->evil_runs), N(s->gangs), N(s->colluding), (double)s->sim_us / 3.6e9, seconds,
            (double)s->sim_us / 1e6 / (seconds > 0 ? seconds : 1), N(s->events));
     printf("entries %llu, acknowledged %llu, segments stored %llu, frames %llu, bytes %llu, "
            "links made %llu\n",
            N(s->entries), N(s->acked), N(s->segments), N(s->frames), N(s->bytes), N(s->links));
     printf("crashes %llu (power %llu), rollbacks %llu, breaks %llu, cuts %llu, clock jumps "
            "%llu, pauses %llu, disk full %llu, "
-           "membership changes %llu\n",
+           "membership changes %llu, commits torn %llu, upgrades %llu\n",
            N(s->crashes), N(s->power_cuts), N(s->rollbacks), N(s->breaks), N(s->cuts),
-           N(s->clock_jumps), N(s->pauses), N(s->disk_full), N(s->membership));
+           N(s->clock_jumps), N(s->pauses), N(s->disk_full), N(s->membership), N(s->torn), N(s->upgrades));
     printf("forgeries %llu, replays %llu, withheld %llu, equivocations %llu in %llu runs, "
-           "other lies %llu\n",
+           "lies about people %llu, other lies %llu\n",
            N(s->forgeries), N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks),
-           N(s->lies));
+           N(s->people_lies), N(s->lies));
     printf("acknowledged and lost with the only disk that had it %llu, answers before what "
            "they answer (withheld) %llu\n",
            N(s->lost_by_rollback), N(s->reordered));
     printf("acts upon rooms folded in the end %llu, facts in force %llu\n", N(s->acts), N(s->facts));
+    printf("people came or went %llu times, hosts died at the end %llu\n", N(s->moves), N(s->deaths));
     printf("all the same again after %.1f s on average, %.1f s at most\n",
            (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),
            (double)s->converge_max_us / 1e6);

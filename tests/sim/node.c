@@ -94,6 +94,7 @@ static void hub_start(struct node *n)
     here = n;
     have_init(&ours, memory, STREAMS_MIN);
     n->hub = h;
+    n->hub_life++;
     h->st = &n->st;
     h->loop = &n->hub_loop;
     h->listener.fd = -1;
@@ -154,7 +155,6 @@ void node_hub_turn(struct node *n)
         node_hub_restart(n);
         return;
     }
-    turn_wake(&n->keeper_turn, 5 * MS); /* orders */
     if (more)
         turn_wake(t, 50);
 }
@@ -235,6 +235,13 @@ static bool commit(struct node *n, bool *more)
     int r = commit_some(n->commit, on_query, NULL);
     n->failing = r == -ENOSPC;
     atomic_store(&n->st.seg->store_reason, n->failing ? REASON_DISK_FULL : REASON_OK);
+    if (n->torn) {
+        n->torn = false;
+        w.stats.torn++;
+        node_stop(n, STOP_POWER);
+        at(w.now + S + chance(5 * S), EV_BOOT, n->n, n->life);
+        return false;
+    }
     if (r < 0 && !n->failing) {
         node_keeper_restart(n);
         people_durable(n);

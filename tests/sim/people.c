@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OUTSTANDING_MAX = 8, AGAIN_MS = 1500 };
+enum { OUTSTANDING_MAX = 8, AGAIN_MS = 1500, COMING_US = 10 * 1000 * 1000 };
 
 static const char *const rooms[ROOMS] = {"lobby", "ops", "quiet"};
 
@@ -21,7 +21,7 @@ void people_reset(void)
     for (unsigned i = 0; i < w.n_clients; i++) {
         w.client[i] = (struct client){.node = w.node[i / CLIENTS_PER_NODE],
                                       .id = ((uint64_t)(i + 1) << 32) | 77};
-        at(chance(2 * w.pace_us), EV_CLIENT, i, 0);
+        at(chance(w.measured ? COMING_US : 2 * w.pace_us), EV_CLIENT, i, 0);
     }
     if (w.n_clients <= ALONE_MAX)
         pairs_reset();
@@ -128,6 +128,7 @@ static void move(struct client *c, unsigned r)
     uint32_t room = roster_room(&n->st.seg->roster, room_id(text_of(rooms[r])));
     if (room == 0)
         return;
+    w.stats.moves++;
     int taken = state_take(&n->st);
     ASSERT(taken == 0);
     if (roster_is_member(s, room))
@@ -135,6 +136,13 @@ static void move(struct client *c, unsigned r)
     else
         (void)roster_join(&n->st.edit, c->session, room);
     state_give(&n->st);
+}
+
+static void come(struct client *c)
+{
+    attach(c);
+    for (unsigned r = 0; w.measured && r < w.n_rooms; r++)
+        move(c, r);
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -196,7 +204,7 @@ void people_turn(uint32_t i)
         return;
     here = n;
     if (c->life != n->life)
-        attach(c);
+        come(c);
     else if (!w.calm && one_in(200))
         attach(c); /* it was started again */
     if (!w.calm && one_in(8))

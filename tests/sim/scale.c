@@ -51,7 +51,7 @@ static void cut(uint64_t for_us)
     for (unsigned a = 0; a < w.n_nodes; a++)
         for (unsigned b = 0; b < a; b++)
             if (w.edge[a][b].exists && across(a, b))
-                faults_cut(a, b, for_us);
+                faults_cut(b, a, for_us);
 }
 
 static uint64_t all_bytes(void)
@@ -118,7 +118,7 @@ int scale(unsigned hosts, uint64_t cut_s, uint64_t pace_us)
         return EXIT_FAILURE;
     }
     w.n_rooms = 1;
-    w.no_end = true;
+    w.measured = true;
     faults_near(hosts, pace_us ? pace_us : hosts * CLIENTS_PER_NODE * S);
     people_reset();
     for (unsigned i = 0; i < hosts; i++)

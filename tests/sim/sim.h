@@ -81,7 +81,8 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks, acts, facts;
+        converge_max_us, runs, evil_runs, reordered, forks,
+        gangs, colluding, people_lies, moves, deaths, upgrades, torn, acts, facts;
 };
 
 /* What went over links, by what it was. */
@@ -109,7 +110,7 @@ struct world {
     bool calm;        /* no more faults */
     unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
     bool no_beats;    /* nobody beats, nobody expires */
-    bool no_end;      /* it may take any number of steps */
+    bool measured;    /* it may take any number of steps, and everybody is there from the start */
     bool tracing, echo, quiet;
     uint64_t chaos_us; /* until when faults come */
     uint64_t fault_mean_us, pace_us;
@@ -216,8 +217,9 @@ struct node *end_peer(const struct tls *t);
 enum commit_fate {
     FATE_GOOD,
     FATE_LOST,
-    FATE_UNKNOWN
-}; /* of the next commit; unknown: stored, and says it failed */
+    FATE_UNKNOWN, /* stored, and says it failed */
+    FATE_TORN     /* power is lost while it is written: it is there as a whole or not at all, and nobody is told */
+}; /* of the next commit */
 struct history *disk_new(struct node *n);
 struct history *disk_copy(const struct history *h);
 void disk_free(struct history *h);
@@ -245,6 +247,7 @@ struct node {
     struct tls_identity tls;
     bool up, powered, evil;
     uint64_t life;        /* counts starts and stops: what was planned in another is void */
+    uint64_t hub_life;    /* counts the runs of its link process */
     uint64_t incarnation; /* of the disk: counts rollbacks */
     int64_t skew_ms;
     uint64_t commit_us; /* about how long a commit takes */
@@ -258,6 +261,7 @@ struct node {
     struct turn hub_turn, keeper_turn;
     struct hub *hub;
     bool failing, linked;
+    bool torn; /* power was lost in a commit */
     struct hosts knows; /* who belongs to its network */
     struct checks *checks;
     uint64_t evil_modes;
@@ -347,6 +351,7 @@ enum {
     EVIL_GARBAGE = 64,
     EVIL_CLOCK = 128,
     EVIL_FORK = 256,
+    EVIL_PEOPLE = 512,
 };
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
 void evil_end_free(struct tls *t);
@@ -375,5 +380,11 @@ bool check_same(bool loud); /* do all honest hosts have the same? */
 void check_end(void);       /* ... and show the same? */
 bool check_told(bool loud); /* does every peer know what every other has? */
 void check_believed(const struct node *n); /* what it takes for being on others' disks is there */
+
+/* ---- present.c ---- */
+
+void present_reset(void);
+bool check_present(bool loud);                        /* does everybody show exactly who is where? */
+bool check_gone(const struct node *dead, bool loud); /* does nobody show people of it? */
 
 #endif

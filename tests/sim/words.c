@@ -111,6 +111,9 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
     if (w.tracing && frame_type(frame) != FRAME_PING && frame_type(frame) != FRAME_PONG)
         trace("-> %-4s %s%s", node_name(l->peer[peer].host), row ? row->name : "?",
               frame_flags(frame) & FRAME_MORE ? " ..." : "");
+    if (w.tracing && frame_type(frame) == FRAME_PRESENCE)
+        trace("        %s/%llx : %llu", node_name(frame_origin(frame)), (unsigned long long)frame_epoch(frame),
+              (unsigned long long)frame_seq(frame));
     if (frame_type(frame) == FRAME_GREETING)
         link_no[here->n][node_by_id(l->peer[peer].host)->n]++;
     if (frame_type(frame) == FRAME_SAME)

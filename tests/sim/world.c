@@ -156,7 +156,7 @@ bool world_event(void)
         return false;
     struct event e = take_first();
     w.now = e.at;
-    if (++w.step > STEPS_MAX && !w.no_end)
+    if (++w.step > STEPS_MAX && !w.measured)
         broken("I12: the run does not end");
     w.digest = mix(w.digest, e.at ^ (uint64_t)e.kind << 56 ^ (uint64_t)e.a << 40);
     run(&e);

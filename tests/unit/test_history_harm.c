@@ -89,6 +89,89 @@ static void test_killed_in_a_transaction(void **state)
 /* ---- files that are not ours ---- */
 
 /* assert_refused -- and the file is as it was, to the byte, with nothing new beside it. */
+/* ---- power is lost while a commit is written ---- */
+
+static void commit_first(void)
+{
+    struct history *h;
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    store_commit(h, ROOM, 10, 1, 50);
+}
+
+static void commit_second(void)
+{
+    struct history *h;
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    store_commit(h, ROOM, 20, 3, 60);
+}
+
+struct image {
+    uint8_t bytes[1 << 20];
+    size_t len;
+};
+
+static void read_image(const char *end, struct image *to)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", store_path, end);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    to->len = fread(to->bytes, 1, sizeof to->bytes, f);
+    assert_true(to->len > 0 && to->len < sizeof to->bytes);
+    fclose(f);
+}
+
+static void write_image(const char *end, const struct image *from)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", store_path, end);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(from->bytes, 1, from->len, f), from->len);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* tear -- the log as it may lie there when its bytes from `at` on were on the way to the disk. */
+static void tear(struct image *log, size_t at, unsigned how)
+{
+    if (how == 0) /* the file did not grow */
+        log->len = at;
+    else if (how == 1) /* it grew, and nothing is in it */
+        memset(log->bytes + at, 0, log->len - at);
+    for (size_t i = at; how == 2 && i < log->len && i < at + 512; i++) /* one sector is neither old nor new */
+        log->bytes[i] ^= 0x5a;
+}
+
+static void test_torn_write(void **state)
+{
+    static struct image database, before, whole, torn;
+    char shm[128];
+    (void)state;
+    snprintf(shm, sizeof shm, "%s-shm", store_path);
+    assert_int_equal(in_child(commit_first), 0);
+    read_image("-wal", &before);
+    assert_int_equal(in_child(commit_second), 0);
+    read_image("", &database);
+    read_image("-wal", &whole);
+    assert_true(whole.len > before.len);
+    for (size_t at = before.len; at <= whole.len; at += at + 509 > whole.len && at < whole.len ? whole.len - at : 509)
+        for (unsigned how = 0; how < 3; how++) {
+            torn = whole;
+            tear(&torn, at, how);
+            write_image("", &database);
+            write_image("-wal", &torn);
+            unlink(shm);
+            struct history *h = store_open();
+            bool there = at == whole.len;
+            store_assert_durable(h, there ? 30 : 20, 4096);
+            assert_int_equal(store_count(h), there ? 2 : 1);
+            if (!there)
+                store_commit(h, ROOM, 20, 3, 60); /* it goes on */
+            assert_int_equal(store_count(h), 2);
+            history_close(h);
+        }
+}
+
 static void assert_refused(const char *says)
 {
     static char before[1 << 16], after[1 << 16];
@@ -291,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_killed_in_a_transaction),
+        TEST(test_torn_write),
         TEST(test_not_a_database),
         TEST(test_database_of_others),
         TEST(test_newer_version),

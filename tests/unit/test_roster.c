@@ -203,6 +203,22 @@ static void hosts_have_names(void **state)
     small_end();
 }
 
+static void a_link_process_that_begins_anew_finds_no_guests(void **state)
+{
+    (void)state;
+    struct guest g = {.host = 50, .room = 7, .sessions = 1, .user_len = 3, .user = "ann"};
+    small_begin();
+    for (uint32_t i = 0; i < 3; i++)
+        roster_guest(edit(), i, &g);
+    roster_no_guests(edit());
+    roster_guest(edit(), 2, &g); /* slots may be skipped */
+    assert_int_equal(small.r->n_guests, 3);
+    assert_int_equal(small.r->guest[0].sessions, 0);
+    assert_int_equal(small.r->guest[1].sessions, 0);
+    assert_int_equal(small.r->guest[2].sessions, 1);
+    small_end();
+}
+
 /* ---- memberships ---- */
 
 static uint32_t members(uint32_t room)
@@ -469,6 +485,7 @@ int main(void)
         TEST(a_room_is_opened_once),
         TEST(the_table_of_rooms_can_be_full),
         TEST(hosts_have_names),
+        TEST(a_link_process_that_begins_anew_finds_no_guests),
         TEST(members_are_users_not_sessions),
         TEST(users_of_one_bucket_are_two),
         TEST(rooms_of_a_session_are_walked_in_order),
