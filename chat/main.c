@@ -62,7 +62,9 @@ static const struct option longs[] = {
 static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
-} verbs[] = {{"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}, {"room", verb_room}};
+} verbs[] = {
+    {"send", verb_send}, {"tail", verb_tail}, {"log", verb_log}, {"who", verb_who}, {"rooms", verb_rooms}, {"room", verb_room},
+};
 
 static int usage(const char *why, const char *what)
 {

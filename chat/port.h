@@ -71,7 +71,7 @@ struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
 uint64_t port_origin(const struct port *p);
 
-/* port_host_number -- the host of that name, or of that number in 16 hex digits, as one is shown whose name is unknown; 0: none. */
+/* port_host_number -- the host of that name, or of that number in 16 hex digits, as one is shown that has no name here; 0: none. */
 uint64_t port_host_number(const struct port *p, struct text name);
 uint64_t port_client(const struct port *p);
 struct text port_room_name(const struct port *p, uint64_t room);

@@ -166,7 +166,9 @@ static unsigned role(const struct rules *r, uint32_t session, uint32_t room)
 {
     const struct roster *t = &r->st->seg->roster;
     const struct session *s = &t->session[session];
-    return LIKELY(t->room[room].roles == 0) ? 0 : roster_role(t, room, r->st->seg->shape.origin, (struct text){s->user, s->user_len});
+    if (LIKELY(t->room[room].roles == 0))
+        return 0;
+    return roster_role(t, room, r->st->seg->shape.origin, (struct text){s->user, s->user_len});
 }
 
 /* silenced -- why this user may say and do nothing in the room, or NULL. */
