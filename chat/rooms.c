@@ -28,11 +28,11 @@ static int target(const struct port *p, const char *typed, struct room_act *a, c
 {
     const char *at = strchr(typed, '@');
     size_t len = at ? (size_t)(at - typed) : strlen(typed);
-    bool whole = at && len == 1 && typed[0] == '*' && (a->act == ACT_BAN || a->act == ACT_UNBAN);
+    bool may_be_all = a->act == ACT_BAN || a->act == ACT_UNBAN, whole = may_be_all && at && len == 1 && typed[0] == '*';
     a->target = (struct text){typed, len};
     a->host = at ? host_of(p, text_of(at + 1)) : port_origin(p);
     if (!whole && !text_user_ok(a->target)) {
-        snprintf(why, size, "whom? write USER, or USER@HOST%s", a->act == ACT_BAN || a->act == ACT_UNBAN ? ", or *@HOST for all of a host" : "");
+        snprintf(why, size, "whom? write USER, or USER@HOST%s", may_be_all ? ", or *@HOST for all of a host" : "");
         return -EINVAL;
     }
     if (a->host != 0)
@@ -132,7 +132,10 @@ int verb_room(const struct verb_options *o, int argc, char **argv)
     }
     bool bare = shows || act == ACT_OWN;
     if (bare ? argc > 2 : argc < 3) {
-        fprintf(stderr, "chat: %s; see: chat --help\n", bare ? "too many arguments" : act == ACT_TOPIC ? "which topic? (\"\" takes it away)" : "whom, or what?");
+        fprintf(stderr, "chat: %s; see: chat --help\n",
+                bare               ? "too many arguments"
+                : act == ACT_TOPIC ? "which topic? (\"\" takes it away)"
+                                   : "whom, or what?");
         return EXIT_USAGE;
     }
     char *words = join_words(argc - 2, argv + 2);

@@ -55,7 +55,7 @@ int refused_code(const uint8_t *frame); /* a REFUSED: said on standard error, as
 int thrown_out(const struct port *p, const uint8_t *frame); /* out of a room, or not let in: said on standard error; or 0 */
 int wait_durable(struct port *p, unsigned timeout_s); /* until all is on disk; 0 or the exit code, said on standard error */
 char *join_words(int argc, char **argv); /* the rest of the command line as one text, to be freed */
-int list(const struct verb_options *o, const char *room, struct query *q, struct end *end); /* ask, and ask on while there is more */
+int list(const struct verb_options *o, const char *room, struct query *q, struct end *end); /* ask while there is more */
 int wait_for_frames(struct port *p, int other_fd, int max_ms); /* 1: other_fd is readable */
 
 #endif

@@ -270,8 +270,8 @@ static int catchup(struct answer *w)
 static bool want_said(const struct answer *w, const uint8_t *f)
 {
     uint64_t until = w->q.until ? w->q.until : UINT64_MAX;
-    return (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE) && frame_pos(f) < w->q.before &&
-           frame_hlc(f) >= w->q.since && frame_hlc(f) < until;
+    bool entry = frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE;
+    return entry && frame_pos(f) < w->q.before && frame_hlc(f) >= w->q.since && frame_hlc(f) < until;
 }
 
 /* cut_newest -- index of the first frame of the `limit` newest messages. */
@@ -441,8 +441,9 @@ static int rooms(struct answer *w)
         if (copy[i].id == MEMBERS_ROOM || !listed(w, &copy[i])) /* the former is a scope, not a room */
             continue;
         const struct room_state *s = folds_room(w->all->folds, i);
-        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len},
-                               {s ? s->topic : "", s ? s->topic_len : 0}};
+        struct room_row row = {copy[i].members, copy[i].messages, {copy[i].name, copy[i].name_len}, {"", 0}};
+        if (s)
+            row.topic = (struct text){s->topic, s->topic_len};
         row_out(w, buf, write_room_row(buf, &row, copy[i].id, copy[i].last_hlc));
     }
     free(copy);

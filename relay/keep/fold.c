@@ -119,7 +119,8 @@ static void step(struct folds *f, uint32_t slot, struct fold *r, const uint8_t *
         memcpy(k->who.user, a.target.p, a.target.len);
     }
     if (v != ROOM_COUNTS && !r->told)
-        tell(f, slot, "#%.*s: what %.*s did just now has no effect. %s", (int)room->name_len, room->name, (int)a.user.len, a.user.p, room_why(v));
+        tell(f, slot, "#%.*s: what %.*s did just now has no effect. %s", (int)room->name_len, room->name, (int)a.user.len,
+             a.user.p, room_why(v));
     r->told |= v != ROOM_COUNTS;
 }
 
@@ -153,8 +154,9 @@ static int set_tables(struct folds *f, uint32_t slot, struct fold *r)
         ;
     for (uint32_t i = 0; i < r->s.n; i++) {
         const struct room_fact *x = &r->s.fact[i];
-        if (room_fact_role(x) != 0)
-            full |= roster_role_add(&st->edit, slot, x->target.host, (struct text){x->target.user, x->target.len}, (uint8_t)room_fact_role(x));
+        uint8_t role = (uint8_t)room_fact_role(x);
+        if (role != 0)
+            full |= roster_role_add(&st->edit, slot, x->target.host, (struct text){x->target.user, x->target.len}, role);
         r->sweep |= x->act == ACT_BAN;
     }
     state_give(st);
@@ -230,7 +232,8 @@ static int settle(struct folds *f, uint32_t slot)
     if (n == 0 && r->moved && !(r->late && MUTANT(ROLES_STALE)))
         n = set_tables(f, slot, r);
     if (r->late)
-        tell(f, slot, "#%.*s: what others did earlier came late and was put in order; /show has what counts now.", (int)room->name_len, room->name);
+        tell(f, slot, "#%.*s: what others did earlier came late and was put in order; /show has what counts now.",
+             (int)room->name_len, room->name);
     r->touched = r->late = r->told = false;
     return n;
 }

@@ -138,9 +138,18 @@ static void decide(struct room_state *s, uint32_t i, const struct room_act *a, c
         s->n++;
         s->n_aimed += act_aims(a->act);
     }
-    *f = (struct room_fact){.act = a->act, .mode = a->mode, .hlc = frame_hlc(frame), .epoch = frame_epoch(frame), .seq = frame_seq(frame)};
+    *f = (struct room_fact){.act = a->act, .mode = a->mode};
+    f->hlc = frame_hlc(frame);
+    f->epoch = frame_epoch(frame);
+    f->seq = frame_seq(frame);
     f->author = person(frame_origin(frame), a->user);
     f->target = a->act == ACT_OWN ? f->author : person(a->host, a->target);
+}
+
+/* is_full -- is there no room for one more fact of this kind? */
+static bool is_full(const struct room_state *s, uint8_t act)
+{
+    return act_aims(act) ? s->n_aimed == ROOM_FACTS_AIMED : s->n - s->n_aimed == ROOM_FACTS_MAX - ROOM_FACTS_AIMED;
 }
 
 static enum room_verdict apply(struct room_state *s, const struct room_act *a, const uint8_t *frame)
@@ -150,7 +159,7 @@ static enum room_verdict apply(struct room_state *s, const struct room_act *a, c
     bool undoes = act != a->act || (act == ACT_TOPIC && a->topic.len == 0);
     if (act == ACT_KICK)
         return ROOM_COUNTS;
-    if (!undoes && i == s->n && (act_aims(act) ? s->n_aimed == ROOM_FACTS_AIMED : s->n - s->n_aimed == ROOM_FACTS_MAX - ROOM_FACTS_AIMED))
+    if (!undoes && i == s->n && is_full(s, act))
         return ROOM_FULL;
     if (undoes && i < s->n)
         forget(s, i);

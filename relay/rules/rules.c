@@ -176,7 +176,9 @@ static struct text user_of(const struct rules *r, uint32_t session)
 static unsigned role(const struct rules *r, uint32_t session, uint32_t room)
 {
     const struct roster *t = &r->st->seg->roster;
-    return LIKELY(t->room[room].roles == 0) ? 0 : roster_role(t, room, r->st->seg->shape.origin, user_of(r, session));
+    if (LIKELY(t->room[room].roles == 0))
+        return 0;
+    return roster_role(t, room, r->st->seg->shape.origin, user_of(r, session));
 }
 
 /* silenced -- why this user may say and do nothing in the room, or NULL. */

@@ -146,7 +146,8 @@ int roster_role_add(const struct roster_edit *e, uint32_t room, uint64_t host, s
         return -1;
     uint32_t *head = &r->role_bucket[role_bucket(room, host, user)], *first = &r->room[room].roles;
     save(e, &r->role[i], sizeof r->role[i]);
-    r->role[i] = (struct role){.host = host, .room = room, .next = *head, .next_role = *first, .bits = bits, .user_len = (uint8_t)user.len};
+    r->role[i] = (struct role){.host = host, .room = room, .next = *head, .next_role = *first, .bits = bits};
+    r->role[i].user_len = (uint8_t)user.len;
     memcpy(r->role[i].user, user.p, user.len);
     set_u32(e, head, i);
     set_u32(e, first, i);

@@ -56,7 +56,7 @@ streams_of() {
     keys one "/msg $me@alpha yes" Enter
     until_true 10 shows one "@$me@alpha $me@beta: yes"
     keys one "/query $me@alpha" Enter
-    until_true 10 shows one "@$me@alpha" # and a mark, for what was said before
+    until_true 10 shows one "@$me@alpha>"
     keys one "here I am" Enter
     until_true 10 both_have 3
     keys one "/leave" Enter

@@ -107,3 +107,32 @@ uids() { { relay_pid; relay --system status | awk '$1 ~ /^(worker|keeper)/ {prin
     [ "$(owner "$dir/state/default")" = root ]
     relay --system stop
 }
+
+@test "the owner of a room mutes, kicks and bans another user of the host" {
+    system "user = daemon"
+    by_games() { as games "$dir/chat" room "$@"; }
+    by_games create build
+    run as man "$dir/chat" room mute build games
+    [[ $status -eq 4 && $output == *"Only the owner and the operators"* ]]
+    by_games mute build man
+    run as man "$dir/chat" send build "muted"
+    [[ $status -eq 4 && $output == *"You are muted in this room"* ]]
+    chat send build "others are not"
+    by_games unmute build man
+    by_games op build man
+    as man "$dir/chat" room kick build root
+    follow() { as man "$dir/chat" tail -f -n 0 build >"$dir/out" 2>&1 </dev/null && echo 0 >"$dir/code" || echo $? >"$dir/code"; }
+    follow &
+    until_true 5 as man "$dir/chat" who build
+    by_games ban build man
+    until_true 5 test -s "$dir/code"
+    [ "$(cat "$dir/code")" -eq 4 ]
+    grep -q -- "-- man@.* was banned by games@" "$dir/out"
+    run as man "$dir/chat" tail build
+    [[ $status -eq 4 && $output == *"You are banned from this room"* ]]
+    run as man "$dir/chat" room unban build man # operator or not
+    [ "$status" -eq 4 ]
+    run by_games show build
+    [[ $output == *"owner     games@"*"operator  man@"*"banned    man@"* ]]
+    relay --system stop
+}

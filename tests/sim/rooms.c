@@ -29,11 +29,12 @@ static struct text target(uint64_t dice, struct room_act *a, char user[16])
 
 int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t seq, uint8_t *frame)
 {
-    static const uint8_t often[] = {ACT_TOPIC, ACT_TOPIC, ACT_OP, ACT_OP, ACT_DEOP, ACT_SET, ACT_UNSET, ACT_MUTE, ACT_UNMUTE, ACT_UNMUTE,
-                                    ACT_BAN, ACT_UNBAN, ACT_UNBAN, ACT_KICK};
+    static const uint8_t often[] = {ACT_TOPIC, ACT_TOPIC, ACT_OP,     ACT_OP,  ACT_DEOP,  ACT_SET,   ACT_UNSET,
+                                    ACT_MUTE,  ACT_UNMUTE, ACT_UNMUTE, ACT_BAN, ACT_UNBAN, ACT_UNBAN, ACT_KICK};
     uint64_t dice = mix(seq, c->id);
     char topic[32], name[16];
-    struct room_act a = {.act = seq == 1 ? ACT_OWN : often[dice % ARRAY_LEN(often)], .user = user, .target = text_of(""), .topic = text_of("")};
+    struct room_act a = {.act = seq == 1 ? ACT_OWN : often[dice % ARRAY_LEN(often)], .user = user};
+    a.target = a.topic = text_of("");
     snprintf(topic, sizeof topic, "topic %u of %llu", seq, (unsigned long long)c->id >> 32);
     if (a.act == ACT_TOPIC)
         a.topic = text_of(topic);

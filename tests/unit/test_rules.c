@@ -62,7 +62,7 @@ static void say(const char *room, const char *text, uint32_t seq)
     assert_true(write_say(f, &s, room_id(text_of(room)), CLIENT, seq, 0) > 0);
 }
 
-static void act(enum act which, const char *room, const char *target, uint32_t seq)
+static void act(uint8_t which, const char *room, const char *target, uint32_t seq)
 {
     struct room_act a = {.act = which, .user = text_of("alice"), .target = text_of(target)};
     a.host = act_aims(which) ? small.a.seg->shape.origin : 0;
