@@ -116,6 +116,10 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
     struct presence_host *h = host_of(p, frame_origin(f));
     if (read_ping(f, &beat) < 0)
         return -EBADMSG;
+    if (h && frame_epoch(f) < h->epoch) { /* it does not know of its later run, which we remember: pass that back */
+        h->outlived = true;
+        tell_beat(p, h);
+    }
     if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
         return -1;
     bool stirred = h->stirred || frame_epoch(f) > h->epoch || h->heard_ms == 0;
@@ -222,8 +226,9 @@ static int next_beat(const struct presence *p, struct presence_cursor *c, uint64
         bool last = old || p->host[i].news == c->beats;
         c->beats += !old;
         const struct presence_host *h = &p->host[i];
-        bool own_run = old && h->host == to; /* it may have to go on from there */
-        if (last && h->beat != 0 && (own_run || (h->heard_ms != 0 && h->host != to && (old || h->from != to))))
+        bool own_run = h->host == to && (old || h->outlived); /* it may have to go on from there */
+        bool news = h->host != to && (h->outlived || (h->heard_ms != 0 && (old || h->from != to)));
+        if (last && h->beat != 0 && (own_run || news))
             return say_beat(h, f);
     }
     return 0;

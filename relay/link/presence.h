@@ -31,6 +31,7 @@ struct presence_host {
     uint64_t host, epoch, beat, heard_ms, from;
     uint64_t news; /* which of all beats that we heard was its last */
     bool stirred; /* it came back, or began a new run: its rows count anew */
+    bool outlived; /* it beats under an older run than this one: its clock was set back, and it has to hear of that */
 };
 
 struct presence {
