@@ -23,6 +23,7 @@ static const char help[] =
     "  invite    print a line with which another host can join\n"
     "  join LINE join the network of the host that printed that line\n"
     "  hosts     who belongs to this network, and the links with them\n"
+    "  rotate    give this host a new key\n"
     "  revoke HOST  cut a host off, everywhere and for ever\n"
     "  id        the line that names this host to others: name, address, key\n"
     "  reload    read the file of peers again\n"
@@ -187,6 +188,8 @@ int main(int argc, char **argv)
         return admin_invite(&inst, &conf, &o.invitation);
     if (strcmp(o.command, "hosts") == 0)
         return admin_hosts(&inst, o.json);
+    if (strcmp(o.command, "rotate") == 0)
+        return admin_rotate(&inst, &conf, supervise_main, config);
     if (strcmp(o.command, "revoke") == 0)
         return admin_revoke(&inst, o.argument);
     if (strcmp(o.command, "reload") == 0)

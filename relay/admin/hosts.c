@@ -162,12 +162,18 @@ static int write_down(const struct instance *inst, const struct member *x)
     return r;
 }
 
+static bool is_said(const struct members *m, uint64_t host, enum member_op op)
+{
+    int slot = members_find(m, host);
+    return slot >= 0 && members_said(m, 0, slot, op);
+}
+
 /* until_said -- the relay has said it, and it is on disk. */
-static bool until_said(const struct state *st, int slot)
+static bool until_said(const struct state *st, uint64_t host, enum member_op op)
 {
     const struct journal *j = &st->seg->journal;
     uint64_t deadline = now_ms() + SAID_MS;
-    while (!members_said(&st->seg->members, 0, slot, MEMBER_REVOKE) && now_ms() < deadline)
+    while (!is_said(&st->seg->members, host, op) && now_ms() < deadline)
         poll(NULL, 0, 5);
     for (uint64_t head = journal_head(j); journal_durable(j) < head && now_ms() < deadline;)
         poll(NULL, 0, 5);
@@ -198,7 +204,7 @@ static int cut_off(const struct instance *inst, const struct state *st, const ch
     r = admin_reload(inst);
     if (r != 0)
         return r;
-    if (!until_said(st, slot)) {
+    if (!until_said(st, m->member[slot].host, MEMBER_REVOKE)) {
         fprintf(stderr, "relay: the relay has not said it yet; it will, see its log and relay hosts\n");
         return 124;
     }
@@ -214,5 +220,104 @@ int admin_revoke(const struct instance *inst, const char *host)
         return r;
     r = cut_off(inst, &st, host);
     state_detach(&st);
+    return r;
+}
+
+/* ---- rotate ---- */
+
+/* until_known -- another host has all that we said on its disk: so it knows the new key. */
+static bool until_known(const struct state *st)
+{
+    for (uint64_t deadline = now_ms() + SAID_MS; now_ms() < deadline; poll(NULL, 0, 20))
+        for (unsigned i = 0; i < LINKS_MAX; i++) {
+            const struct link_row *l = &st->seg->link[i];
+            if (atomic_load(&l->host) != 0 && atomic_load(&l->up) == LINK_IS_UP && atomic_load(&l->unacked) == 0)
+                return true;
+        }
+    return false;
+}
+
+/* vouch -- the old key for the new one.  Returns 0, or the exit code after saying why. */
+static int vouch(const struct instance *inst, const struct state *st, int dir, const struct peer *next)
+{
+    char why[256];
+    int r = peers_add(dir, next, why, sizeof why);
+    if (r < 0) {
+        fprintf(stderr, "relay: %s\n", why);
+        return 1;
+    }
+    r = admin_reload(inst);
+    bool known = r == 0 && until_said(st, next->host, MEMBER_FULL) && until_known(st);
+    if (!known && r == 0) {
+        fprintf(stderr, "relay: no other host has heard of the new key, so none would know this host under it; try again when one is "
+                        "linked (relay hosts)\n");
+        r = 1;
+    }
+    return r;
+}
+
+/* become -- the next one, while no relay runs. */
+static int become(const struct instance *inst, int dir, const struct peer *now, const struct peer *next)
+{
+    int r = admin_stop(inst);
+    if (r != 0)
+        return r;
+    r = revoked_add(dir, now);
+    r = r < 0 ? r : peers_remove(dir, next->host);
+    r = r < 0 ? r : identity_change(dir);
+    if (r < 0)
+        fprintf(stderr, "relay: cannot change the key in %s: %s\n", inst->state, strerror(-r));
+    return r < 0 ? 1 : 0;
+}
+
+static int rotate(const struct instance *inst, const struct state *st, const struct conf *conf)
+{
+    char why[256];
+    struct identity *id;
+    const struct member *us = &st->seg->members.member[0];
+    struct peer now = {.host = us->host}, next = {0};
+    int dir = open(inst->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || identity_next(&id, dir, why, sizeof why) < 0) {
+        fprintf(stderr, "relay: %s\n", dir < 0 ? strerror(errno) : why);
+        close_fd(&dir);
+        return 1;
+    }
+    snprintf(now.name, sizeof now.name, "%s", us->name);
+    snprintf(now.address, sizeof now.address, "-");
+    memcpy(now.key, us->key, KEY_LEN);
+    next = now;
+    snprintf(next.name, sizeof next.name, "%s", conf->name);
+    memcpy(next.key, identity_key(id), KEY_LEN);
+    next.host = identity_host(id);
+    identity_free(id);
+    int r = vouch(inst, st, dir, &next);
+    r = r != 0 ? r : become(inst, dir, &now, &next);
+    if (r != 0)
+        (void)!peers_remove(dir, next.host);
+    close_fd(&dir);
+    return r;
+}
+
+int admin_rotate(const struct instance *inst, const struct conf *conf,
+                 int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path)
+{
+    struct state st;
+    int r = attach(inst, &st);
+    if (r != 0)
+        return r;
+    if (st.seg->members.member[0].name[0] == '\0') {
+        fprintf(stderr, "relay: this host is alone; nobody knows its key\n");
+        r = 1;
+    } else if (members_guest(&st.seg->members)) {
+        fprintf(stderr, "relay: this host is a guest of its network, so its word for a new key does not count; ask a full member to "
+                        "invite it anew, and to revoke this one\n");
+        r = 4;
+    }
+    r = r != 0 ? r : rotate(inst, &st, conf);
+    state_detach(&st);
+    if (r == 0)
+        r = admin_start(inst, conf, serve, conf_path);
+    if (r == 0)
+        fprintf(stderr, "relay: this host has a new key; the old one, kept as identity.key.old, is revoked\n");
     return r;
 }

@@ -87,6 +87,9 @@ struct hub {
  * to go.  Returns 0, or -EAGAIN: not all of it, call again when more is on disk. */
 int hub_say_members(struct hub *h, const struct peers *ours, const struct peers *revoked) MUST_USE;
 
+/* hub_forget_revoked -- take hosts that were revoked out of the file of those we vouch for: their names are free again. */
+void hub_forget_revoked(const struct hub *h, const struct peers *ours);
+
 /* hub_members_ok -- is, in checked frames of another host, every host's number that of the key beside it? */
 bool hub_members_ok(const uint8_t *frames, size_t len);
 

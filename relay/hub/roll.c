@@ -67,6 +67,18 @@ int hub_say_members(struct hub *h, const struct peers *ours, const struct peers 
     return r;
 }
 
+void hub_forget_revoked(const struct hub *h, const struct peers *ours)
+{
+    const struct members *m = &h->st->seg->members;
+    uint8_t standing[MEMBERS_MAX];
+    members_stand(m, standing);
+    for (size_t i = 0; i < ours->n; i++) {
+        int slot = members_find(m, ours->peer[i].host);
+        if (slot > 0 && standing[slot] == STANDING_REVOKED && peers_remove(h->state_dir, ours->peer[i].host) < 0)
+            log_warn("cannot take %s, which was revoked, out of the file `peers`", ours->peer[i].name);
+    }
+}
+
 bool hub_members_ok(const uint8_t *frames, size_t len)
 {
     struct member_entry e;

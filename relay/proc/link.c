@@ -103,6 +103,7 @@ static void load(struct link_proc *p)
         open_all(p);
     p->unsaid = hub_say_members(h, &ours, &revoked) < 0;
     h->members = m->version;
+    hub_forget_revoked(h, &ours);
     hub_members(h, &ours, &all);
     hub_set_peers(h, &all);
 }

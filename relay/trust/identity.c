@@ -18,7 +18,8 @@
 #include "base/sys.h"
 #include "base/text.h"
 
-#define KEY_FILE "identity.key"
+#define KEY_FILE  "identity.key"
+#define NEXT_FILE "identity.next"
 
 enum { PEM_MAX = 4096, DAY_S = 86400 };
 
@@ -56,13 +57,13 @@ static int write_key(int dirfd, const char *name, EVP_PKEY *key)
     return err;
 }
 
-static int make_key(struct identity **id, int dirfd, char *why, size_t why_size)
+static int make_key(struct identity **id, int dirfd, const char *file, char *why, size_t why_size)
 {
     EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    int err = key ? write_key(dirfd, KEY_FILE, key) : -ENOMEM;
+    int err = key ? write_key(dirfd, file, key) : -ENOMEM;
     if (err == 0)
         return keep(id, key);
-    snprintf(why, why_size, "cannot write " KEY_FILE " into the state directory: %s",
+    snprintf(why, why_size, "cannot write %s into the state directory: %s", file,
              strerror(-err));
     EVP_PKEY_free(key);
     return err;
@@ -112,7 +113,7 @@ int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_s
     snprintf(why, why_size, "out of memory");
     ssize_t n = read_key_file(state_dirfd, text, sizeof text);
     if (n == -ENOENT)
-        return make_key(id, state_dirfd, why, why_size);
+        return make_key(id, state_dirfd, KEY_FILE, why, why_size);
     if (n == -EPERM || n == -ELOOP) {
         snprintf(why, why_size,
                  KEY_FILE " must be a file of this user that nobody else can read; if nobody "
@@ -131,6 +132,21 @@ int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_s
              KEY_FILE " is not an Ed25519 private key; restore it from a backup, or remove it: "
                       "this host then gets a new identity that its peers must be told");
     return -EBADMSG;
+}
+
+int identity_next(struct identity **id, int state_dirfd, char *why, size_t why_size)
+{
+    return make_key(id, state_dirfd, NEXT_FILE, why, why_size);
+}
+
+int identity_change(int state_dirfd)
+{
+    if (linkat(state_dirfd, KEY_FILE, state_dirfd, KEY_FILE ".old", 0) < 0 && errno != EEXIST)
+        return -errno;
+    if (renameat(state_dirfd, NEXT_FILE, state_dirfd, KEY_FILE) < 0)
+        return -errno;
+    (void)unlinkat(state_dirfd, LEAF_FILE, 0); /* it names the old one */
+    return fsync(state_dirfd) < 0 ? -errno : 0;
 }
 
 void identity_free(struct identity *id)

@@ -11,6 +11,11 @@ struct identity; /* the private key, in memory */
  * why      on failure, one sentence that says what to do
  * Returns  0 or -errno: -EPERM wrong owner or mode, -EBADMSG not such a key */
 int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_size) MUST_USE;
+/* identity_next -- make a new key, in DIR/identity.next; identity_change -- it is this host's from now on, the one before
+ * is kept as identity.key.old.  Both return 0 or -errno. */
+int identity_next(struct identity **id, int state_dirfd, char *why, size_t why_size) MUST_USE;
+int identity_change(int state_dirfd) MUST_USE;
+
 void identity_free(struct identity *id);
 
 /* identity_key -- the raw public key; identity_host -- the host's number: first 8 bytes of SHA-256 of

@@ -90,7 +90,7 @@ broken_by() {
     until_true 5 logged alpha 'none that it knows'
     on beta relay stop # later than the first refusal, and told as late
     until_true 5 has "-- The link to beta is lost" "$dir/out"
-    ! has gamma "$dir/out"
+    not has gamma "$dir/out"
 }
 
 @test "a segment that takes longer than the patience of a link still arrives" {

@@ -176,7 +176,7 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     until_true 5 shows one '#lobby>'
     keys one 'alone' Enter
     until_true 5 shows one ': alone'
-    ! shows one '✓'
+    not shows one '✓'
     link alpha beta
     link alpha gamma
     keys one 'for all' Enter
@@ -197,8 +197,8 @@ keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
     kill -9 "$(process_of alpha keeper)"
     thaw gamma
     until_true 10 shows one '#lobby ✓✓✓>'
-    ! shows one '✓> half' # of a line that is done the mark is gone
-    ! shows one '·> half'
+    not shows one '✓> half' # of a line that is done the mark is gone
+    not shows one '·> half'
     keys one '/who' Enter
     until_true 5 shows one '#lobby> /who'
     until_true 5 shows one '#lobby ✓✓✓>'

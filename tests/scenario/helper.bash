@@ -40,6 +40,9 @@ teardown() {
     [ -z "$leaks" ] || { echo "left behind:$leaks"; return 1; }
 }
 
+# not COMMAND... -- a `!` before a command would fail no test, unless it is the last.
+not() { ! "$@"; }
+
 # start -- a relay, whose object names are remembered for the leak check.
 start() {
     relay "$@" start

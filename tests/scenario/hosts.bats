@@ -145,7 +145,7 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     on alpha chat send "@$me@gamma" "xyzzy for gamma"
     arrived() { on gamma chat log "@$me@alpha" | grep -q 'xyzzy for gamma'; }
     until_true 10 arrived
-    ! grep -rq xyzzy "$dir/state/beta"
+    not grep -rq xyzzy "$dir/state/beta"
     kill_all beta
     until_true 10 knows alpha gamma apart
     up beta
@@ -154,4 +154,34 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     until_true 20 knows alpha gamma indirect
     meet alpha gamma
     until_true 10 knows gamma alpha linked
+}
+
+@test "a new key: the host is who it was, the old key is nobody's, and what was said stays" {
+    unset settings
+    hosts alpha beta gamma
+    sed -i 's/^listen.*/listen = 127.0.0.1:0/' "$dir"/*/.config/relay/relay.conf
+    enter beta alpha
+    enter gamma beta
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    on beta chat send lobby "under the old key"
+    converge lobby 1 alpha beta gamma
+    old=$(on beta relay id | cut -d' ' -f3)
+    run on beta relay rotate
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(on beta relay id | cut -d' ' -f3)" != "$old" ]
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    until_true 10 linked alpha beta
+    not grep -q "$old" "$dir"/state/*/peers
+    on alpha relay hosts | grep -q "^beta *revoked *full .*${old:0:12}"
+    on beta chat send lobby "under the new one"
+    converge lobby 2 alpha beta gamma
+    kill_all beta
+    cp "$dir/state/beta/identity.key.old" "$dir/state/beta/identity.key" # whoever stole it
+    rm "$dir/state/beta/tls.pem"
+    up beta
+    on beta chat send lobby "under the stolen one"
+    on alpha chat send lobby "alpha goes on"
+    converge lobby 3 alpha gamma
+    ! linked beta alpha
 }

@@ -151,8 +151,8 @@ load hosts
     say alpha lobby 401 500
     say beta lobby 1 100
     converge lobby 602 alpha beta
-    ! logged alpha contradicts
-    ! logged beta contradicts
+    not logged alpha contradicts
+    not logged beta contradicts
 }
 
 @test "a revoked peer is a stranger from then on" {
@@ -181,7 +181,7 @@ load hosts
     until_true 5 logged beta 'none that it knows'
     converge lobby 1 alpha
     converge lobby 1 beta
-    ! linked beta alpha
+    not linked beta alpha
     join alpha beta
     converge lobby 2 alpha beta
 }
@@ -240,7 +240,7 @@ load hosts
     on alpha relay stop
     up alpha # it works without links, and links when the file is good again
     on alpha chat send lobby "alone"
-    ! linked alpha beta
+    not linked alpha beta
     cp "$dir/good" "$dir/state/alpha/peers"
     on alpha relay reload
     converge lobby 2 alpha beta

@@ -81,7 +81,7 @@ refused() {
     chat room show build >"$dir/out"
     chat log build >>"$dir/out"
     chat rooms >>"$dir/out"
-    ! grep -q $'\e\|\a' "$dir/out"
+    not grep -q $'\e\|\a' "$dir/out"
     [ "$(grep -c '<U+001B>' "$dir/out")" -eq 3 ]
     [ "$(grep -c '^-- root' "$dir/out")" -eq 0 ]
 }
@@ -162,13 +162,14 @@ nobody_in() { ! on alpha chat who "$1" && ! on beta chat who "$1"; }
     on alpha chat send build "behind his back"
     on alpha chat send lobby "to his face"
     until_true 10 shows 'to his face'
-    ! shows 'behind his back'
+    not shows 'behind his back'
     kill -9 $(pids_of beta)
     until_true 10 ready beta
     keys 'still here' Enter
     until_true 10 shows ': still here'
     nobody_in build # he does not come back by himself
     on alpha chat room ban build "$me@beta"
+    until_true 10 bash -c "HOME=$dir/beta chat -i beta room show build | grep -q banned"
     keys '/join build' Enter
     until_true 10 shows '-- You are banned from this room'
     shows '#lobby>'

@@ -80,7 +80,7 @@ load helper
     start
     printf 'a\033]0;owned\007b \302\233c \342\200\256d' | chat send lobby
     chat log lobby >"$dir/out"
-    ! grep -q $'\033\|\007' "$dir/out"
+    not grep -q $'\033\|\007' "$dir/out"
     grep -q '<U+001B>' "$dir/out"
     grep -q '<U+202E>' "$dir/out"
 }
