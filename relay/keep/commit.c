@@ -40,7 +40,8 @@ struct commit {
     uint32_t n_entries;
     struct open_stream stream[ROOMS_MAX];
     uint32_t active[ROOMS_MAX], n_active;
-    struct sender sender[CLIENTS_MAX];
+    struct sender sender[CLIENTS_MAX]; /* hash table, ... */
+    uint16_t used[CLIENTS_MAX / 2];    /* ... of which these places are taken */
     uint32_t n_senders;
     uint64_t asked;    /* queries before this were answered */
     uint64_t recorded; /* durable position the store knows */
@@ -159,7 +160,8 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
     s->last = e;
     if (frame_client(f) != 0) {
         struct sender *sender = find_sender(c, frame_client(f));
-        c->n_senders += sender->client == 0;
+        if (sender->client == 0)
+            c->used[c->n_senders++] = (uint16_t)(sender - c->sender);
         sender->client = frame_client(f);
         sender->seq = frame_client_seq(f);
     }
@@ -271,9 +273,9 @@ static int owners(struct commit *c)
         return 0;
     if (state_take(c->st) < 0)
         return -EIDRM;
-    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-        struct sender *s = &c->sender[i];
-        uint32_t slot = s->client ? roster_client(r, s->client) : 0;
+    for (uint32_t i = 0; i < c->n_senders; i++) {
+        struct sender *s = &c->sender[c->used[i]];
+        uint32_t slot = roster_client(r, s->client);
         s->uid = slot ? r->session[slot].uid : UINT32_MAX;
     }
     state_give(c->st);
@@ -284,9 +286,11 @@ static int store_senders(struct commit *c)
 {
     uint64_t wall = wall_ms();
     int r = owners(c);
-    for (uint32_t i = 0; r == 0 && c->n_senders > 0 && i < CLIENTS_MAX && !MUTANT(SENDERS_NOT_STORED); i++)
-        if (c->sender[i].client != 0 && c->sender[i].uid != UINT32_MAX)
-            r = history_client(c->h, c->sender[i].client, c->sender[i].uid, c->sender[i].seq, wall);
+    for (uint32_t i = 0; r == 0 && i < c->n_senders && !MUTANT(SENDERS_NOT_STORED); i++) {
+        const struct sender *s = &c->sender[c->used[i]];
+        if (s->uid != UINT32_MAX)
+            r = history_client(c->h, s->client, s->uid, s->seq, wall);
+    }
     return r;
 }
 
@@ -327,8 +331,8 @@ static void forget(struct commit *c, bool stored)
         if (stored)
             memcpy(s->head, s->new_head, HASH_LEN);
     }
-    if (c->n_senders > 0)
-        memset(c->sender, 0, sizeof c->sender);
+    for (uint32_t i = 0; i < c->n_senders; i++)
+        c->sender[c->used[i]] = (struct sender){0};
     c->n_senders = c->n_active = c->n_entries = 0;
 }
 
