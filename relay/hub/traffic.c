@@ -146,9 +146,9 @@ void link_farewell(struct link *l, enum reason reason, const char *why)
 void link_speak(struct link *l)
 {
     struct hub *h = hub_of(l);
-    uint8_t frame[FRAME_MAX];
     if (!link_is_up(l))
         return;
+    uint8_t frame[FRAME_MAX]; /* behind the check: compilers that zero it would do so for every free place */
     conn_flush(&l->c);
     while (conn_waiting(&l->c) < FRAME_MAX) {
         int n = link_next(&h->core, (unsigned)l->peer, wall_ms(), now_ms(), frame);

@@ -97,7 +97,7 @@ static int run(const struct bench *b)
     struct cable cable;
     char address[64];
     site_start_with(&near, "cuta", b->dir, "name = a\nlisten = 127.0.0.1:0\n");
-    site_start_with(&far, "cutb", b->dir, "name = b\n");
+    site_start_with(&far, "cutb", b->dir, "name = b\njournal = 64M\n"); /* all of it at once, and no faster reader */
     site_address(&near, address, sizeof address);
     cable_start(&cable, b->dir, address);
     site_link(&near, &far, cable.address);

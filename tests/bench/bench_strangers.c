@@ -30,24 +30,32 @@ static const struct column columns[] = {
     {"link_cpu", "link CPU share", UNIT_RATIO},
 };
 
-/* other_door -- accept, hold the last few, never answer. */
-static pid_t other_door(char *address, size_t size)
+/* keep_accepting -- hold the last few, never answer. */
+static _Noreturn void keep_accepting(int fd)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int held[HELD] = {0}, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 128) < 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-        bench_fail("cannot listen: %s", strerror(errno));
-    snprintf(address, size, "127.0.0.1:%u", ntohs(at.sin_port));
-    pid_t pid = fork();
-    for (unsigned i = 0; pid == 0; i++) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int held[HELD] = {0};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (unsigned i = 0;; i++) {
         int *place = &held[i % HELD];
         if (*place > 0)
             close(*place);
         *place = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
     }
+}
+
+/* other_door -- who is at it. */
+static pid_t other_door(char *address, size_t size)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 128) < 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+        bench_fail("cannot listen: %s", strerror(errno));
+    snprintf(address, size, "127.0.0.1:%u", ntohs(at.sin_port));
+    pid_t pid = fork();
+    if (pid == 0)
+        keep_accepting(fd);
     close(fd);
     return pid;
 }

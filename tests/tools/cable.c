@@ -43,8 +43,8 @@ struct wire {
 
 static struct wire wires[WIRES_MAX];
 static enum mode mode;
-static uint64_t rate,
-    allowance; /* bytes a second, 0: no limit; what may still go in this tick */
+static uint64_t rate;         /* bytes a second, 0: no limit */
+static uint64_t allowance[2]; /* what may still go in this tick, each way */
 static struct sockaddr_in target;
 
 /* reset -- the other end gets ECONNRESET. */
@@ -105,14 +105,14 @@ static bool carry(struct wire *w, int from)
                 (void)shutdown(w->fd[to], SHUT_WR);
             return true;
         }
-        size_t len = rate ? min_size(f->end - f->start, allowance) : f->end - f->start;
+        size_t len = rate ? min_size(f->end - f->start, allowance[from]) : f->end - f->start;
         if (len == 0)
             return true; /* the next tick goes on */
         ssize_t n = send(w->fd[to], f->buf + f->start, len, MSG_NOSIGNAL);
         if (n < 0)
             return errno == EAGAIN || errno == ENOTCONN;
         f->start += (size_t)n;
-        allowance -= rate ? (size_t)n : 0;
+        allowance[from] -= rate ? (size_t)n : 0;
     }
 }
 
@@ -232,7 +232,8 @@ int main(int argc, char **argv)
             fflush(stdout);
         }
         uint64_t now = now_ms();
-        allowance = min_u64(allowance + rate * (now - tick) / 1000, rate);
+        for (int way = 0; way < 2; way++)
+            allowance[way] = min_u64(allowance[way] + rate * (now - tick) / 1000, rate);
         if (rate * (now - tick) / 1000 > 0)
             tick = now;
         carry_all();
