@@ -36,6 +36,7 @@ static const char help[] =
     "      --guest           invite: hosts that may not invite or revoke others\n"
     "      --merge           join: make one network of two\n"
     "      --json            hosts: an object a line\n"
+    "      --force           rotate: though nobody hears of it; join anew then\n"
     "      --help, --version\n"
     "\n"
     "examples:\n"
@@ -45,7 +46,7 @@ static const char help[] =
 
 struct options {
     const char *instance, *config, *command, *argument;
-    bool system, merge, json;
+    bool system, merge, json, force;
     struct invitation invitation;
 };
 
@@ -75,6 +76,7 @@ static int parse(int argc, char **argv, struct options *o)
                                           {"guest", no_argument, NULL, 'g'},
                                           {"merge", no_argument, NULL, 'm'},
                                           {"json", no_argument, NULL, 'j'},
+                                          {"force", no_argument, NULL, 'f'},
                                           {NULL, 0, NULL, 0}};
     *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run", .invitation = {.uses = 1, .seconds = 3600}};
     for (int c; (c = getopt_long(argc, argv, "i:c:hv", longs, NULL)) != -1;) {
@@ -103,6 +105,9 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 'm':
             o->merge = true;
+            break;
+        case 'f':
+            o->force = true;
             break;
         case 'j':
             o->json = true;
@@ -189,7 +194,7 @@ int main(int argc, char **argv)
     if (strcmp(o.command, "hosts") == 0)
         return admin_hosts(&inst, o.json);
     if (strcmp(o.command, "rotate") == 0)
-        return admin_rotate(&inst, &conf, supervise_main, config);
+        return admin_rotate(&inst, &conf, o.force, supervise_main, config);
     if (strcmp(o.command, "revoke") == 0)
         return admin_revoke(&inst, o.argument);
     if (strcmp(o.command, "reload") == 0)

@@ -49,9 +49,10 @@ int admin_hosts(const struct instance *inst, bool json);
 /* admin_revoke -- cut a host off, for all and for ever.  host: its name, or the first characters of its key. */
 int admin_revoke(const struct instance *inst, const char *host);
 
-/* admin_rotate -- give this host a new key: the old one vouches for it, the new one revokes the old.  serve: as for
+/* admin_rotate -- give this host a new key: the old one vouches for it, the new one revokes the old.  force: though
+ * nobody hears the old one.  serve: as for
  * admin_start(), which starts the relay again. */
-int admin_rotate(const struct instance *inst, const struct conf *conf,
+int admin_rotate(const struct instance *inst, const struct conf *conf, bool force,
                  int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path);
 
 /* admin_guest -- is this host, as far as a running relay knows, a guest of its network? */

@@ -158,6 +158,17 @@ static void check_link(const struct segment *seg, const struct link_row *l)
         bad(text, "set both clocks (timedatectl set-ntp true): messages are ordered by them");
 }
 
+/* check_members -- does this host still belong to its network? */
+static void check_members(const struct segment *seg)
+{
+    uint8_t standing[MEMBERS_MAX];
+    members_stand(&seg->members, standing);
+    if (standing[0] == STANDING_REVOKED)
+        bad("this host was revoked: no other links with it", "if it shall come back: relay rotate --force, then join with a new invitation");
+    if (seg->members.n == MEMBERS_MAX)
+        bad("the table of hosts is full: who joins now is not known here", "too many hosts came and went; begin a new network");
+}
+
 static void check_links(const struct instance *inst)
 {
     struct generation g;
@@ -166,6 +177,7 @@ static void check_links(const struct instance *inst)
     if (!generation_alive(inst) || generation_read(inst, &g) < 0 ||
         state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
         return;
+    check_members(st.seg);
     for (unsigned i = 0; i < LINKS_MAX; i++)
         if (atomic_load(&st.seg->link[i].host) != 0)
             check_link(st.seg, &st.seg->link[i]);

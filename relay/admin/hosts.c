@@ -250,7 +250,7 @@ static int vouch(const struct instance *inst, const struct state *st, int dir, c
     bool known = r == 0 && until_said(st, next->host, MEMBER_FULL) && until_known(st);
     if (!known && r == 0) {
         fprintf(stderr, "relay: no other host has heard of the new key, so none would know this host under it; try again when one is "
-                        "linked (relay hosts)\n");
+                        "linked (relay hosts), or, if this host was revoked: relay rotate --force, and join by a new invitation\n");
         r = 1;
     }
     return r;
@@ -270,7 +270,7 @@ static int become(const struct instance *inst, int dir, const struct peer *now, 
     return r < 0 ? 1 : 0;
 }
 
-static int rotate(const struct instance *inst, const struct state *st, const struct conf *conf)
+static int rotate(const struct instance *inst, const struct state *st, const struct conf *conf, bool force)
 {
     char why[256];
     struct identity *id;
@@ -290,7 +290,7 @@ static int rotate(const struct instance *inst, const struct state *st, const str
     memcpy(next.key, identity_key(id), KEY_LEN);
     next.host = identity_host(id);
     identity_free(id);
-    int r = vouch(inst, st, dir, &next);
+    int r = force ? 0 : vouch(inst, st, dir, &next);
     r = r != 0 ? r : become(inst, dir, &now, &next);
     if (r != 0)
         (void)!peers_remove(dir, next.host);
@@ -298,7 +298,7 @@ static int rotate(const struct instance *inst, const struct state *st, const str
     return r;
 }
 
-int admin_rotate(const struct instance *inst, const struct conf *conf,
+int admin_rotate(const struct instance *inst, const struct conf *conf, bool force,
                  int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path)
 {
     struct state st;
@@ -308,12 +308,12 @@ int admin_rotate(const struct instance *inst, const struct conf *conf,
     if (st.seg->members.member[0].name[0] == '\0') {
         fprintf(stderr, "relay: this host is alone; nobody knows its key\n");
         r = 1;
-    } else if (members_guest(&st.seg->members)) {
-        fprintf(stderr, "relay: this host is a guest of its network, so its word for a new key does not count; ask a full member to "
-                        "invite it anew, and to revoke this one\n");
+    } else if (members_guest(&st.seg->members) && !force) {
+        fprintf(stderr, "relay: this host is a guest of its network, so its word for a new key does not count: relay rotate --force, "
+                        "then ask a full member to revoke this one and to invite it anew\n");
         r = 4;
     }
-    r = r != 0 ? r : rotate(inst, &st, conf);
+    r = r != 0 ? r : rotate(inst, &st, conf, force);
     state_detach(&st);
     if (r == 0)
         r = admin_start(inst, conf, serve, conf_path);

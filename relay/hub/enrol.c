@@ -27,7 +27,7 @@ static bool may_come(const struct hub *h, const struct peer *p, char why[SENTENC
     int slot = members_find(m, p->host);
     members_stand(m, standing);
     if (slot >= 0 && standing[slot] == STANDING_REVOKED) {
-        snprintf(why, SENTENCE_MAX + 1, "The key of your host was revoked; make a new one (relay rotate) and try again.");
+        snprintf(why, SENTENCE_MAX + 1, "The key of your host was revoked; make a new one (relay rotate --force) and try again.");
         return false;
     }
     for (int i = 0; i < (int)m->n; i++) {

@@ -109,7 +109,7 @@ void hub_members(struct hub *h, const struct peers *ours, struct peers *all)
     uint8_t standing[MEMBERS_MAX];
     members_stand(m, standing);
     if (standing[0] == STANDING_REVOKED && !h->revoked)
-        log_error("this host was revoked: no other will link with it; to come back, run relay rotate and be invited anew");
+        log_error("this host was revoked: no other will link with it; to come back, run relay rotate --force and be invited anew");
     if (m->n == MEMBERS_MAX)
         log_error("the table of hosts is full: hosts that join now are not known here");
     h->revoked = standing[0] == STANDING_REVOKED;

@@ -77,9 +77,9 @@ static bool only_ours(int fd)
 }
 
 /* read_key_file -- its length, -errno, -EPERM when others may have read it. */
-static ssize_t read_key_file(int dirfd, char *to, size_t size)
+static ssize_t read_key_file(int dirfd, const char *file, char *to, size_t size)
 {
-    int fd = openat(dirfd, KEY_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(dirfd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     ssize_t n = only_ours(fd) ? read_all(fd, to, size) : -EPERM;
@@ -111,7 +111,7 @@ int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_s
 {
     char text[PEM_MAX];
     snprintf(why, why_size, "out of memory");
-    ssize_t n = read_key_file(state_dirfd, text, sizeof text);
+    ssize_t n = read_key_file(state_dirfd, KEY_FILE, text, sizeof text);
     if (n == -ENOENT)
         return make_key(id, state_dirfd, KEY_FILE, why, why_size);
     if (n == -EPERM || n == -ELOOP) {
@@ -136,7 +136,11 @@ int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_s
 
 int identity_next(struct identity **id, int state_dirfd, char *why, size_t why_size)
 {
-    return make_key(id, state_dirfd, NEXT_FILE, why, why_size);
+    char text[PEM_MAX];
+    ssize_t n = read_key_file(state_dirfd, NEXT_FILE, text, sizeof text);
+    EVP_PKEY *key = n > 0 ? parse_key(text, (size_t)n) : NULL;
+    OPENSSL_cleanse(text, sizeof text);
+    return key ? keep(id, key) : make_key(id, state_dirfd, NEXT_FILE, why, why_size);
 }
 
 int identity_change(int state_dirfd)

@@ -11,7 +11,7 @@ struct identity; /* the private key, in memory */
  * why      on failure, one sentence that says what to do
  * Returns  0 or -errno: -EPERM wrong owner or mode, -EBADMSG not such a key */
 int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_size) MUST_USE;
-/* identity_next -- make a new key, in DIR/identity.next; identity_change -- it is this host's from now on, the one before
+/* identity_next -- make a new key, in DIR/identity.next, or take the one that was made and not used; identity_change -- it is this host's from now on, the one before
  * is kept as identity.key.old.  Both return 0 or -errno. */
 int identity_next(struct identity **id, int state_dirfd, char *why, size_t why_size) MUST_USE;
 int identity_change(int state_dirfd) MUST_USE;

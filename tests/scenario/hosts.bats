@@ -68,6 +68,14 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     run on alpha relay revoke gamma
     [ "$status" -eq 1 ]
     [[ $output == *"no host called gamma"* ]]
+    # with a new key, and joined anew, it is a new host of the same name
+    run on gamma relay rotate
+    [ "$status" -eq 1 ]
+    [[ $output == *"relay rotate --force"* ]]
+    on gamma relay rotate --force
+    meet gamma alpha
+    for h in alpha beta gamma; do until_true 10 see "$h" "alpha beta gamma"; done
+    converge lobby 4 alpha beta gamma # what it said while nobody heard it is there, too
 }
 
 @test "revoked while the net is split: wins on merging, and what was said meanwhile is everywhere" {
