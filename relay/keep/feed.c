@@ -413,7 +413,7 @@ static int obey(struct feeds *fs, const uint8_t *frame)
         return 0;
     }
     if (frame_type(frame) == FRAME_HAVE)
-        return f ? on_have(MUTANT(FEED_MIXES_PEERS) ? &fs->feed[0] : f, frame) : 0;
+        return f ? on_have(f, frame) : 0;
     if (frame_type(frame) == FRAME_SAME)
         return f ? on_same(f, frame) : 0;
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)

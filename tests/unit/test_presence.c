@@ -193,6 +193,28 @@ static void a_beat_keeps_alive_over_two_links_and_ends_in_a_loop(void **state)
     assert_int_equal(sessions(GAMMA, ALPHA, "ann"), 1);
 }
 
+static void a_host_whose_clock_was_set_back_is_heard_far_away(void **state)
+{
+    (void)state;
+    tell(ALPHA, GAMMA, 1);                     /* GAMMA alone knows of the run of ALPHA's that was ... */
+    presence_init(host[BETA], BETA, 101);      /* ... before all others began anew */
+    presence_init(host[ALPHA], ALPHA, 50);
+    memset(told, 0, sizeof told);
+    assert_int_equal(presence_expire(host[GAMMA], PRESENCE_LEASE_MS + 1), ALPHA);
+    see(ALPHA, "bob");
+    presence_settle(host[ALPHA]);
+    presence_beat(host[ALPHA], PRESENCE_LEASE_MS + 1);
+    for (uint64_t now = PRESENCE_LEASE_MS + 1; now < PRESENCE_LEASE_MS + 4 * PRESENCE_BEAT_MS; now += PRESENCE_BEAT_MS) {
+        presence_beat(host[ALPHA], now);
+        tell(ALPHA, BETA, now); /* ALPHA - BETA - GAMMA */
+        tell(BETA, GAMMA, now);
+        tell(GAMMA, BETA, now);
+        tell(BETA, ALPHA, now);
+    }
+    assert_int_equal(sessions(BETA, ALPHA, "bob"), 1);
+    assert_int_equal(sessions(GAMMA, ALPHA, "bob"), 1);
+}
+
 static void beat_of(uint64_t id, uint64_t beat)
 {
     uint8_t f[FRAME_MAX];
@@ -310,6 +332,7 @@ int main(void)
         TEST(who_lags_hears_of_each_host_once),
         TEST(the_dead_do_not_come_back_with_what_others_remember),
         TEST(a_host_whose_clock_was_set_back_is_heard),
+        TEST(a_host_whose_clock_was_set_back_is_heard_far_away),
         TEST(who_was_there_before_a_restart_is_gone_after_it),
         TEST(a_full_table_takes_no_more_and_does_not_break),
     };
