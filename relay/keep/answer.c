@@ -41,18 +41,20 @@ struct answer {
 struct answers {
     struct state *st;
     struct history *h;
+    const struct forks *forks;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
     unsigned n;
 };
 
-int answers_open(struct answers **out, struct state *st, struct history *h, struct loop *loop, int rendezvous)
+int answers_open(struct answers **out, struct state *st, struct history *h, const struct forks *forks, struct loop *loop,
+                 int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, loop, rendezvous, NULL, 0};
+    *a = (struct answers){st, h, forks, loop, rendezvous, NULL, 0};
     *out = a;
     return 0;
 }
@@ -141,9 +143,10 @@ static const uint8_t *nth(const struct answer *w, size_t i)
     return w->frames.p + w->at[i];
 }
 
-/* each_frame -- of a stored segment; stored bytes are checked like any others. */
+/* each_frame -- of a stored segment, before its origin's fork; stored bytes are checked like any others. */
 static void each_frame(struct answer *w, const struct history_row *row, bool (*want)(const struct answer *w, const uint8_t *f))
 {
+    uint64_t point = forks_point(w->all->forks, row->s.origin, row->s.epoch, row->s.room);
     for (size_t at = 0; at < row->s.len && w->error == 0;) {
         const uint8_t *f = row->s.frames + at;
         int n = frame_check(f, row->s.len - at);
@@ -151,7 +154,7 @@ static void each_frame(struct answer *w, const struct history_row *row, bool (*w
             w->error = -EBADMSG;
             return;
         }
-        if (want(w, f))
+        if (frame_seq(f) < point && want(w, f))
             collect(w, f);
         at += (size_t)n;
     }

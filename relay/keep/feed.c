@@ -42,6 +42,7 @@ struct feed {
 
 struct feeds {
     struct history *h;
+    struct forks *forks;
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
@@ -121,7 +122,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int runtime, void (*leaf)(void *arg), void *arg)
+int feeds_open(struct feeds **out, struct history *h, struct forks *forks, struct loop *loop, int runtime,
+               void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -131,6 +133,7 @@ int feeds_open(struct feeds **out, struct history *h, struct loop *loop, int run
         return -ENOMEM;
     }
     fs->h = h;
+    fs->forks = forks;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -194,12 +197,20 @@ static void heads_row(void *arg, uint64_t origin, uint64_t epoch, uint64_t room,
                       const uint8_t head[HASH_LEN])
 {
     struct heads *d = arg;
-    struct have_row row = {origin, epoch, room, last_seq};
+    struct have_row row = {origin, epoch, room, last_seq, {0}};
     if (d->rows == HEADS_ROWS_MAX)
         heads_out(d, FRAME_MORE);
+    memcpy(row.head, head, HEAD_LEN);
     write_have_row(&d->w, &row);
-    wr_bytes(&d->w, head, HASH_LEN);
+    wr_bytes(&d->w, head + HEAD_LEN, HASH_LEN - HEAD_LEN);
     d->rows++;
+}
+
+static void heads_proof(void *arg, const uint8_t *proof)
+{
+    struct heads *d = arg;
+    if (d->error == 0)
+        d->error = buffer_add(&d->fs->out, proof, frame_stride(proof));
 }
 
 static int send_heads(struct feeds *fs)
@@ -207,6 +218,9 @@ static int send_heads(struct feeds *fs)
     struct heads d = {.fs = fs};
     d.w = frame_begin(d.frame, FRAME_HEADS);
     int r = history_streams(fs->h, heads_row, &d);
+    heads_out(&d, FRAME_MORE);
+    if (r == 0)
+        r = forks_each(fs->forks, heads_proof, &d);
     heads_out(&d, 0);
     return r < 0 ? r : d.error;
 }
@@ -294,11 +308,71 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     uint64_t pos = UINT64_MAX;
     (void)head;
+    last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
     if ((e && e->row.seq >= last_seq) || said_same(f, origin, epoch))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
     f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
+}
+
+/* takes -- are streams of this host to go into the feed? */
+static bool takes(const struct feed *f, uint64_t host)
+{
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->host[i] == host)
+            return true;
+    return false;
+}
+
+/* chain_out -- into a feed, or to the link process itself (0). */
+static void chain_out(struct feeds *fs, uint64_t feed, const uint8_t *chain)
+{
+    uint8_t frame[FRAME_MAX];
+    memcpy(frame, chain, frame_stride(chain));
+    frame_set_client(frame, feed);
+    if (buffer_add(&fs->out, frame, frame_stride(frame)) < 0)
+        log_error("out of memory");
+}
+
+static void proof_out(void *arg, const uint8_t *proof)
+{
+    struct feed *f = arg;
+    if (takes(f, frame_origin(proof)) && !MUTANT(FORK_NOT_TOLD))
+        chain_out(f->all, f->number, proof);
+}
+
+static void ladder_out(struct feed *f, const uint8_t *about)
+{
+    uint8_t ladder[FRAME_MAX];
+    int r = forks_ladder(f->all->forks, frame_origin(about), frame_epoch(about), frame_room(about), ladder);
+    if (r > 0)
+        chain_out(f->all, f->number, ladder);
+    else if (r < 0)
+        log_error("the store cannot be read for a link: %s", strerror(-r));
+}
+
+/* on_chain -- heads from a peer, or of ours for it.  What is proven everybody hears, with what we have before it. */
+static int on_chain(struct feeds *fs, struct feed *from, const uint8_t *chain)
+{
+    uint8_t proof[FRAME_MAX];
+    if (frame_body_len(chain) == 0) {
+        if (from)
+            ladder_out(from, chain);
+        return 0;
+    }
+    int r = forks_learn(fs->forks, chain, proof);
+    if (r <= 0)
+        return r;
+    chain_out(fs, 0, proof);
+    for (size_t i = 0; i < FEEDS_MAX; i++) {
+        struct feed *f = &fs->feed[i];
+        if (!f->going || !takes(f, frame_origin(proof)))
+            continue;
+        proof_out(f, proof);
+        ladder_out(f, proof);
+    }
+    return 0;
 }
 
 static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
@@ -308,7 +382,8 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     f->cursor = min_u64(f->cursor, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
-    return MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
+    int r = forks_each(fs->forks, proof_out, f);
+    return r < 0 || MUTANT(FEED_FROM_NOW) ? r : history_streams(fs->h, first_missing, f);
 }
 
 static int obey(struct feeds *fs, const uint8_t *frame)
@@ -319,6 +394,8 @@ static int obey(struct feeds *fs, const uint8_t *frame)
         return f ? on_have(f, frame) : 0;
     if (frame_type(frame) == FRAME_SAME)
         return f ? on_same(f, frame) : 0;
+    if (frame_type(frame) == FRAME_CHAIN)
+        return on_chain(fs, f, frame);
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {
@@ -344,6 +421,14 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     }
 }
 
+/* too_early -- what a CHAIN may contradict was taken, and is not stored yet; the next turn begins when more is. */
+static bool too_early(const struct feeds *fs, const uint8_t *frame)
+{
+    uint64_t stored, ring;
+    history_durable(fs->h, &stored, &ring);
+    return frame_type(frame) == FRAME_CHAIN && frame_pos(frame) > stored;
+}
+
 /* take_orders -- returns 0, or -errno when the line is of no use any more. */
 static int take_orders(struct feeds *fs)
 {
@@ -351,9 +436,14 @@ static int take_orders(struct feeds *fs)
     size_t room, len;
     for (;;) {
         int r;
-        while ((r = wire_next(&fs->in, &frame, &frames, &len)) == 1)
+        while ((r = wire_next(&fs->in, &frame, &frames, &len)) == 1) {
+            if (too_early(fs, frame)) {
+                wire_back(&fs->in, frame);
+                return 0;
+            }
             if ((r = obey(fs, frame)) < 0)
                 return r;
+        }
         if (r < 0)
             return r;
         uint8_t *to = wire_room(&fs->in, &room);
@@ -375,10 +465,8 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
     if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)))
         return false;
-    for (size_t i = 0; i < f->n_hosts; i++)
-        if (f->host[i] == s->origin)
-            return true;
-    return false;
+    return takes(f, s->origin) &&
+           s->first_seq < forks_point(f->all->forks, s->origin, s->epoch, s->room);
 }
 
 /* put_frames -- as they travel: with pos zero. */
@@ -404,7 +492,7 @@ static int put_segment(struct feed *f, const struct history_segment *s)
     struct buffer *out = &f->all->out;
     struct segment_head head = {.count = (uint32_t)(s->last_seq - s->first_seq + 1), .bytes = (uint32_t)s->len,
                                 .first_seq = s->first_seq};
-    struct have_row row = {s->origin, s->epoch, s->room, s->last_seq};
+    struct have_row row = {s->origin, s->epoch, s->room, s->last_seq, {0}};
     memcpy(head.prev, s->prev, HASH_LEN);
     memcpy(head.hash, s->hash, HASH_LEN);
     memcpy(head.signature, s->signature, SIGNATURE_LEN);

@@ -23,6 +23,7 @@ struct keeper {
     struct commit *commit;
     struct answers *answers;
     struct feeds *feeds;
+    struct forks *forks;
     int state_dir, runtime_dir;
     bool failing; /* the store takes nothing: try again each tick */
 };
@@ -111,10 +112,10 @@ static void open_all(struct keeper *k)
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 ||
-        answers_open(&k->answers, &p->st, k->h, &p->loop, rendezvous) < 0)
+    if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 || forks_open(&k->forks, k->h) < 0 ||
+        answers_open(&k->answers, &p->st, k->h, k->forks, &p->loop, rendezvous) < 0)
         cannot("out of memory");
-    if (feeds_open(&k->feeds, k->h, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+    if (feeds_open(&k->feeds, k->h, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     if (!atomic_load(&p->st.seg->ready)) {
         if (commit_restore(k->commit) < 0)
@@ -142,6 +143,7 @@ int keeper_main(const struct proc_args *args)
         ;
     feeds_close(k->feeds);
     answers_close(k->answers);
+    forks_close(k->forks);
     commit_close(k->commit);
     history_close(k->h);
     identity_free(k->id);

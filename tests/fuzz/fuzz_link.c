@@ -42,7 +42,7 @@ static void obey(const uint8_t *p, size_t len)
             while (rd_left(&r) > 0)
                 read_have_row(&r, &row);
             check(!r.bad);
-        } else {
+        } else if (frame_type(p + at) != FRAME_SAME && frame_type(p + at) != FRAME_CHAIN) {
             check(frame_type(p + at) == FRAME_FEED && read_feed_order(p + at, &o) == 0);
         }
         check(frame_client(p + at) != 0);
@@ -54,7 +54,8 @@ static void check_table(const struct play *p)
 {
     for (uint32_t i = 0; i < p->core.ours.n; i++) {
         const struct have_entry *e = &p->core.ours.entry[i];
-        check(e->durable <= e->row.seq && e->row.seq > 0);
+        check(e->durable <= e->row.seq && (e->row.seq > 0 || e->point < UINT64_MAX));
+        check(e->row.seq < e->point);
         check(e->row.origin == OTHERS || e->row.origin == THEM ||
               (e->row.origin == US && e->row.epoch != EPOCH));
         check(have_find(&p->core.ours, e->row.origin, e->row.epoch, e->row.room) == e);

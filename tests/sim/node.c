@@ -100,7 +100,7 @@ static void hub_start(struct node *n)
     snprintf(name, sizeof name, "h%u", n->n);
     link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
     presence_init(&h->core.presence, n->id, ++w.presence_runs);
-    int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
+    int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_fed, h);
     if (r < 0)
         broken("I12: the link process cannot reach the keeper: %s", strerror(-r));
     r = hub_listen(h, fd_new(FD_LISTENER, n, NULL));
@@ -183,7 +183,8 @@ static void keeper_start(struct node *n)
 {
     here = n;
     int r = commit_open(&n->commit, &n->st, n->disk, &n->identity);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : forks_open(&n->forks, n->disk);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->forks, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
 }
 
@@ -191,6 +192,7 @@ static void keeper_stop(struct node *n)
 {
     here = n;
     feeds_close(n->feeds);
+    forks_close(n->forks);
     commit_close(n->commit);
     fds_drop_turn(&n->keeper_turn);
     n->feeds = NULL;

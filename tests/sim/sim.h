@@ -56,7 +56,7 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks;
+        converge_max_us, runs, evil_runs, reordered, forks, proofs;
 };
 
 struct edge {
@@ -193,6 +193,8 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
 void disk_each(const struct history *h,
                void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */
+uint64_t disk_fork(const struct history *h, uint64_t origin, uint64_t epoch,
+                   uint64_t room); /* the point of a proof; UINT64_MAX: none */
 void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row),
                   void *arg);
 
@@ -217,6 +219,7 @@ struct node {
     struct state st;
     struct rules rules;
     struct commit *commit;
+    struct forks *forks;
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
     struct turn hub_turn, keeper_turn;
