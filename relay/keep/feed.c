@@ -561,6 +561,8 @@ bool feeds_pump(struct feeds *fs)
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
         again |= feed_some(f);
     }
+    if (stored != fs->stored)
+        forks_retry(fs->forks);
     fs->stored = stored;
     if (r == 0)
         r = flush(fs);

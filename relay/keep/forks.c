@@ -1,6 +1,7 @@
 /* forks.c -- what is proven, as a table of points beside the store's proofs. */
 #include "keep/forks.h"
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "link/fork.h"
@@ -13,7 +14,8 @@ enum { TABLE_MIN = 64 };
 
 struct forks {
     struct history *h;
-    struct have point; /* seq: the point */
+    struct have point;      /* seq: the point */
+    struct buffer unstored; /* proofs for which the disk had no room */
 };
 
 /* A stream, and heads of it from wherever. */
@@ -75,6 +77,7 @@ int forks_open(struct forks **out, struct history *h)
 void forks_close(struct forks *fs)
 {
     free(fs->point.entry);
+    buffer_free(&fs->unstored);
     free(fs);
 }
 
@@ -135,9 +138,22 @@ int forks_learn(struct forks *fs, const uint8_t *chain, uint8_t *proof)
     int n = write_chain(proof, two, 2, d.origin, d.epoch, d.room, point);
     ASSERT(n > 0);
     r = note_point(fs, proof);
-    if (r == 0 && (r = history_fork(fs->h, proof)) < 0)
-        log_error("a proof that a host contradicted itself cannot be stored; the peers have it, too");
+    if (r < 0)
+        return r;
+    if (history_fork(fs->h, proof) < 0 && buffer_add(&fs->unstored, proof, frame_stride(proof)) < 0)
+        log_error("a proof that a host contradicted itself is lost with this process: out of memory");
     return 1;
+}
+
+void forks_retry(struct forks *fs)
+{
+    while (buffer_len(&fs->unstored) > 0) {
+        const uint8_t *proof = buffer_data(&fs->unstored);
+        bool newest = frame_seq(proof) == forks_point(fs, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+        if (newest && !MUTANT(PROOF_NOT_RETRIED) && history_fork(fs->h, proof) < 0)
+            return;
+        buffer_take(&fs->unstored, frame_stride(proof));
+    }
 }
 
 /* ---- the ladder ---- */

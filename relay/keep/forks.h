@@ -23,8 +23,11 @@ uint64_t forks_point(const struct forks *fs, uint64_t origin, uint64_t epoch, ui
  * prove a fork, at a smaller point than is known?  Then it is stored.
  *
  * proof    FRAME_MAX bytes: a CHAIN of the two heads; header: seq = the point
- * Returns  1 a new proof; 0; -errno: a proof that could not be stored is good until the keeper ends, and returned as 1 */
+ * Returns  1 a new proof, even when the disk has no room for it now; 0; -errno */
 int forks_learn(struct forks *fs, const uint8_t *chain, uint8_t *proof) MUST_USE;
+
+/* forks_retry -- store what there was no room for. */
+void forks_retry(struct forks *fs);
 
 /* forks_ladder -- a CHAIN of own heads of this stream before the point.  Returns its stride; 0: there are none; -errno. */
 int forks_ladder(struct forks *fs, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *frame) MUST_USE;
