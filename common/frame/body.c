@@ -347,6 +347,21 @@ int read_segment(const uint8_t *f, struct segment_head *s)
     return verdict(&r);
 }
 
+int write_due(uint8_t *buf, uint32_t bytes, uint64_t room)
+{
+    struct wr w = frame_begin(buf, FRAME_DUE);
+    frame_set_room(buf, room);
+    wr_u32(&w, bytes);
+    return frame_end(buf, &w);
+}
+
+int read_due(const uint8_t *f, uint32_t *bytes)
+{
+    struct rd r = body_of(f);
+    *bytes = rd_u32(&r);
+    return verdict(&r);
+}
+
 int read_sealed(const uint8_t *segment, struct sealed *s)
 {
     struct segment_head h;

@@ -116,6 +116,7 @@ enum reason {
     REASON_STOPPING,      /* the relay is going away */
     REASON_BUSY,          /* too often: wait, then try again */
     REASON_FORK,          /* a host contradicted itself */
+    REASON_CLOCK,         /* a host's clock is far ahead */
 };
 struct reasoned {
     uint8_t reason;
@@ -171,6 +172,11 @@ struct segment_head {
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
                   uint64_t room, uint64_t last_seq, uint64_t last_hlc) MUST_USE;
 int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
+
+/* DUE: the frames of a segment that was parked, which lie in the journal before; `bytes` of them follow, for the workers of
+ * this host (keep/parked.h).  Header: room. */
+int write_due(uint8_t *buf, uint32_t bytes, uint64_t room) MUST_USE;
+int read_due(const uint8_t *f, uint32_t *bytes) MUST_USE;
 
 /* CHAIN: signed heads of segments of one stream (header: origin, epoch, room), without their frames: the two that prove
  * that its origin contradicted itself (header: seq = from where on), or some of those that the sender has, for the other

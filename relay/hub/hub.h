@@ -40,6 +40,7 @@ struct line {
     struct link *link, *dialing;
     uint64_t retry_at, down_since;
     unsigned tries;
+    bool ahead;       /* people were told that its clock is */
     bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
 };

@@ -195,6 +195,22 @@ static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, 
     return r;
 }
 
+/* tell_ahead -- once, until it says something again that can be shown. */
+static void tell_ahead(struct hub *h, const uint8_t *segment)
+{
+    uint64_t stamp = frame_hlc(segment) >> 16, wall = wall_ms();
+    bool ahead = stamp > wall + SKEW_MAX_MS && frame_origin(segment) != h->core.self;
+    for (size_t i = 0; i < h->n_lines; i++) {
+        struct line *ln = &h->line[i];
+        if (!ln->known || ln->peer.host != frame_origin(segment) || ln->ahead == ahead)
+            continue;
+        ln->ahead = ahead;
+        if (ahead)
+            hub_tell(h, REASON_CLOCK, "The clock of %s is %llu min ahead of this host's: what is said there is shown when its time comes.",
+                     ln->peer.name, (unsigned long long)(stamp - wall) / 60000);
+    }
+}
+
 /* take -- a segment that is new.  Returns -EAGAIN: not now. */
 static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
@@ -206,6 +222,8 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
         return 0;
     }
     int r = append(h, segment, frames, len);
+    if (r == 0)
+        tell_ahead(h, segment);
     if (r == -ENOSPC)
         log_error("the table of rooms is full: %s has more rooms than fit here", l->line->peer.name);
     if (r == -ENOSPC || r == -EMSGSIZE) {

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/parked.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -143,10 +144,12 @@ static const uint8_t *nth(const struct answer *w, size_t i)
     return w->frames.p + w->at[i];
 }
 
-/* each_frame -- of a stored segment, before its origin's fork; stored bytes are checked like any others. */
+/* each_frame -- of a stored segment whose time has come, before its origin's fork; stored bytes are checked like any others. */
 static void each_frame(struct answer *w, const struct history_row *row, bool (*want)(const struct answer *w, const uint8_t *f))
 {
     uint64_t point = forks_point(w->all->forks, row->s.origin, row->s.epoch, row->s.room);
+    if (parked_hides(w->all->st, &row->s))
+        return;
     for (size_t at = 0; at < row->s.len && w->error == 0;) {
         const uint8_t *f = row->s.frames + at;
         int n = frame_check(f, row->s.len - at);

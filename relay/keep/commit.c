@@ -201,6 +201,9 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
             *remote = true;
             c->stream[roster_room(&c->st->seg->roster, frame_room(f))].heard = true;
             pos += read_segment(f, &head) == 0 ? head.bytes : 0;
+        } else if (frame_type(f) == FRAME_DUE) {
+            uint32_t bytes; /* stored already */
+            pos += read_due(f, &bytes) == 0 && !MUTANT(DUE_STORED) ? bytes : 0;
         } else if (row && row->durable) {
             gather_entry(c, f, pos);
         }

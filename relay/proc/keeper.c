@@ -6,6 +6,7 @@
 #include "keep/answer.h"
 #include "keep/commit.h"
 #include "keep/feed.h"
+#include "keep/parked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500, LEAF_DAYS = 90, LEAF_RENEW_DAYS = 30 };
+enum { TICK_MS = 500, PARKED_MS = 1000, LEAF_DAYS = 90, LEAF_RENEW_DAYS = 30 };
 
 struct keeper {
     struct proc proc;
@@ -24,6 +25,7 @@ struct keeper {
     struct answers *answers;
     struct feeds *feeds;
     struct forks *forks;
+    struct parked parked;
     int state_dir, runtime_dir;
     bool failing; /* the store takes nothing: try again each tick */
 };
@@ -62,7 +64,7 @@ static bool commit(struct keeper *k)
         exit(EXIT_FAILURE);
     }
     k->failing = false;
-    proc_tick(&k->proc, 0);
+    proc_tick(&k->proc, parked_waits(&k->parked) ? PARKED_MS : 0);
     say_store(k, REASON_OK);
     return r > 0;
 }
@@ -72,6 +74,10 @@ static void on_tick(void *arg)
     struct keeper *k = arg;
     if (k->failing)
         (void)commit(k);
+    else if (parked_release(&k->parked) < 0)
+        log_error("what has become due cannot be read from the store");
+    if (!k->failing && !parked_waits(&k->parked))
+        proc_tick(&k->proc, 0);
 }
 
 /* on_leaf -- the certificate of the links: a fresh one every month, good for three. */
@@ -115,10 +121,11 @@ static void open_all(struct keeper *k)
     if (commit_open(&k->commit, &p->st, k->h, k->id) < 0 || forks_open(&k->forks, k->h) < 0 ||
         answers_open(&k->answers, &p->st, k->h, k->forks, &p->loop, rendezvous) < 0)
         cannot("out of memory");
+    k->parked = (struct parked){&p->st, k->h, k->forks};
     if (feeds_open(&k->feeds, k->h, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     if (!atomic_load(&p->st.seg->ready)) {
-        if (commit_restore(k->commit) < 0)
+        if (commit_restore(k->commit) < 0 || parked_restore(&k->parked) < 0)
             cannot("the store cannot be read; see: relay doctor");
         atomic_store(&p->st.seg->ready, 1);
     }

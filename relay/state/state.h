@@ -8,6 +8,7 @@
  *   undo, roster, hlc     the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
+ *   parked, due           the holder of the lock; due also by the keeper.
  *   link                  the link process; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
@@ -24,7 +25,7 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 4,
+    STATE_LAYOUT = 5,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -53,6 +54,7 @@ struct segment {
     } shape;
     _Alignas(CACHE_LINE) _Atomic uint32_t ready;
     _Atomic uint32_t store_reason; /* enum reason */
+    _Atomic uint64_t parked, due;  /* the largest stamp that was ahead of its time when it came; those up to `due` are shown */
     struct {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
         _Atomic uint32_t pid;

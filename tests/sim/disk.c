@@ -49,6 +49,8 @@ struct history {
     struct stream *stream;
     uint32_t n_streams, max_streams;
     struct map map; /* to a number of `stream` */
+    struct row *by_stamp; /* the same rows by hlc_max */
+    size_t n_by_stamp, max_by_stamp;
     struct proof *fork;
     uint32_t n_forks;
     struct kept_room room[ROOMS + 1];
@@ -80,6 +82,7 @@ void disk_free(struct history *h)
         free(h->stream[i].at);
     map_free(&h->map);
     free(h->fork);
+    free(h->by_stamp);
     free(h->row);
     free(h->stream);
     free(h);
@@ -109,6 +112,8 @@ struct history *disk_copy(const struct history *h)
     }
     c->map.slot = copy_of(h->map.slot, h->map.max * sizeof *h->map.slot);
     c->fork = copy_of(h->fork, h->n_forks * sizeof *h->fork);
+    c->max_by_stamp = h->n_by_stamp;
+    c->by_stamp = copy_of(h->by_stamp, h->n_by_stamp * sizeof *h->by_stamp);
     c->full = false;
     c->fate = FATE_GOOD;
     return c;
@@ -298,6 +303,33 @@ static void keep_client(struct history *h, const struct kept_client *n)
     h->client[i] = *n;
 }
 
+/* first_since -- where in the order of stamps this one stands, or would. */
+static size_t first_since(const struct history *h, uint64_t hlc)
+{
+    size_t lo = 0, hi = h->n_by_stamp;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (h->by_stamp[mid].blob->s.hlc_max < hlc)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void add_by_stamp(struct history *h, struct row r)
+{
+    if (h->n_by_stamp == h->max_by_stamp) {
+        h->max_by_stamp = h->max_by_stamp ? h->max_by_stamp * 2 : 256;
+        h->by_stamp = realloc(h->by_stamp, h->max_by_stamp * sizeof *h->by_stamp);
+        ASSERT(h->by_stamp);
+    }
+    size_t at = first_since(h, r.blob->s.hlc_max + 1);
+    memmove(h->by_stamp + at + 1, h->by_stamp + at, (h->n_by_stamp - at) * sizeof *h->by_stamp);
+    h->by_stamp[at] = r;
+    h->n_by_stamp++;
+}
+
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
     enum commit_fate fate = h->fate;
@@ -309,6 +341,7 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     for (size_t i = from; i < h->n; i++) {
         check_stored(h->node, &h->row[i].blob->s);
         add_to_stream(h, h->row[i].blob);
+        add_by_stamp(h, h->row[i]);
     }
     h->n_before = from;
     by_pos(h);
@@ -426,6 +459,18 @@ int history_heads(struct history *h, uint64_t origin, uint64_t epoch, uint64_t r
         max--;
         if (!each(arg, &head))
             break;
+    }
+    return 0;
+}
+
+int history_since(struct history *h, uint64_t room, uint64_t hlc,
+                  bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    bool more = true;
+    for (size_t i = first_since(h, hlc); more && i < h->n_by_stamp; i++) {
+        struct history_row r = {h->by_stamp[i].blob->s, h->by_stamp[i].batch};
+        if (r.s.room == room)
+            more = each(arg, &r);
     }
     return 0;
 }

@@ -163,6 +163,7 @@ void node_tick(struct node *n)
         turn_wake(&n->hub_turn, 0);
     }
     check_clock(n);
+    check_shown(n);
     at(w.now + TICK_MS * MS, EV_TICK, n->n, n->life);
 }
 
@@ -206,6 +207,7 @@ void node_keeper_restart(struct node *n)
     trace("keeper killed");
     keeper_stop(n);
     keeper_start(n);
+    n->parked.forks = n->forks;
     turn_wake(&n->keeper_turn, 0);
     turn_wake(&n->hub_turn, 0);
 }
@@ -253,6 +255,12 @@ void node_keeper_turn(struct node *n)
     turn_sources(&n->keeper_turn);
     if (!commit(n, &more))
         return;
+    if (parked_waits(&n->parked)) {
+        int r = parked_release(&n->parked);
+        ASSERT(r == 0);
+        check_journal(n);
+        turn_wake(&n->keeper_turn, S);
+    }
     more |= feeds_pump(n->feeds);
     if (more)
         turn_wake(&n->keeper_turn, 50);
@@ -292,6 +300,9 @@ void node_boot(struct node *n)
     n->hub_turn.due = n->keeper_turn.due = n->hub_turn.until = n->keeper_turn.until = 0;
     keeper_start(n);
     r = commit_restore(n->commit);
+    ASSERT(r == 0);
+    n->parked = (struct parked){&n->st, n->disk, n->forks};
+    r = parked_restore(&n->parked);
     ASSERT(r == 0);
     atomic_store(&n->st.seg->ready, 1);
     r = rules_open(&n->rules, &n->st);

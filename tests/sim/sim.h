@@ -20,6 +20,7 @@
 #include "hub/hub.h"
 #include "keep/commit.h"
 #include "keep/feed.h"
+#include "keep/parked.h"
 #include "rules/remote.h"
 #include "rules/rules.h"
 
@@ -56,7 +57,7 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks, proofs;
+        converge_max_us, runs, evil_runs, reordered, forks, proofs, parked;
 };
 
 struct edge {
@@ -220,6 +221,7 @@ struct node {
     struct rules rules;
     struct commit *commit;
     struct forks *forks;
+    struct parked parked;
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
     struct turn hub_turn, keeper_turn;
@@ -313,6 +315,7 @@ void check_stored(struct node *n, const struct history_segment *s);
 void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
 void check_clock(struct node *n);
+void check_shown(struct node *n);
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */
