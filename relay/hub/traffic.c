@@ -206,7 +206,8 @@ static void tell_ahead(struct hub *h, const uint8_t *segment)
             continue;
         ln->ahead = ahead;
         if (ahead)
-            hub_tell(h, REASON_CLOCK, "The clock of %s is %llu min ahead of this host's: what is said there is shown when its time comes.",
+            hub_tell(h, REASON_CLOCK,
+                     "The clock of %s is %llu min ahead of this host's: what is said there is shown when its time comes.",
                      ln->peer.name, (unsigned long long)(stamp - wall) / 60000);
     }
 }

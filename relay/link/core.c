@@ -133,7 +133,8 @@ static bool present(const struct link_core *l, const struct link_peer *p, const 
 }
 
 /* row_of -- where this row counts; NULL: nowhere. */
-static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d, const struct have_entry *e)
+static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d,
+                                 const struct have_entry *e)
 {
     if (present(l, p, &e->row) || !link_tells(l, p, e))
         return NULL;
@@ -361,7 +362,8 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     static const uint8_t none[HASH_LEN];
     nothing(up);
     p->heard_ms = now_ms;
-    if (p->phase < LINK_VECTOR || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq)
+    if (p->phase < LINK_VECTOR || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq ||
+        frame_seq(f) == UINT64_MAX)
         return bad(up, REASON_MALFORMED, "A segment came that is none, or before its time.");
     if (frame_origin(f) == l->self && (frame_epoch(f) == l->epoch || MUTANT(OWN_TAIL_REFUSED)) && !MUTANT(OWN_RUN_TAKEN))
         return LINK_OLD;
