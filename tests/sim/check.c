@@ -291,15 +291,17 @@ static size_t shown_by(struct node *n, const uint8_t *due, const uint8_t *frames
     return bytes;
 }
 
-/* check_shown -- is everything shown whose time has come since it was parked?  Soon, that is; not while the disk is full. */
+/* check_shown -- is everything shown whose time has come since it was parked?  Soon, that is; not while the disk is full, and
+ * not what lies behind a fork. */
 void check_shown(struct node *n)
 {
     const struct map *m = &n->checks->parked;
     bool late = false;
     for (uint32_t i = 0; n->checks->n_parked > 0 && i < m->max; i++)
         late |= m->slot[i].used && m->slot[i].value == 1 && !ahead(n, m->slot[i].room);
-    if (!late || n->failing || n->checks->late_since == 0)
-        n->checks->late_since = late && !n->failing ? w.now : 0;
+    late &= !n->failing && w.stats.forks == 0;
+    if (!late || n->checks->late_since == 0)
+        n->checks->late_since = late ? w.now : 0;
     else if (w.now - n->checks->late_since > LATE_US)
         broken("I14: %s does not show what has been due for a while", node_name(n->id));
 }
