@@ -1,29 +1,31 @@
 /* parked.c -- from the store into the journal once more, when it is time. */
 #include "keep/parked.h"
 
-#include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
 
 #include <errno.h>
 
-static uint64_t horizon(void)
+uint64_t parked_horizon(void)
 {
     return (wall_ms() + SKEW_MAX_MS) << 16 | 0xffff;
 }
 
 bool parked_hides(const struct state *st, const struct history_segment *s)
 {
-    return s->origin != st->seg->shape.origin && s->hlc_max > horizon();
+    return s->origin != st->seg->shape.origin && s->hlc_max > parked_horizon();
 }
 
-/* set_parked -- of a room. */
-static int set_parked(struct parked *p, uint32_t slot, uint64_t hlc)
+/* set_room -- what is known of a room. */
+static int set_room(struct parked *p, uint32_t slot, uint64_t parked, uint64_t due)
 {
     if (state_take(p->st) < 0)
         return -EIDRM;
-    roster_room_edit(&p->st->edit, slot)->parked = hlc;
-    atomic_store(&p->st->seg->parked, max_u64(atomic_load(&p->st->seg->parked), hlc));
+    struct room *room = roster_room_edit(&p->st->edit, slot);
+    room->parked = max_u64(room->parked, parked);
+    room->due = due;
+    if (room->parked > due)
+        atomic_store(&p->st->seg->waiting, 1);
     state_give(p->st);
     return 0;
 }
@@ -38,21 +40,20 @@ static bool last_one(void *arg, const struct history_row *row)
 int parked_restore(struct parked *p)
 {
     const struct roster *r = &p->st->seg->roster;
-    uint64_t due = horizon();
+    uint64_t due = parked_horizon();
     int error = 0;
-    atomic_store(&p->st->seg->due, due);
     for (uint32_t i = 1; error == 0 && i <= r->n_rooms; i++) {
         uint64_t hlc = 0;
         error = history_since(p->h, r->room[i].id, due + 1, last_one, &hlc);
-        if (error == 0 && hlc > due)
-            error = set_parked(p, i, hlc);
+        if (error == 0)
+            error = set_room(p, i, hlc, due);
     }
     return error;
 }
 
 bool parked_waits(const struct parked *p)
 {
-    return atomic_load(&p->st->seg->parked) > atomic_load(&p->st->seg->due);
+    return atomic_load(&p->st->seg->waiting) != 0;
 }
 
 /* show -- one segment, for the workers.  Returns 0; -EAGAIN no room; -EIDRM. */
@@ -77,7 +78,7 @@ static int show(struct parked *p, const struct history_segment *s)
 
 struct release {
     struct parked *p;
-    uint64_t until;
+    uint64_t until, shown; /* shown: how far this room has come */
     int error;
 };
 
@@ -89,26 +90,32 @@ static bool release(void *arg, const struct history_row *row)
         return false;
     if (s->origin == l->p->st->seg->shape.origin || s->first_seq >= forks_point(l->p->forks, s->origin, s->epoch, s->room))
         return true;
-    int r = show(l->p, s);
-    if (r == -EAGAIN || r == -EMSGSIZE)
-        log_warn("something that has become due is only shown to who asks for the history");
-    else
-        l->error = r;
+    l->error = show(l->p, s);
+    l->shown = s->hlc_max - 1; /* another may have the same stamp: who is shown this one twice drops it */
     return l->error == 0;
 }
 
-int parked_release(struct parked *p)
+/* release_room -- returns -EAGAIN when there is more to show than fits now. */
+static int release_room(struct parked *p, uint32_t slot, uint64_t until)
+{
+    const struct room *room = &p->st->seg->roster.room[slot];
+    struct release l = {.p = p, .until = until, .shown = room->due};
+    int r = history_since(p->h, room->id, room->due + 1, release, &l);
+    r = r < 0 ? r : l.error;
+    int set = set_room(p, slot, 0, r == 0 ? l.until : l.shown); /* back, too, when the clock was set back */
+    return r < 0 ? r : set;
+}
+
+int parked_release(struct parked *p, uint64_t until)
 {
     const struct roster *r = &p->st->seg->roster;
-    uint64_t due = atomic_load(&p->st->seg->due);
-    struct release l = {p, horizon(), 0};
     int error = 0;
+    atomic_store(&p->st->seg->waiting, 0); /* before looking: who parks something meanwhile sets it again */
     for (uint32_t i = 1; error == 0 && i <= r->n_rooms && !MUTANT(NEVER_DUE); i++)
-        if (r->room[i].parked > due)
-            error = history_since(p->h, r->room[i].id, due + 1, release, &l);
-    error = error < 0 ? error : l.error;
-    if (error == 0)
-        atomic_store(&p->st->seg->due, l.until); /* back, too, when the clock was set back */
+        if (r->room[i].parked > r->room[i].due)
+            error = release_room(p, i, until);
+    if (error < 0)
+        atomic_store(&p->st->seg->waiting, 1);
     state_ring_all(p->st);
-    return error;
+    return error == -EAGAIN ? 0 : error;
 }

@@ -72,9 +72,10 @@ static bool commit(struct keeper *k)
 static void on_tick(void *arg)
 {
     struct keeper *k = arg;
-    if (k->failing)
-        (void)commit(k);
-    else if (parked_release(&k->parked) < 0)
+    uint64_t until = parked_horizon();
+    while (commit(k))
+        ;
+    if (!k->failing && parked_release(&k->parked, until) < 0)
         log_error("what has become due cannot be read from the store");
     if (!k->failing && !parked_waits(&k->parked))
         proc_tick(&k->proc, 0);

@@ -28,10 +28,10 @@ int remote_check(const uint8_t *frames, size_t len)
 /* park -- in a section: this stamp is to be waited for.  When nothing was, waiting begins now: what came before was shown. */
 static void park(struct segment *seg, struct room *room, uint64_t hlc, uint64_t wall)
 {
-    if (atomic_load(&seg->parked) <= atomic_load(&seg->due))
-        atomic_store(&seg->due, (wall + SKEW_MAX_MS) << 16 | 0xffff);
-    atomic_store(&seg->parked, max_u64(atomic_load(&seg->parked), hlc));
+    if (room->parked <= room->due)
+        room->due = (wall + SKEW_MAX_MS) << 16 | 0xffff;
     room->parked = max_u64(room->parked, hlc);
+    atomic_store(&seg->waiting, 1);
 }
 
 /* open_room -- the slot of the segment's room, whose name its first entry gives. */

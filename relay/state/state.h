@@ -8,7 +8,7 @@
  *   undo, roster, hlc     the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
- *   parked, due           the holder of the lock; due also by the keeper.
+ *   waiting               set by the holder of the lock, cleared by the keeper before it looks.
  *   link                  the link process; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
@@ -54,7 +54,7 @@ struct segment {
     } shape;
     _Alignas(CACHE_LINE) _Atomic uint32_t ready;
     _Atomic uint32_t store_reason; /* enum reason */
-    _Atomic uint64_t parked, due;  /* the largest stamp that was ahead of its time when it came; those up to `due` are shown */
+    _Atomic uint32_t waiting;      /* a room may have something parked that is not shown yet */
     struct {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
         _Atomic uint32_t pid;

@@ -244,6 +244,7 @@ static bool commit(struct node *n, bool *more)
 void node_keeper_turn(struct node *n)
 {
     bool more = false;
+    uint64_t until;
     n->keeper_turn.due = 0;
     if (!n->up)
         return;
@@ -253,10 +254,11 @@ void node_keeper_turn(struct node *n)
     }
     here = n;
     turn_sources(&n->keeper_turn);
+    until = parked_horizon();
     if (!commit(n, &more))
         return;
-    if (parked_waits(&n->parked)) {
-        int r = parked_release(&n->parked);
+    if (parked_waits(&n->parked) && !n->failing) {
+        int r = parked_release(&n->parked, until);
         ASSERT(r == 0);
         check_journal(n);
         turn_wake(&n->keeper_turn, S);

@@ -265,20 +265,21 @@ static void test_parked(void **state)
     frame_set_hlc(frames, limit);
     assert_int_equal(apply(st), 0);
     assert_int_equal(flags_of_last(st), 0);
-    assert_int_equal(atomic_load(&st->seg->parked), 0);
+    assert_int_equal(atomic_load(&st->seg->waiting), 0);
     put_say("lobby", "alice", "far ahead", 3, 0);
     frame_set_hlc(frames, limit + 1);
     assert_int_equal(apply(st), 0);
     assert_int_equal(flags_of_last(st), FRAME_PARKED);
     assert_int_equal(room->parked, limit + 1);
     assert_int_equal(room->last_hlc, limit); /* the newest that can be shown */
-    assert_int_equal(atomic_load(&st->seg->parked), limit + 1);
-    assert_int_equal(atomic_load(&st->seg->due), limit);
+    assert_int_equal(room->due, limit);
+    assert_int_equal(atomic_load(&st->seg->waiting), 1);
     put_say("lobby", "alice", "further", 4, 0);
     frame_set_hlc(frames, limit + 100);
-    atomic_store(&st->seg->due, limit - 50); /* that waiting goes on where it stands */
+    uint32_t slot = roster_room(&st->seg->roster, room->id);
+    st->seg->roster.room[slot].due = limit - 50; /* that waiting goes on where it stands */
     assert_int_equal(apply(st), 0);
-    assert_int_equal(atomic_load(&st->seg->due), limit - 50);
+    assert_int_equal(room->due, limit - 50);
     assert_int_equal(room->parked, limit + 100);
 }
 

@@ -206,13 +206,14 @@ static void test_a_start_finds_them(void **state)
     assert_true(parked_waits(&parked));
 }
 
-/* wait -- as if that stamp had just been parked when the clock stood so many ms back. */
+/* wait_from -- as if that stamp had just been parked when the clock stood so many ms back. */
 static void wait_from(int64_t ms, uint64_t hlc)
 {
     assert_int_equal(state_take(&st), 0);
-    roster_room_edit(&st.edit, roster_room(&st.seg->roster, lobby))->parked = hlc;
-    atomic_store(&st.seg->parked, hlc);
-    atomic_store(&st.seg->due, ahead((int64_t)SKEW_MAX_MS - ms));
+    struct room *room = roster_room_edit(&st.edit, roster_room(&st.seg->roster, lobby));
+    room->parked = hlc;
+    room->due = ahead((int64_t)SKEW_MAX_MS - ms);
+    atomic_store(&st.seg->waiting, 1);
     state_give(&st);
 }
 
@@ -227,13 +228,14 @@ static void test_due(void **state)
     uint64_t far = ahead(SKEW_MAX_MS + 60000);
     stored(THERE, "later", far);
     wait_from(1000, far);
-    assert_int_equal(parked_release(&parked), 0);
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
     uint64_t head = assert_live(START, "first second ");
     assert_true(parked_waits(&parked));
-    assert_int_equal(parked_release(&parked), 0);
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
     assert_int_equal(assert_live(head, ""), head);
-    wait_from(1000, ahead(SKEW_MAX_MS - 1)); /* and now the rest of the list, when nothing else is to come */
-    assert_int_equal(parked_release(&parked), 0);
+    wait_from(1000, ahead(SKEW_MAX_MS - 100)); /* the same when nothing else is to come */
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
+    (void)assert_live(head, "first second ");
     assert_false(parked_waits(&parked));
 }
 
@@ -249,7 +251,7 @@ static void test_due_behind_a_fork(void **state)
     assert_true(write_chain(chain, two, 2, THERE, EPOCH, lobby, 0) > 0);
     assert_int_equal(forks_learn(fs, chain, proof), 1);
     wait_from(1000, ahead(SKEW_MAX_MS - 100));
-    assert_int_equal(parked_release(&parked), 0);
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
     (void)assert_live(START, "first ");
 }
 
@@ -277,9 +279,14 @@ static void test_no_room(void **state)
     wait_from(1000, ahead(SKEW_MAX_MS - 200));
     fill_journal();
     uint64_t head = journal_head(&st.seg->journal);
-    assert_int_equal(parked_release(&parked), 0);
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
     assert_int_equal(journal_head(&st.seg->journal), head);
+    assert_true(parked_waits(&parked));
     assert_shown("due ");
+    atomic_store(&st.seg->journal.durable, head);
+    assert_int_equal(parked_release(&parked, parked_horizon()), 0);
+    (void)assert_live(head, "due ");
+    assert_false(parked_waits(&parked));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
