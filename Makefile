@@ -28,7 +28,8 @@ sim     := $(wildcard tests/sim/*.c)
 simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/state/*.c) \
            $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
-           relay/keep/commit.c relay/keep/feed.c relay/keep/fold.c relay/net/conn.c relay/net/keeper_line.c
+           relay/keep/commit.c relay/keep/feed.c relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
+           relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c common/base/direct.c relay/rules/room_state.c \
@@ -132,7 +133,7 @@ check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
 # A module that does no I/O imports memory and string functions and its fellows, nothing else.
-fellows := act|frame|read|write|splitter|text|direct|scope|link|have|digest|wire|presence|topology|journal|members|roster|undo|assert
+fellows := act|frame|read|write|splitter|text|direct|scope|link|have|digest|fork|wire|presence|topology|journal|members|roster|undo|assert
 check-pure: $(call obj,$(pure))
 	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
 	  '^(mem(cpy|move|set|cmp|chr|mem)|bcmp|str(len|nlen|cmp|ncmp|chr|spn)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'

@@ -5,7 +5,7 @@ void marks_see(struct marks *m, const struct port *p, const uint8_t *f)
 {
     if (frame_type(f) != FRAME_SAY || frame_client(f) != port_client(p) || !port_has_others(p))
         return;
-    m->said = (struct have_row){frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f)};
+    m->said = (struct have_row){frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f), {0}};
     m->fresh = true;
 }
 

@@ -185,7 +185,7 @@ static bool on_said(void *arg, const uint8_t *f)
     char id[ID_TEXT_MAX + 1];
     if (frame_type(f) != FRAME_SAY)
         return true;
-    s->last = (struct have_row){frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f)};
+    s->last = (struct have_row){frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f), {0}};
     s->first_seq = s->first_seq ? s->first_seq : frame_client_seq(f);
     id_to_text(f, id);
     return !s->print || frame_flags(f) & FRAME_MORE || printf("%s\n", id) > 0;

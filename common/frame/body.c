@@ -516,6 +516,66 @@ int read_segment(const uint8_t *f, struct segment_head *s)
     return verdict(&r);
 }
 
+int write_due(uint8_t *buf, uint32_t bytes, uint64_t room)
+{
+    struct wr w = frame_begin(buf, FRAME_DUE);
+    frame_set_room(buf, room);
+    wr_u32(&w, bytes);
+    return frame_end(buf, &w);
+}
+
+int read_due(const uint8_t *f, uint32_t *bytes)
+{
+    struct rd r = body_of(f);
+    *bytes = rd_u32(&r);
+    return verdict(&r);
+}
+
+int read_sealed(const uint8_t *segment, struct sealed *s)
+{
+    struct segment_head h;
+    int r = read_segment(segment, &h);
+    s->first_seq = h.first_seq;
+    s->last_seq = frame_seq(segment);
+    memcpy(s->prev, h.prev, HASH_LEN);
+    memcpy(s->hash, h.hash, HASH_LEN);
+    memcpy(s->signature, h.signature, SIGNATURE_LEN);
+    return r;
+}
+
+int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin, uint64_t epoch, uint64_t room,
+                uint64_t point)
+{
+    struct wr w = frame_begin(buf, FRAME_CHAIN);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_room(buf, room);
+    frame_set_seq(buf, point);
+    for (size_t i = 0; i < n; i++) {
+        wr_u64(&w, s[i].first_seq);
+        wr_u64(&w, s[i].last_seq);
+        wr_bytes(&w, s[i].prev, HASH_LEN);
+        wr_bytes(&w, s[i].hash, HASH_LEN);
+        wr_bytes(&w, s[i].signature, SIGNATURE_LEN);
+    }
+    return frame_end(buf, &w);
+}
+
+int read_chain(const uint8_t *f, struct sealed s[CHAIN_HEADS_MAX])
+{
+    struct rd r = body_of(f);
+    int n = 0;
+    for (; !r.bad && rd_left(&r) > 0; n++) {
+        s[n].first_seq = rd_u64(&r);
+        s[n].last_seq = rd_u64(&r);
+        rd_copy(&r, s[n].prev, HASH_LEN);
+        rd_copy(&r, s[n].hash, HASH_LEN);
+        rd_copy(&r, s[n].signature, SIGNATURE_LEN);
+        r.bad |= s[n].first_seq == 0 || s[n].last_seq < s[n].first_seq || s[n].last_seq == UINT64_MAX;
+    }
+    return rd_done(&r) ? n : -EBADMSG;
+}
+
 int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch)
 {
     struct wr w = frame_begin(buf, FRAME_GREETING);
@@ -609,6 +669,7 @@ void write_have_row(struct wr *w, const struct have_row *r)
     wr_u64(w, r->epoch);
     wr_u64(w, r->room);
     wr_u64(w, r->seq);
+    wr_bytes(w, r->head, HEAD_LEN);
 }
 
 void read_have_row(struct rd *r, struct have_row *row)
@@ -617,6 +678,7 @@ void read_have_row(struct rd *r, struct have_row *row)
     row->epoch = rd_u64(r);
     row->room = rd_u64(r);
     row->seq = rd_u64(r);
+    rd_copy(r, row->head, HEAD_LEN);
 }
 
 int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed)

@@ -160,6 +160,8 @@ enum reason {
     REASON_BUSY,          /* too often: wait, then try again */
     REASON_NO_HOST,       /* no such host */
     REASON_NOT_SO,        /* nobody to unmute, to take for an operator ...: nothing to change */
+    REASON_FORK,          /* a host contradicted itself */
+    REASON_CLOCK,         /* a host's clock is far ahead */
 };
 struct reasoned {
     uint8_t reason;
@@ -253,11 +255,30 @@ struct segment_head {
     uint64_t first_seq;
     uint8_t prev[HASH_LEN]; /* hash of the segment before in this stream; zeros in the first */
     uint8_t hash[HASH_LEN]; /* SHA-256(prev | the frames with pos zero) */
-    uint8_t signature[SIGNATURE_LEN]; /* Ed25519 of the origin's identity key over hash */
+    uint8_t signature[SIGNATURE_LEN]; /* Ed25519 of the origin's identity key over all that makes the head (trust/seal.h) */
 };
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
                   uint64_t room, uint64_t last_seq, uint64_t last_hlc) MUST_USE;
 int read_segment(const uint8_t *f, struct segment_head *s) MUST_USE;
+
+/* DUE: the frames of a segment that was parked, which lie in the journal before; `bytes` of them follow, for the workers of
+ * this host (keep/parked.h).  Header: room. */
+int write_due(uint8_t *buf, uint32_t bytes, uint64_t room) MUST_USE;
+int read_due(const uint8_t *f, uint32_t *bytes) MUST_USE;
+
+/* CHAIN: signed heads of segments of one stream (header: origin, epoch, room), without their frames: the two that prove
+ * that its origin contradicted itself (header: seq = from where on), or some of those that the sender has, for the other
+ * side to look for a contradiction.  From link to keeper, header: client = the feed, pos = the end of what was taken
+ * before; without heads: send the peer some of ours. */
+struct sealed {
+    uint64_t first_seq, last_seq;
+    uint8_t prev[HASH_LEN], hash[HASH_LEN], signature[SIGNATURE_LEN]; /* as in a SEGMENT */
+};
+enum { CHAIN_HEADS_MAX = 28 };
+int read_sealed(const uint8_t *segment, struct sealed *s) MUST_USE; /* the head of a SEGMENT */
+int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin, uint64_t epoch, uint64_t room,
+                uint64_t point) MUST_USE;
+int read_chain(const uint8_t *f, struct sealed s[CHAIN_HEADS_MAX]) MUST_USE; /* returns how many */
 
 /* GREETING, the first frame on a link, from both sides.  Header: origin = the host that greets; epoch = its run. */
 struct greeting {
@@ -300,12 +321,13 @@ void read_same_row(struct rd *r, struct same_row *s);
 
 /* HAVE: how much of each stream its sender has on disk, 0 .. HAVE_ROWS_MAX rows.  After the digests comes the vector, without
  * the parts that are SAME, FRAME_MORE on every frame but the last; from then on what grew.  From link to keeper, header:
- * client = the feed.  A seq of HAVE_ENOUGH: nothing more of this stream, please.  HEADS, keeper to link: the same with the hash of each stream's last segment. */
+ * client = the feed.  HEADS, keeper to link: the same, behind each row the rest of the hash. */
+enum { HEAD_LEN = 16 };
 struct have_row {
     uint64_t origin, epoch, room, seq;
+    uint8_t head[HEAD_LEN]; /* of the hash of the segment that ends with seq, so much that nobody finds two that agree */
 };
-#define HAVE_ENOUGH UINT64_MAX
-enum { HAVE_ROWS_MAX = 126, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = HOSTS_MAX };
+enum { HAVE_ROWS_MAX = 84, HEADS_ROWS_MAX = 63, HOSTS_IN_ORDER_MAX = HOSTS_MAX };
 void write_have_row(struct wr *w, const struct have_row *r);
 void read_have_row(struct rd *r, struct have_row *row);
 

@@ -31,6 +31,7 @@ enum {
     FRAME_ALIGN = 8,
     TEXT_PART_MAX = 3072,     /* bytes of text in one frame */
     TEXT_MESSAGE_MAX = 65536, /* bytes of text in one message, all parts together */
+    SKEW_MAX_MS = 120 * 1000, /* a stamp further ahead of a host's clock is neither adopted nor shown there yet */
 };
 
 /* Flags. */
@@ -40,6 +41,7 @@ enum {
     FRAME_SELF = 4,   /* for the session whose client number it bears, for nobody else */
     FRAME_ACTION = 8, /* "/me": the text is what the author does */
     FRAME_FORCED = 16, /* LEAVE: he was taken out of the room */
+    FRAME_PARKED = 64, /* of a SEGMENT in the journal: its frames are not delivered before their time */
 };
 
 enum frame_type {

@@ -47,6 +47,7 @@ struct line {
     struct link *through; /* being dialled through others */
     uint64_t retry_at, through_at, down_since;
     unsigned tries;
+    bool ahead;       /* people were told that its clock is */
     bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
 };
@@ -138,8 +139,8 @@ void link_hear(struct link *l);
 void link_end(struct link *l, const char *why);
 void link_farewell(struct link *l, enum reason reason, const char *why);
 
-/* hub_on_segment -- from the keeper, for one of the peers (keeper_line_open()). */
-void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t len);
+/* hub_on_fed -- from the keeper, for one of the peers, or a proof of a fork for ourselves (keeper_line_open()). */
+void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len);
 
 /* hub_go_on -- connections that waited for the disk or for their turn.  Returns true when one wants another turn.
  * hub_waits -- does anything hang on the durable position? */

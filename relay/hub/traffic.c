@@ -143,6 +143,12 @@ void link_farewell(struct link *l, enum reason reason, const char *why)
 
 /* ---- out ---- */
 
+static void speak_all(struct hub *h)
+{
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        link_speak(&h->link[i]);
+}
+
 void link_speak(struct link *l)
 {
     struct hub *h = hub_of(l);
@@ -165,29 +171,6 @@ void link_speak(struct link *l)
     }
 }
 
-static void speak_all(struct hub *h)
-{
-    for (size_t i = 0; i < CONNS_MAX; i++)
-        link_speak(&h->link[i]);
-}
-
-void hub_on_segment(void *arg, uint8_t *segment, const uint8_t *frames, size_t len)
-{
-    struct hub *h = arg;
-    uint64_t feed = frame_client(segment);
-    for (size_t i = 0; i < CONNS_MAX; i++) {
-        struct link *l = &h->link[i];
-        if (!link_is_up(l) || h->core.peer[l->peer].feed != feed)
-            continue;
-        frame_set_client(segment, 0);
-        if (conn_say(&l->c, segment, frame_stride(segment)) < 0 || (len > 0 && conn_say(&l->c, frames, len) < 0))
-            link_end(l, "out of memory");
-        l->fed += frame_stride(segment) + len;
-        link_speak(l);
-        return;
-    }
-}
-
 /* ---- in ---- */
 
 static const uint8_t *key_of(struct hub *h, uint64_t host)
@@ -196,18 +179,26 @@ static const uint8_t *key_of(struct hub *h, uint64_t host)
     return p ? p->key : host == h->core.self ? tls_own_key(h->tls) : NULL;
 }
 
+/* make_room -- for another stream.  Returns 0 or -EAGAIN. */
+static int make_room(struct hub *h)
+{
+    uint32_t max = h->core.ours.max * 2;
+    if (!link_full(&h->core))
+        return 0;
+    void *memory = malloc(have_size(max));
+    if (!memory)
+        return -EAGAIN;
+    free(link_grow(&h->core, memory, max));
+    return 0;
+}
+
 /* append -- returns 0, -EAGAIN, -ENOSPC. */
 static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct state *st = h->st;
     uint64_t wall = wall_ms();
-    if (link_full(&h->core)) {
-        uint32_t max = h->core.ours.max * 2;
-        void *memory = malloc(have_size(max));
-        if (!memory)
-            return -EAGAIN;
-        free(link_grow(&h->core, memory, max));
-    }
+    if (make_room(h) < 0)
+        return -EAGAIN;
     hub_take_lock(h);
     int r = remote_apply(st, segment, frames, len, wall);
     if (r == 0)
@@ -217,6 +208,23 @@ static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, 
     if (r == 0)
         state_ring_all(st);
     return r;
+}
+
+/* tell_ahead -- once, until it says something again that can be shown. */
+static void tell_ahead(struct hub *h, const uint8_t *segment)
+{
+    uint64_t stamp = frame_hlc(segment) >> 16, wall = wall_ms();
+    bool ahead = stamp > wall + SKEW_MAX_MS && frame_origin(segment) != h->core.self;
+    for (size_t i = 0; i < h->n_lines; i++) {
+        struct line *ln = &h->line[i];
+        if (!ln->known || ln->peer.host != frame_origin(segment) || ln->ahead == ahead)
+            continue;
+        ln->ahead = ahead;
+        if (ahead)
+            hub_tell(h, REASON_CLOCK,
+                     "The clock of %s is %llu min ahead of this host's: what is said there is shown when its time comes.",
+                     ln->peer.name, (unsigned long long)(stamp - wall) / 60000);
+    }
 }
 
 /* take -- a segment that is new.  Returns -EAGAIN: not now. */
@@ -231,6 +239,8 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
         return 0;
     }
     int r = append(h, segment, frames, len);
+    if (r == 0)
+        tell_ahead(h, segment);
     if (r == -ENOSPC)
         log_error("the table of rooms is full: %s has more rooms than fit here", l->line->peer.name);
     if (r == -ENOSPC || r == -EMSGSIZE) {
@@ -238,6 +248,63 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
         return 0;
     }
     return r;
+}
+
+/* give_chain -- to the keeper, who is to look at it when all is stored that was taken so far. */
+static void give_chain(struct link *l, uint8_t *chain)
+{
+    struct hub *h = hub_of(l);
+    frame_set_client(chain, h->core.peer[l->peer].feed);
+    frame_set_pos(chain, MUTANT(FORK_LOOKED_EARLY) ? 0 : h->core.taken);
+    keeper_line_say(&h->keeper, chain, frame_stride(chain));
+}
+
+/* tell_fork -- once for each stream. */
+static void tell_fork(struct hub *h, const uint8_t *proof)
+{
+    const struct peer *p = peers_by_host(&h->peers, frame_origin(proof));
+    const struct roster *r = &h->st->seg->roster;
+    hub_take_lock(h);
+    const struct room room = r->room[roster_room(r, frame_room(proof))];
+    state_give(h->st);
+    const char *name = p ? p->name : h->st->seg->shape.host;
+    log_error("%s said two different things to different hosts; nothing more of that stream is taken", name);
+    if (room.name_len > 0 && room.id != MEMBERS_ROOM && scope_public(h->st->seg, room.id))
+        hub_tell(h, REASON_FORK, "%s told different hosts different things: what it said in #%.*s from then on is hidden.", name,
+                 (int)room.name_len, room.name);
+    else /* not a room that everybody may know of */
+        hub_tell(h, REASON_FORK, "%s told different hosts different things: some of what it said is hidden.", name);
+}
+
+static void on_proof(struct hub *h, const uint8_t *proof)
+{
+    if (make_room(h) < 0)
+        return; /* it stays frozen */
+    if (link_fork(&h->core, proof))
+        tell_fork(h, proof);
+    speak_all(h);
+}
+
+void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len)
+{
+    struct hub *h = arg;
+    uint64_t feed = frame_client(frame);
+    if (feed == 0) {
+        on_proof(h, frame);
+        return;
+    }
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        struct link *l = &h->link[i];
+        if (!link_is_up(l) || h->core.peer[l->peer].feed != feed)
+            continue;
+        frame_set_client(frame, 0);
+        if (conn_say(&l->c, frame, frame_stride(frame)) < 0 || (len > 0 && conn_say(&l->c, frames, len) < 0))
+            link_end(l, "out of memory");
+        if (frame_type(frame) == FRAME_SEGMENT)
+            l->fed += frame_stride(frame) + len;
+        link_speak(l);
+        return;
+    }
 }
 
 /* forked -- does its origin contradict itself, or did somebody make this up? */
@@ -249,10 +316,13 @@ static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames
         link_farewell(l, up->reason, up->why);
         return;
     }
-    const struct peer *p = peers_by_host(&h->peers, frame_origin(segment));
-    log_error("%s said two different things to different hosts; nothing more of that stream is taken", p ? p->name : "this host");
+    uint8_t chain[FRAME_MAX];
+    struct sealed s;
+    int r = read_sealed(segment, &s);
+    int n = write_chain(chain, &s, 1, frame_origin(segment), frame_epoch(segment), frame_room(segment), 0);
+    ASSERT(r == 0 && n > 0);
     link_freeze(&h->core, segment);
-    speak_all(h);
+    give_chain(l, chain);
 }
 
 /* pries -- of a room that this peer may not know of it gets no verdict, or it could ask whether there is one: it hears what
@@ -263,6 +333,30 @@ static bool pries(const struct link *l, const uint8_t *segment)
     uint64_t room = frame_room(segment);
     bool known = roster_room(&seg->roster, room) != 0;
     return known && !scope_host(seg, room, l->line->peer.host) && !MUTANT(PRYING_ANSWERED);
+}
+
+/* on_chain -- heads of segments, from which the keeper may learn of a fork. */
+static void on_chain(struct link *l, const uint8_t *frame)
+{
+    struct hub *h = hub_of(l);
+    struct link_update up;
+    struct sealed s[CHAIN_HEADS_MAX];
+    uint8_t chain[FRAME_MAX];
+    enum link_verdict v = link_judge_chain(&h->core, (unsigned)l->peer, frame, now_ms(), &up);
+    if (v == LINK_BAD)
+        link_farewell(l, up.reason, up.why);
+    if (v != LINK_NEW)
+        return;
+    const uint8_t *key = key_of(h, frame_origin(frame));
+    int n = read_chain(frame, s);
+    for (int i = 0; i < n; i++)
+        if (!key || !(seal_signed(&s[i], frame_epoch(frame), frame_room(frame), key) || MUTANT(CHAIN_UNCHECKED))) {
+            link_farewell(l, REASON_DENIED, "The head of a segment came whose signature is wrong.");
+            return;
+        }
+    memcpy(chain, frame, frame_stride(frame));
+    if (!pries(l, frame))
+        give_chain(l, chain);
 }
 
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
@@ -339,6 +433,10 @@ static void on_frame(struct link *l, const uint8_t *frame)
     }
     if ((frame_type(frame) == FRAME_KNOCK || frame_type(frame) == FRAME_ECHO) && h->core.peer[l->peer].phase == LINK_OPEN) {
         link_knock(l, frame);
+        return;
+    }
+    if (frame_type(frame) == FRAME_CHAIN) {
+        on_chain(l, frame);
         return;
     }
     uint8_t before = h->core.peer[l->peer].phase;

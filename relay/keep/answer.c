@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/parked.h"
 #include "keep/trace.h"
 #include "state/scope.h"
 
@@ -54,18 +55,19 @@ struct answers {
     struct history *h;
     struct feeds *feeds;
     const struct folds *folds;
+    const struct forks *forks;
     struct loop *loop;
     int rendezvous;
     struct answer *first;
 };
 
 int answers_open(struct answers **out, struct state *st, struct history *h, struct feeds *fs, const struct folds *folds,
-                 struct loop *loop, int rendezvous)
+                 const struct forks *forks, struct loop *loop, int rendezvous)
 {
     struct answers *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    *a = (struct answers){st, h, fs, folds, loop, rendezvous, NULL};
+    *a = (struct answers){st, h, fs, folds, forks, loop, rendezvous, NULL};
     *out = a;
     return 0;
 }
@@ -198,9 +200,12 @@ static const uint8_t *nth(const struct answer *w, size_t i)
     return w->frames.p + w->at[i];
 }
 
-/* each_frame -- of a stored segment; stored bytes are checked like any others. */
+/* each_frame -- of a stored segment whose time has come, before its origin's fork; stored bytes are checked like any others. */
 static void each_frame(struct answer *w, const struct history_row *row, bool (*want)(const struct answer *w, const uint8_t *f))
 {
+    uint64_t point = forks_point(w->all->forks, row->s.origin, row->s.epoch, row->s.room);
+    if (parked_hides(w->all->st, &row->s))
+        return;
     for (size_t at = 0; at < row->s.len && w->error == 0;) {
         const uint8_t *f = row->s.frames + at;
         int n = frame_check(f, row->s.len - at);
@@ -208,7 +213,7 @@ static void each_frame(struct answer *w, const struct history_row *row, bool (*w
             w->error = -EBADMSG;
             return;
         }
-        if (want(w, f))
+        if (frame_seq(f) < point && want(w, f))
             collect(w, f);
         at += (size_t)n;
     }
@@ -392,7 +397,7 @@ static void trace_row(void *arg, const uint8_t *frame)
 static int traced(struct answer *w)
 {
     struct answers *a = w->all;
-    w->trace.entry = (struct have_row){w->q.key.origin, w->q.key.epoch, w->room, w->q.key.seq};
+    w->trace.entry = (struct have_row){w->q.key.origin, w->q.key.epoch, w->room, w->q.key.seq, {0}};
     w->trace.wanted = w->q.limit;
     int r = trace_look(&w->trace, a->st->seg, a->h, a->feeds, trace_row, w);
     w->whole = r != 0 || w->q.limit == 0;
@@ -460,6 +465,8 @@ struct vain {
 static void vain_act(void *arg, const uint8_t *f)
 {
     struct vain *v = arg;
+    if (forks_hides(v->w->all->forks, f))
+        return;
     struct fact_row row = {.why = text_of(room_why(room_state_step(&v->s, f)))};
     uint8_t buf[FRAME_MAX];
     if (row.why.len == 0 || read_room_act(f, &row.act) < 0)

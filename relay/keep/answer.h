@@ -19,8 +19,8 @@ enum {
 struct answers;
 
 /* answers_open -- returns 0 or -ENOMEM. */
-int answers_open(struct answers **a, struct state *st, struct history *h, struct feeds *fs, const struct folds *folds, struct loop *loop,
-                 int rendezvous) MUST_USE;
+int answers_open(struct answers **a, struct state *st, struct history *h, struct feeds *fs, const struct folds *folds,
+                 const struct forks *forks, struct loop *loop, int rendezvous) MUST_USE;
 void answers_close(struct answers *a);
 
 /* answers_begin -- a QUERY frame from the journal: check its FIFO (it must belong to the user of the session) and

@@ -257,6 +257,9 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
             *remote = true;
             c->stream[roster_room(&c->st->seg->roster, frame_room(f))].heard = true;
             pos += read_segment(f, &head) == 0 ? head.bytes : 0;
+        } else if (frame_type(f) == FRAME_DUE) {
+            uint32_t bytes; /* stored already */
+            pos += read_due(f, &bytes) == 0 && !MUTANT(DUE_STORED) ? bytes : 0;
         } else if (row && row->durable) {
             gather_entry(c, f, pos);
         }
@@ -273,7 +276,7 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
 {
     const uint8_t *first = state_at(c->st, c->entry[*e - 1].pos);
     uint64_t span = (uint64_t)SEGMENT_SPAN_MS << 16;
-    uint8_t hash[HASH_LEN], signature[SIGNATURE_LEN];
+    struct sealed head;
     size_t len = 0;
     const uint8_t *f = first, *last = first;
     uint32_t from = *e;
@@ -288,17 +291,20 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
         last = f;
         *e = c->entry[*e - 1].next;
     }
-    seal_hash(s->new_head, c->blob, len, hash);
-    seal_sign(c->id, hash, signature);
+    head.first_seq = frame_seq(first);
+    head.last_seq = frame_seq(last);
+    memcpy(head.prev, s->new_head, HASH_LEN);
+    seal_hash(head.prev, c->blob, len, head.hash);
+    seal_sign(c->id, frame_epoch(first), frame_room(first), &head);
     for (size_t at = 0; at < len; at += frame_stride(c->blob + at), from = c->entry[from - 1].next)
         frame_set_pos(c->blob + at, c->entry[from - 1].pos);
     struct history_segment row = {
         .origin = frame_origin(first), .epoch = frame_epoch(first), .room = frame_room(first),
         .first_seq = frame_seq(first), .last_seq = frame_seq(last), .hlc_min = frame_hlc(first), .hlc_max = frame_hlc(last),
-        .pos = frame_pos(first), .prev = s->new_head, .hash = hash, .signature = signature, .frames = c->blob, .len = len,
+        .pos = frame_pos(first), .prev = head.prev, .hash = head.hash, .signature = head.signature, .frames = c->blob, .len = len,
     };
     int r = history_add(c->h, &row);
-    memcpy(s->new_head, hash, HASH_LEN);
+    memcpy(s->new_head, head.hash, HASH_LEN);
     return r;
 }
 

@@ -58,6 +58,7 @@ struct feed {
 struct feeds {
     struct history *h;
     const struct segment *seg; /* for who may have what */
+    struct forks *forks;
     struct loop *loop;
     void (*leaf)(void *arg);
     void *arg;
@@ -144,8 +145,8 @@ static int make_socket(int runtime)
     return r;
 }
 
-int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
-               void (*leaf)(void *arg), void *arg)
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct forks *forks, struct loop *loop,
+               int runtime, void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -156,6 +157,7 @@ int feeds_open(struct feeds **out, struct history *h, const struct segment *seg,
     }
     fs->h = h;
     fs->seg = seg;
+    fs->forks = forks;
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
@@ -226,12 +228,20 @@ static void heads_row(void *arg, uint64_t origin, uint64_t epoch, uint64_t room,
                       const uint8_t head[HASH_LEN])
 {
     struct heads *d = arg;
-    struct have_row row = {origin, epoch, room, last_seq};
+    struct have_row row = {origin, epoch, room, last_seq, {0}};
     if (d->rows == HEADS_ROWS_MAX)
         heads_out(d, FRAME_MORE);
+    memcpy(row.head, head, HEAD_LEN);
     write_have_row(&d->w, &row);
-    wr_bytes(&d->w, head, HASH_LEN);
+    wr_bytes(&d->w, head + HEAD_LEN, HASH_LEN - HEAD_LEN);
     d->rows++;
+}
+
+static void heads_proof(void *arg, const uint8_t *proof)
+{
+    struct heads *d = arg;
+    if (d->error == 0)
+        d->error = buffer_add(&d->fs->out, proof, frame_stride(proof));
 }
 
 static int send_heads(struct feeds *fs)
@@ -239,6 +249,9 @@ static int send_heads(struct feeds *fs)
     struct heads d = {.fs = fs};
     d.w = frame_begin(d.frame, FRAME_HEADS);
     int r = history_streams(fs->h, heads_row, &d);
+    heads_out(&d, FRAME_MORE);
+    if (r == 0)
+        r = forks_each(fs->forks, heads_proof, &d);
     heads_out(&d, 0);
     return r < 0 ? r : d.error;
 }
@@ -288,7 +301,7 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     return 0;
 }
 
-/* peer_has -- at least this much; said: by its own words.  (What it says that it has enough of, it need not have.) */
+/* peer_has -- at least this much; said: by its own words. */
 static int peer_has(struct feed *f, const struct have_row *row, bool said)
 {
     struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
@@ -306,7 +319,7 @@ static int peer_has(struct feed *f, const struct have_row *row, bool said)
         e = have_add(&f->theirs, row->origin, row->epoch, row->room);
     }
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
-    if (!said || (row->seq == HAVE_ENOUGH && !MUTANT(ENOUGH_IS_ALL)) || row->seq <= e->durable || MUTANT(SAID_UNHEARD))
+    if (!said || row->seq <= e->durable || MUTANT(SAID_UNHEARD))
         return 0;
     if (row->origin == f->all->self)
         f->said += row->seq - e->durable;
@@ -378,16 +391,87 @@ static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t r
     struct feed *f = arg;
     uint64_t pos = UINT64_MAX;
     (void)head;
-    pass_over(f, &(struct have_row){origin, epoch, room, last_seq});
+    pass_over(f, &(struct have_row){origin, epoch, room, last_seq, {0}});
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     bool same = said_same(f, origin, epoch);
     if (same && origin == f->all->seg->shape.origin)
         f->said += last_seq; /* of a run that is over */
+    last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
     if ((e && e->row.seq >= last_seq) || same || !may_have(f, room))
         return;
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
     f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
+}
+
+/* takes -- are streams of this host to go into the feed? */
+static bool takes(const struct feed *f, uint64_t host)
+{
+    for (size_t i = 0; i < f->n_hosts; i++)
+        if (f->host[i] == host)
+            return true;
+    return false;
+}
+
+/* chain_out -- into a feed, or to the link process itself (0). */
+static void chain_out(struct feeds *fs, uint64_t feed, const uint8_t *chain)
+{
+    uint8_t frame[FRAME_MAX];
+    memcpy(frame, chain, frame_stride(chain));
+    frame_set_client(frame, feed);
+    if (buffer_add(&fs->out, frame, frame_stride(frame)) < 0)
+        log_error("out of memory");
+}
+
+/* may_hear -- of this fork?  Of a room that is not known here, for nothing lies before the fork, whoever says himself that he
+ * has something of it. */
+static bool may_hear(const struct feed *f, const uint8_t *proof)
+{
+    const struct have_entry *e = have_find(&f->theirs, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+    bool known = roster_room(&f->all->seg->roster, frame_room(proof)) != 0;
+    return takes(f, frame_origin(proof)) && (known ? may_have(f, frame_room(proof)) : e && e->durable > 0);
+}
+
+static void proof_out(void *arg, const uint8_t *proof)
+{
+    struct feed *f = arg;
+    if (may_hear(f, proof) && !MUTANT(FORK_NOT_TOLD))
+        chain_out(f->all, f->number, proof);
+}
+
+static void ladder_out(struct feed *f, const uint8_t *about)
+{
+    uint8_t ladder[FRAME_MAX];
+    if (!may_have(f, frame_room(about)))
+        return;
+    int r = forks_ladder(f->all->forks, frame_origin(about), frame_epoch(about), frame_room(about), ladder);
+    if (r > 0)
+        chain_out(f->all, f->number, ladder);
+    else if (r < 0)
+        log_error("the store cannot be read for a link: %s", strerror(-r));
+}
+
+/* on_chain -- heads from a peer, or of ours for it.  What is proven everybody hears, with what we have before it. */
+static int on_chain(struct feeds *fs, struct feed *from, const uint8_t *chain)
+{
+    uint8_t proof[FRAME_MAX];
+    if (frame_body_len(chain) == 0) {
+        if (from)
+            ladder_out(from, chain);
+        return 0;
+    }
+    int r = forks_learn(fs->forks, chain, proof);
+    if (r <= 0)
+        return r;
+    chain_out(fs, 0, proof);
+    for (size_t i = 0; i < FEEDS_MAX; i++) {
+        struct feed *f = &fs->feed[i];
+        if (!f->going || !takes(f, frame_origin(proof)))
+            continue;
+        proof_out(f, proof);
+        ladder_out(f, proof);
+    }
+    return 0;
 }
 
 static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
@@ -397,7 +481,9 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     f->cursor = min_u64(f->live, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
-    int r = MUTANT(FEED_FROM_NOW) ? 0 : history_streams(fs->h, first_missing, f);
+    int r = forks_each(fs->forks, proof_out, f);
+    if (r == 0 && !MUTANT(FEED_FROM_NOW))
+        r = history_streams(fs->h, first_missing, f);
     tell_said(f);
     return r;
 }
@@ -416,6 +502,8 @@ static int obey(struct feeds *fs, const uint8_t *frame)
         return f ? on_have(f, frame) : 0;
     if (frame_type(frame) == FRAME_SAME)
         return f ? on_same(f, frame) : 0;
+    if (frame_type(frame) == FRAME_CHAIN)
+        return on_chain(fs, f, frame);
     if (frame_type(frame) != FRAME_FEED || read_feed_order(frame, &o) < 0)
         return -EBADMSG;
     switch (o.op) {
@@ -449,6 +537,14 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     }
 }
 
+/* too_early -- what a CHAIN may contradict was taken, and is not stored yet; the next turn begins when more is. */
+static bool too_early(const struct feeds *fs, const uint8_t *frame)
+{
+    uint64_t stored, ring;
+    history_durable(fs->h, &stored, &ring);
+    return frame_type(frame) == FRAME_CHAIN && frame_pos(frame) > stored;
+}
+
 /* take_orders -- returns 0, or -errno when the line is of no use any more. */
 static int take_orders(struct feeds *fs)
 {
@@ -456,9 +552,14 @@ static int take_orders(struct feeds *fs)
     size_t room, len;
     for (;;) {
         int r;
-        while ((r = wire_next(&fs->in, &frame, &frames, &len)) == 1)
+        while ((r = wire_next(&fs->in, &frame, &frames, &len)) == 1) {
+            if (too_early(fs, frame)) {
+                wire_back(&fs->in, frame);
+                return 0;
+            }
             if ((r = obey(fs, frame)) < 0)
                 return r;
+        }
         if (r < 0)
             return r;
         uint8_t *to = wire_room(&fs->in, &room);
@@ -480,10 +581,7 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
     if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)) || !may_have(f, s->room))
         return false;
-    for (size_t i = 0; i < f->n_hosts; i++)
-        if (f->host[i] == s->origin)
-            return true;
-    return false;
+    return takes(f, s->origin) && s->first_seq < forks_point(f->all->forks, s->origin, s->epoch, s->room);
 }
 
 /* put_frames -- as they travel: with pos zero. */
@@ -509,7 +607,7 @@ static int put_segment(struct feed *f, const struct history_segment *s)
     struct buffer *out = &f->all->out;
     struct segment_head head = {.count = (uint32_t)(s->last_seq - s->first_seq + 1), .bytes = (uint32_t)s->len,
                                 .first_seq = s->first_seq};
-    struct have_row row = {s->origin, s->epoch, s->room, s->last_seq};
+    struct have_row row = {s->origin, s->epoch, s->room, s->last_seq, {0}};
     memcpy(head.prev, s->prev, HASH_LEN);
     memcpy(head.hash, s->hash, HASH_LEN);
     memcpy(head.signature, s->signature, SIGNATURE_LEN);
@@ -549,14 +647,14 @@ static bool hold(struct feed *f, const struct history_segment *s)
     if (!others && (f->held_first == f->held_next || !waits_in(f, s->room) || MUTANT(HELD_OVERTAKEN)))
         return false;
     f->held[f->held_next++ % HELD_MAX] =
-        (struct held){{s->origin, s->epoch, s->room, s->last_seq}, s->pos, others ? now_ms() + HELD_MS : 0};
+        (struct held){{s->origin, s->epoch, s->room, s->last_seq, {0}}, s->pos, others ? now_ms() + HELD_MS : 0};
     return true;
 }
 
 static bool held_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
-    int r = put_segment(f, &row->s);
+    int r = wants(f, &row->s) ? put_segment(f, &row->s) : 0; /* a fork may be known by now */
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return false;
@@ -567,10 +665,11 @@ static bool can_send(const struct feed *f)
     return f->credit > 0 && buffer_len(&f->all->out) < WAITING_MAX;
 }
 
+/* lacks -- and is to get it: nobody takes what lies behind a fork, so nothing waits for that. */
 static bool lacks(const struct feed *f, const struct held *h)
 {
     const struct have_entry *e = have_find(&f->theirs, h->row.origin, h->row.epoch, h->row.room);
-    return !e || e->row.seq < h->row.seq;
+    return h->row.seq < forks_point(f->all->forks, h->row.origin, h->row.epoch, h->row.room) && (!e || e->row.seq < h->row.seq);
 }
 
 /* release -- those that came from elsewhere are done with; those whose turn it is, or that did not come in time, are sent. */
@@ -614,7 +713,7 @@ static bool feed_row(void *arg, const struct history_row *row)
     if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
-    pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq});
+    pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq, {0}});
     int r = wants(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
@@ -670,6 +769,8 @@ bool feeds_pump(struct feeds *fs)
         again |= feed_some(f);
     }
     fs->news += stored != fs->stored;
+    if (stored != fs->stored)
+        forks_retry(fs->forks);
     fs->stored = stored;
     if (r == 0)
         r = flush(fs);
@@ -680,11 +781,12 @@ bool feeds_pump(struct feeds *fs)
 
 /* ---- what is known of the peers ---- */
 
-/* has_same -- did its digests say so? */
+/* has_same -- did its digests say so?  They know nothing of what lies behind a fork. */
 static bool has_same(const struct feed *f, const struct have_row *entry)
 {
     uint64_t pos;
     return entry->seq > 0 && said_same(f, entry->origin, entry->epoch) &&
+           entry->seq < forks_point(f->all->forks, entry->origin, entry->epoch, entry->room) &&
            history_first_missing(f->all->h, entry->origin, entry->epoch, entry->room, entry->seq - 1, &pos) == 0 && pos < f->same_before;
 }
 

@@ -1,7 +1,8 @@
 /* feed.h -- what the store holds, fed to the link process: to each peer what it lacks, in the order of the journal.
  *
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
- * FEED, SAME and HAVE frames (body.h).  It gets HEADS, and for every open feed SEGMENT and CAUGHT frames with client = the feed.  A
+ * FEED, SAME, HAVE and CHAIN frames (body.h).  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
+ * SEGMENT, CHAIN and CAUGHT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
  * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds.  What is
@@ -9,9 +10,9 @@
 #ifndef KEEP_FEED_H
 #define KEEP_FEED_H
 
+#include "keep/forks.h"
 #include "loop/loop.h"
 #include "state/state.h"
-#include "store/history.h"
 
 struct feeds;
 
@@ -19,8 +20,8 @@ struct feeds;
  * seg      whose tables know the rooms and hosts
  * leaf     called when the link asks for a certificate: must issue one if need be
  * Returns  0 or -errno */
-int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct loop *loop, int runtime,
-               void (*leaf)(void *arg), void *arg) MUST_USE;
+int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct forks *forks, struct loop *loop,
+               int runtime, void (*leaf)(void *arg), void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
 /* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */

@@ -36,6 +36,7 @@ struct kick {
 struct folds {
     struct state *st;
     struct history *h;
+    const struct forks *forks;
     struct fold *room[ROOMS_MAX];
     uint32_t touched[ROOMS_MAX], n_touched;
     struct kick kick[KICKS_MAX];
@@ -47,13 +48,14 @@ struct folds {
     uint64_t from, to;
 };
 
-int folds_open(struct folds **out, struct state *st, struct history *h)
+int folds_open(struct folds **out, struct state *st, struct history *h, const struct forks *forks)
 {
     struct folds *f = calloc(1, sizeof *f);
     if (!f)
         return -ENOMEM;
     f->st = st;
     f->h = h;
+    f->forks = forks;
     *out = f;
     return 0;
 }
@@ -127,7 +129,8 @@ static void step(struct folds *f, uint32_t slot, struct fold *r, const uint8_t *
 static void step_stored(void *arg, const uint8_t *frame)
 {
     struct folds *f = arg;
-    step(f, f->slot, f->into, frame, frame_pos(frame) >= f->from && frame_pos(frame) < f->to);
+    if (!forks_hides(f->forks, frame))
+        step(f, f->slot, f->into, frame, frame_pos(frame) >= f->from && frame_pos(frame) < f->to);
 }
 
 /* fold_anew -- from the store, in which the acts lie in order. */
@@ -205,13 +208,20 @@ static int touch(struct folds *f, const uint8_t *frame)
     return 0;
 }
 
-/* each_act -- call `what` for the acts in a part of the journal. */
+/* each_act -- call `what` for the acts in a part of the journal.  What is there once more because it is due was folded when it
+ * came. */
 static int each_act(struct folds *f, uint64_t from, uint64_t to, int (*what)(struct folds *f, const uint8_t *frame))
 {
     int r = 0;
-    for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(f->st, pos)))
-        if (frame_type(state_at(f->st, pos)) == FRAME_STATE)
-            r = what(f, state_at(f->st, pos));
+    for (uint64_t pos = from; r == 0 && pos < to;) {
+        const uint8_t *frame = state_at(f->st, pos);
+        uint32_t again = 0;
+        if (frame_type(frame) == FRAME_DUE && read_due(frame, &again) < 0)
+            return -EBADMSG;
+        if (frame_type(frame) == FRAME_STATE && !forks_hides(f->forks, frame))
+            r = what(f, frame);
+        pos += frame_stride(frame) + again;
+    }
     return r;
 }
 
@@ -248,6 +258,20 @@ int folds_take(struct folds *f, uint64_t from, uint64_t to)
         r = settle(f, f->touched[i]);
     f->n_touched = 0;
     return r;
+}
+
+void folds_fork(void *folds, uint64_t room)
+{
+    struct folds *f = folds;
+    uint32_t slot = roster_room(&f->st->seg->roster, room);
+    struct fold *r = f->room[slot];
+    f->from = f->to = 0; /* nothing is new */
+    if (!r || MUTANT(FORK_KEEPS_ACTS))
+        return;
+    int n = fold_anew(f, slot, r);
+    n = n < 0 ? n : set_tables(f, slot, r);
+    if (n < 0)
+        log_error("what was done in a room cannot be read from the store: %s", strerror(-n));
 }
 
 /* ---- out of the room ---- */

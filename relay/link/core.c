@@ -108,13 +108,14 @@ void link_down(struct link_core *l, unsigned peer, struct link_update *up)
 static struct have_row told_row(const struct have_entry *e)
 {
     struct have_row row = e->row;
-    row.seq = e->frozen ? HAVE_ENOUGH : MUTANT(HAVE_ACCEPTED) ? e->row.seq : e->durable;
+    row.seq = MUTANT(HAVE_ACCEPTED) ? e->row.seq : e->durable;
+    memcpy(row.head, e->durable_head, HEAD_LEN);
     return row;
 }
 
 bool link_tells(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
 {
-    return (e->durable > 0 || e->frozen) && (!l->may_hear || MUTANT(TOLD_TO_ALL) || l->may_hear(l->arg, e->row.room, p->host));
+    return e->durable > 0 && (!l->may_hear || MUTANT(TOLD_TO_ALL) || l->may_hear(l->arg, e->row.room, p->host));
 }
 
 /* host_at -- of the list of those whose streams we take: our own comes last.  place_of -- its place; n_hosts + 1: none. */
@@ -145,7 +146,8 @@ static bool present(const struct link_core *l, const struct link_peer *p, const 
 }
 
 /* row_of -- where this row counts; NULL: nowhere. */
-static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d, const struct have_entry *e)
+static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d,
+                                 const struct have_entry *e)
 {
     if (present(l, p, &e->row) || !link_tells(l, p, e))
         return NULL;
@@ -240,6 +242,19 @@ static void on_greeting(const struct link_core *l, struct link_peer *p, const ui
     frame_set_epoch(up->feed, p->epoch);
 }
 
+/* compare -- a row with as much as we have, and not the same?  Then the keeper is to send heads of ours. */
+static void compare(const struct link_core *l, const struct link_peer *p, const struct have_row *row, struct link_update *up)
+{
+    const struct have_entry *e = have_find(&l->ours, row->origin, row->epoch, row->room);
+    if (!e || !link_tells(l, p, e) || row->seq != e->durable || memcmp(row->head, e->durable_head, HEAD_LEN) == 0 ||
+        MUTANT(ROWS_UNCOMPARED))
+        return;
+    int n = write_chain(up->feed + up->feed_len, NULL, 0, row->origin, row->epoch, row->room, 0);
+    ASSERT(n > 0);
+    frame_set_client(up->feed + up->feed_len, p->feed);
+    up->feed_len += (size_t)n;
+}
+
 /* on_have -- to the keeper, who knows what to send: under the feed's number. */
 static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
@@ -251,6 +266,9 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
     memcpy(up->feed, f, frame_stride(f));
     frame_set_client(up->feed, p->feed);
     up->feed_len = frame_stride(f);
+    struct rd r = rd_from(frame_body(f), len);
+    for (struct have_row row; rd_left(&r) > 0; compare(l, p, &row, up))
+        read_have_row(&r, &row);
     if (p->phase == LINK_VECTOR && !(frame_flags(f) & FRAME_MORE)) {
         p->phase = LINK_OPEN;
         say_links(l);
@@ -386,6 +404,11 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
 
 /* ---- segments ---- */
 
+static void tell_news(struct link_core *l, uint32_t entry)
+{
+    l->news[l->news_next++ % LINK_NEWS_MAX] = entry;
+}
+
 static enum link_verdict bad(struct link_update *up, enum reason reason, const char *why)
 {
     end_link(up, reason, why);
@@ -395,7 +418,7 @@ static enum link_verdict bad(struct link_update *up, enum reason reason, const c
 /* peer_has -- who sends it has it. */
 static void peer_has(const struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
-    struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f)};
+    struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f), {0}};
     struct wr w = frame_begin(up->feed, FRAME_HAVE);
     frame_set_client(up->feed, p->feed);
     write_have_row(&w, &row);
@@ -412,7 +435,8 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     static const uint8_t none[HASH_LEN];
     nothing(up);
     p->heard_ms = now_ms;
-    if (p->phase < LINK_VECTOR || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq)
+    if (p->phase < LINK_VECTOR || read_segment(f, &s) < 0 || s.first_seq == 0 || frame_seq(f) < s.first_seq ||
+        frame_seq(f) == UINT64_MAX)
         return bad(up, REASON_MALFORMED, "A segment came that is none, or before its time.");
     if (frame_origin(f) == l->self && (frame_epoch(f) == l->epoch || MUTANT(OWN_TAIL_REFUSED)) && !MUTANT(OWN_RUN_TAKEN))
         return LINK_OLD;
@@ -420,11 +444,15 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
         return bad(up, REASON_DENIED, "A segment came of a host that is not known here.");
     const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
     uint64_t have = e ? e->row.seq : 0;
-    if (e && e->frozen)
+    if (e && (e->frozen || s.first_seq >= e->point))
         return LINK_OLD;
     if (s.first_seq > have + 1 && !MUTANT(GAP_TAKEN))
         return bad(up, REASON_MALFORMED, "A segment came that does not continue its stream.");
-    bool fits = s.first_seq == have + 1 ? memcmp(s.prev, e ? e->head : none, HASH_LEN) == 0 : frame_seq(f) <= have;
+    bool beyond = e && frame_seq(f) >= e->point; /* it lies on both sides of it */
+    bool fits = beyond                     ? false
+                : s.first_seq == have + 1  ? memcmp(s.prev, e ? e->head : none, HASH_LEN) == 0
+                : frame_seq(f) == have     ? memcmp(s.hash, e->head, HASH_LEN) == 0
+                                           : frame_seq(f) < have;
     if (!fits && !MUTANT(PREV_UNCHECKED)) {
         end_link(up, REASON_DENIED, "A segment came that contradicts what its origin said before.");
         return e && !MUTANT(FORK_ENDS_LINK) ? LINK_FORKED : LINK_BAD;
@@ -436,9 +464,46 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     return l->pending_next - l->pending_first == LINK_PENDING_MAX && !MUTANT(NEVER_LATER) ? LINK_LATER : LINK_NEW;
 }
 
-static void tell_news(struct link_core *l, uint32_t entry)
+enum link_verdict link_judge_chain(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
+                                   struct link_update *up)
 {
-    l->news[l->news_next++ % LINK_NEWS_MAX] = entry;
+    struct link_peer *p = &l->peer[peer];
+    struct sealed s[CHAIN_HEADS_MAX];
+    int n = read_chain(f, s);
+    nothing(up);
+    p->heard_ms = now_ms;
+    if (p->phase < LINK_VECTOR || n <= 0)
+        return bad(up, REASON_MALFORMED, "Heads of segments came that are none, or before their time.");
+    if (!link_knows(l, frame_origin(f)))
+        return LINK_OLD;
+    const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    for (int i = 0; i < n; i++)
+        if (!e || s[i].first_seq < e->point)
+            return LINK_NEW;
+    return LINK_OLD;
+}
+
+bool link_fork(struct link_core *l, const uint8_t *proof)
+{
+    struct sealed s[CHAIN_HEADS_MAX];
+    struct have_entry *e = have_add(&l->ours, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+    int n = read_chain(proof, s);
+    ASSERT(e && n == 2);
+    bool first = e->point == UINT64_MAX;
+    uint64_t last = frame_seq(proof) - 1;
+    const uint8_t *head = s[s[1].first_seq == last + 1].prev; /* what both sides of the fork come from */
+    e->point = min_u64(e->point, last + 1);
+    e->frozen = false;
+    if (e->row.seq > last) {
+        e->row.seq = last;
+        memcpy(e->head, head, HASH_LEN);
+    }
+    if (e->durable > last) {
+        e->durable = last;
+        memcpy(e->durable_head, head, HEAD_LEN);
+    }
+    tell_news(l, (uint32_t)(e - l->ours.entry));
+    return first;
 }
 
 void link_freeze(struct link_core *l, const uint8_t *f)
@@ -447,7 +512,6 @@ void link_freeze(struct link_core *l, const uint8_t *f)
     ASSERT(e);
     e = MUTANT(FREEZES_ANOTHER) ? l->ours.entry : e;
     e->frozen = true;
-    tell_news(l, (uint32_t)(e - l->ours.entry));
 }
 
 bool link_full(const struct link_core *l)
@@ -472,8 +536,9 @@ void link_took(struct link_core *l, const uint8_t *f, uint64_t end)
     e->row.seq = frame_seq(f);
     memcpy(e->head, s.hash, HASH_LEN);
     uint64_t i = l->pending_next++ % LINK_PENDING_MAX;
-    l->pending[i].end = end;
+    l->pending[i].end = l->taken = end;
     l->pending[i].seq = e->row.seq;
+    memcpy(l->pending[i].head, e->head, HEAD_LEN);
     l->pending[i].entry = (uint32_t)(e - l->ours.entry);
 }
 
@@ -484,7 +549,11 @@ bool link_durable(struct link_core *l, uint64_t pos)
     while (l->pending_first < l->pending_next &&
            (l->pending[l->pending_first % LINK_PENDING_MAX].end <= pos || MUTANT(PENDING_EARLY))) {
         uint64_t i = l->pending_first++ % LINK_PENDING_MAX;
-        l->ours.entry[MUTANT(WRONG_ROW) ? 0 : l->pending[i].entry].durable = l->pending[i].seq;
+        struct have_entry *e = &l->ours.entry[MUTANT(WRONG_ROW) ? 0 : l->pending[i].entry];
+        if (l->pending[i].seq >= e->point)
+            continue; /* taken before the fork was known */
+        e->durable = l->pending[i].seq;
+        memcpy(e->durable_head, l->pending[i].head, HEAD_LEN);
         tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
@@ -597,7 +666,7 @@ static bool turn_of(const struct link_core *l, const struct link_peer *p, uint64
 
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
-    int n;
+    int n = 0;
     if (p->phase == LINK_FREE)
         return 0;
     if (!p->greeted)

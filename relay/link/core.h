@@ -18,7 +18,10 @@
  *
  * A segment is taken iff its origin is known and it is not ours of this run, it continues its stream without a gap
  * and with the right hash before it, and the caller found its seal good (R1).  What is there already is dropped in
- * silence; of an origin that contradicts itself nothing more is taken (R7); anything else ends the link.  What is taken
+ * silence; anything else ends the link.  Of an origin that contradicts itself nothing is taken from the point of the fork
+ * on (R7): that is for the keeper to find, whose store holds one side of the contradiction and who gets the other as a
+ * CHAIN.  When two hosts have equally much of a stream and not the same, nobody would send what shows it; so rows bear
+ * the beginning of the hash they end with, and who sees two that differ sends heads of his own.  What is taken
  * becomes an acknowledgement only when it is durable (R3).
  * Every link-up begins with digests and vectors: nothing about a peer is remembered from the link before (R2).
  *
@@ -90,12 +93,14 @@ struct link_core {
     size_t n_hosts;
     struct have ours;
     uint64_t durable; /* everything in the journal before this is on disk, and so counted in `ours` */
+    uint64_t taken;   /* where the last segment in the journal ends */
     struct presence presence;
     struct topology topology;
     uint64_t planned; /* the topology's clock when it was made out who brings what to whom */
     uint64_t last_feed;
     struct {
         uint64_t end, seq;
+        uint8_t head[HEAD_LEN];
         uint32_t entry;
     } pending[LINK_PENDING_MAX]; /* in the order of the journal */
     uint64_t pending_first, pending_next;
@@ -108,7 +113,7 @@ struct link_core {
 
 /* What one step asks of the caller. */
 struct link_update {
-    uint8_t feed[2 * FRAME_MAX]; /* frames for the keeper */
+    uint8_t feed[4 * FRAME_MAX]; /* frames for the keeper */
     size_t feed_len;
     int presence;        /* the entry of the presence table that changed; -1: none */
     uint8_t reason;      /* not REASON_OK: end the link, after a FAREWELL with ... */
@@ -141,8 +146,8 @@ enum link_verdict {
     LINK_OLD,  /* it is here already: drop it */
     LINK_LATER, /* too much waits for the disk: ask again when something became durable */
     LINK_BAD,  /* `up` says how to end the link */
-    LINK_FORKED, /* with a good seal: its origin said two different things, link_freeze() the stream and drop this; with
-                  * a bad one: as LINK_BAD */
+    LINK_FORKED, /* with a good seal: its origin said two different things, link_freeze() the stream, drop this and give its
+                  * head to the keeper; with a bad one: as LINK_BAD */
 };
 enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
                              struct link_update *up);
@@ -154,9 +159,18 @@ bool link_tells(const struct link_core *l, const struct link_peer *p, const stru
 /* link_took -- it lies in the journal and ends at `end`.  The table must not be full. */
 void link_took(struct link_core *l, const uint8_t *segment, uint64_t end);
 
-/* link_freeze -- of the stream of this segment nothing more is taken, and the peers need not send it: so what a third
- * host does never ends a link between two honest ones (R7).  What was taken before stays. */
+/* link_judge_chain -- a CHAIN came: LINK_NEW check the signatures, then give it to the keeper; LINK_OLD it can prove nothing
+ * that is not known; LINK_BAD `up` says how to end the link. */
+enum link_verdict link_judge_chain(struct link_core *l, unsigned peer, const uint8_t *chain, uint64_t now_ms,
+                                   struct link_update *up);
+
+/* link_freeze -- of the stream of this segment nothing more is taken until link_fork(): so what a third host does never ends
+ * a link between two honest ones. */
 void link_freeze(struct link_core *l, const uint8_t *segment);
+
+/* link_fork -- the keeper's proof: from its point on the stream is not ours any more, whatever was taken of it; before it, it
+ * goes on.  The table must not be full.  Returns true when this is the first of this stream. */
+bool link_fork(struct link_core *l, const uint8_t *proof);
 
 /* link_full -- there is no room for another stream; link_grow -- go on in a table of `max` in have_size(max) bytes at
  * `memory`.  Returns the memory used so far, the caller's again. */

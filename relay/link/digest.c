@@ -56,6 +56,9 @@ uint64_t digest_row(const uint64_t key[2], const struct have_row *row)
     absorb(v, row->epoch);
     absorb(v, row->room);
     absorb(v, MUTANT(DIGEST_BLIND) ? 0 : row->seq);
+    bool headless = MUTANT(DIGEST_BLIND) || MUTANT(DIGEST_HEADLESS);
+    absorb(v, headless ? 0 : get_u64(row->head));
+    absorb(v, headless ? 0 : get_u64(row->head + 8));
     absorb(v, (uint64_t)sizeof *row << 56); /* the length, as SipHash has it */
     v[2] ^= 0xff;
     rounds(v, 4);

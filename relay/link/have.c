@@ -41,7 +41,7 @@ struct have_entry *have_add(struct have *h, uint64_t origin, uint64_t epoch, uin
     if (*at == 0) {
         if (h->n == h->max)
             return NULL;
-        h->entry[h->n] = (struct have_entry){.row = {origin, epoch, room, 0}};
+        h->entry[h->n] = (struct have_entry){.row = {origin, epoch, room, 0, {0}}, .point = UINT64_MAX};
         *at = ++h->n;
     }
     return &h->entry[*at - 1];

@@ -10,8 +10,9 @@
 struct have_entry {
     struct have_row row; /* seq: taken so far, without a gap */
     uint64_t durable;    /* of these, on disk */
-    uint8_t head[HASH_LEN];
-    bool frozen; /* its origin said two different things: nothing more is taken */
+    uint64_t point;      /* of a fork that is proven: nothing is taken from here on; UINT64_MAX: there is none */
+    uint8_t head[HASH_LEN], durable_head[HEAD_LEN]; /* of the segments that end there */
+    bool frozen; /* its origin said two different things, the keeper looks where: nothing is taken meanwhile */
 };
 
 struct have {

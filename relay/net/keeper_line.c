@@ -90,8 +90,8 @@ static void on_line(struct loop_source *s, uint32_t events)
     int r;
     (void)events;
     while ((r = read_some(k, &frame, &frames, &len)) == 1)
-        if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_CAUGHT)
-            k->on_segment(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
+        if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_CAUGHT || frame_type(frame) == FRAME_CHAIN)
+            k->on_fed(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
         else if (frame_type(frame) == FRAME_KNOCK && k->on_knock)
             k->on_knock(k->arg, frame);
     k->over |= r < 0;
@@ -99,7 +99,7 @@ static void on_line(struct loop_source *s, uint32_t events)
 
 /* ---- the start ---- */
 
-static int take_head(struct link_core *core, const struct have_row *row, const uint8_t *hash)
+static int make_room(struct link_core *core)
 {
     if (link_full(core)) {
         uint32_t max = core->ours.max * 2;
@@ -108,9 +108,17 @@ static int take_head(struct link_core *core, const struct have_row *row, const u
             return -ENOMEM;
         free(link_grow(core, memory, max));
     }
+    return 0;
+}
+
+static int take_head(struct link_core *core, const struct have_row *row, const uint8_t *hash)
+{
+    if (make_room(core) < 0)
+        return -ENOMEM;
     struct have_entry *e = have_add(&core->ours, row->origin, row->epoch, row->room);
     e->row.seq = e->durable = row->seq;
     memcpy(e->head, hash, HASH_LEN);
+    memcpy(e->durable_head, hash, HEAD_LEN);
     return 0;
 }
 
@@ -120,11 +128,21 @@ static int take_heads(struct link_core *core, const uint8_t *frame)
     int error = 0;
     while (error == 0 && rd_left(&r) > 0 && !MUTANT(HEADS_UNREAD)) {
         struct have_row row;
+        uint8_t hash[HASH_LEN];
         read_have_row(&r, &row);
-        const uint8_t *hash = rd_bytes(&r, HASH_LEN);
-        error = hash ? take_head(core, &row, hash) : -EBADMSG;
+        memcpy(hash, row.head, HEAD_LEN);
+        rd_copy(&r, hash + HEAD_LEN, HASH_LEN - HEAD_LEN);
+        error = r.bad ? -EBADMSG : take_head(core, &row, hash);
     }
     return error;
+}
+
+static int take_fork(struct link_core *core, const uint8_t *proof)
+{
+    int r = make_room(core);
+    if (r == 0)
+        (void)link_fork(core, proof);
+    return r;
 }
 
 /* take_journal -- segments that a predecessor put there and the store did not have yet when it was asked.
@@ -140,9 +158,9 @@ static int take_journal(struct link_core *core, struct state *st, uint64_t from)
         if (frame_type(f) != FRAME_SEGMENT || read_segment(f, &s) < 0)
             continue;
         const struct have_entry *e = have_find(&core->ours, frame_origin(f), frame_epoch(f), frame_room(f));
-        if (e && e->row.seq >= frame_seq(f))
+        if (e && (e->row.seq >= frame_seq(f) || s.first_seq >= e->point))
             continue;
-        struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), 0};
+        struct have_row row = {frame_origin(f), frame_epoch(f), frame_room(f), 0, {0}};
         if (MUTANT(JOURNAL_IS_DURABLE) && e)
             row.seq = e->row.seq;
         if (!e || MUTANT(JOURNAL_IS_DURABLE)) /* room for it; of one that is there, what is durable stays as it is */
@@ -185,16 +203,18 @@ static int ask_heads(struct keeper_line *k, struct link_core *core, uint64_t dea
             k->leaf = true;
         if (r == 0 && frame_type(frame) == FRAME_HEADS)
             r = take_heads(core, frame);
+        if (r == 0 && frame_type(frame) == FRAME_CHAIN)
+            r = take_fork(core, frame);
     } while (r == 0 && (frame_type(frame) != FRAME_HEADS || frame_flags(frame) & FRAME_MORE));
     return r;
 }
 
 int keeper_line_open(struct keeper_line *k, struct loop *loop, const char *runtime, struct state *st,
-                     struct link_core *core, void (*on_segment)(void *arg, uint8_t *segment, const uint8_t *frames, size_t len),
+                     struct link_core *core, void (*on_fed)(void *arg, uint8_t *frame, const uint8_t *frames, size_t len),
                      void *arg)
 {
     uint64_t deadline = now_ms() + KEEPER_MS;
-    *k = (struct keeper_line){.loop = loop, .on_segment = on_segment, .arg = arg, .buf = malloc(WIRE_BUFFER)};
+    *k = (struct keeper_line){.loop = loop, .on_fed = on_fed, .arg = arg, .buf = malloc(WIRE_BUFFER)};
     if (!k->buf)
         return -ENOMEM;
     wire_init(&k->in, k->buf);

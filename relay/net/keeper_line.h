@@ -14,7 +14,7 @@ struct keeper_line {
     struct wire in;
     struct buffer out;
     uint8_t *buf;
-    void (*on_segment)(void *arg, uint8_t *segment, const uint8_t *frames, size_t len);
+    void (*on_fed)(void *arg, uint8_t *frame, const uint8_t *frames, size_t len);
     void (*on_knock)(void *arg, const uint8_t *knock); /* a KNOCK for one of the peers; NULL: ignored */
     void *arg;
     bool over, leaf; /* leaf: the certificate is in force */
@@ -23,10 +23,10 @@ struct keeper_line {
 /* keeper_line_open -- connect, see that there is a certificate, and fill the core's table with every stream: as the
  * store has it, and as it goes on in the journal.  Waits for the keeper, some seconds at most.
  *
- * on_segment  called for every segment that is fed, and CAUGHT; may change the frame
- * Returns     0 or -errno: start over */
+ * on_fed   called for every SEGMENT with its frames, every CHAIN and CAUGHT; may change the frame
+ * Returns  0 or -errno: start over */
 int keeper_line_open(struct keeper_line *k, struct loop *loop, const char *runtime, struct state *st,
-                     struct link_core *core, void (*on_segment)(void *arg, uint8_t *segment, const uint8_t *frames, size_t len),
+                     struct link_core *core, void (*on_fed)(void *arg, uint8_t *frame, const uint8_t *frames, size_t len),
                      void *arg) MUST_USE;
 
 /* keeper_line_say -- orders; they go out with keeper_line_flush() at the latest. */

@@ -8,6 +8,7 @@
 #include "keep/feed.h"
 #include "keep/fold.h"
 #include "keep/lag.h"
+#include "keep/parked.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,8 @@ struct keeper {
     struct answers *answers;
     struct feeds *feeds;
     struct lag *lag;
+    struct forks *forks;
+    struct parked parked;
     int state_dir, runtime_dir;
     uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
@@ -79,8 +82,11 @@ static bool commit(struct keeper *k)
 static void on_tick(void *arg)
 {
     struct keeper *k = arg;
-    if (k->failing)
-        (void)commit(k);
+    uint64_t until = parked_horizon();
+    while (commit(k))
+        ;
+    if (!k->failing && parked_release(&k->parked, until) < 0)
+        log_error("what has become due cannot be read from the store");
 }
 
 /* on_leaf -- the certificate of the links: a fresh one every month, good for three. */
@@ -121,16 +127,18 @@ static void open_all(struct keeper *k)
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
-    if (folds_open(&k->folds, &p->st, k->h) < 0 || commit_open(&k->commit, &p->st, k->h, k->id, k->folds) < 0 ||
-        lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
+    if (forks_open(&k->forks, k->h) < 0 || folds_open(&k->folds, &p->st, k->h, k->forks) < 0 ||
+        commit_open(&k->commit, &p->st, k->h, k->id, k->folds) < 0 || lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
         cannot("out of memory");
-    if (feeds_open(&k->feeds, k->h, p->st.seg, &p->loop, k->runtime_dir, on_leaf, k) < 0)
+    forks_on_point(k->forks, folds_fork, k->folds);
+    k->parked = (struct parked){&p->st, k->h, k->forks};
+    if (feeds_open(&k->feeds, k->h, p->st.seg, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
     feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);
-    if (answers_open(&k->answers, &p->st, k->h, k->feeds, k->folds, &p->loop, rendezvous) < 0)
+    if (answers_open(&k->answers, &p->st, k->h, k->feeds, k->folds, k->forks, &p->loop, rendezvous) < 0)
         cannot("out of memory");
     bool fresh = !atomic_load(&p->st.seg->ready);
-    if ((fresh && commit_restore(k->commit) < 0) || folds_restore(k->folds) < 0)
+    if ((fresh && (commit_restore(k->commit) < 0 || parked_restore(&k->parked) < 0)) || folds_restore(k->folds) < 0)
         cannot("the store cannot be read; see: relay doctor");
     atomic_store(&p->st.seg->ready, 1);
 }
@@ -145,7 +153,7 @@ int keeper_main(const struct proc_args *args)
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);
-        proc_tick(&k->proc, k->failing || feeds_hold(k->feeds) ? TICK_MS : 0);
+        proc_tick(&k->proc, k->failing || feeds_hold(k->feeds) || parked_waits(&k->parked) ? TICK_MS : 0);
         if (k->news != feeds_news(k->feeds))
             answers_go_on(k->answers);
         k->news = feeds_news(k->feeds);
@@ -161,6 +169,7 @@ int keeper_main(const struct proc_args *args)
     lag_close(k->lag);
     commit_close(k->commit);
     folds_close(k->folds);
+    forks_close(k->forks);
     history_close(k->h);
     identity_free(k->id);
     return 0;

@@ -75,7 +75,7 @@ static void open_all(struct link_proc *p)
     struct hub *h = &p->hub;
     const struct instance *inst = &p->proc.args.inst;
     char pem[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
-    if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_segment, h) < 0)
+    if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_fed, h) < 0)
         start_over("the keeper does not answer; starting over");
     h->keeper.on_knock = hub_on_knock;
     snprintf(pem, sizeof pem, "%s/" LEAF_FILE, inst->state);

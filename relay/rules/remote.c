@@ -34,6 +34,15 @@ int remote_check(const uint8_t *frames, size_t len)
     return members <= MEMBERS_IN_SEGMENT ? 0 : -EBADMSG;
 }
 
+/* park -- in a section: this stamp is to be waited for.  When nothing was, waiting begins now: what came before was shown. */
+static void park(struct segment *seg, struct room *room, uint64_t hlc, uint64_t wall)
+{
+    if (room->parked <= room->due)
+        room->due = (wall + SKEW_MAX_MS) << 16 | 0xffff;
+    room->parked = max_u64(room->parked, hlc);
+    atomic_store(&seg->waiting, 1);
+}
+
 /* open_room -- the slot of the segment's room, whose name its first entry gives. */
 static uint32_t open_room(struct state *st, const uint8_t *frames)
 {
@@ -53,7 +62,10 @@ int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames
     if (slot == 0)
         return -ENOSPC;
     struct room *room = roster_room_edit(&st->edit, slot);
-    state_put(st, segment);
+    uint64_t newest = frame_hlc(segment);
+    bool ahead = newest >> 16 > wall + SKEW_MAX_MS;
+    bool parked = ahead && frame_origin(segment) != st->seg->shape.origin && !MUTANT(PARKED_SHOWN);
+    frame_set_flags(state_put(st, segment), parked ? FRAME_PARKED : 0);
     for (size_t at = 0; at < len; at += frame_stride(frames + at)) {
         const uint8_t *f = frames + at;
         state_put(st, f);
@@ -61,9 +73,11 @@ int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames
             members_apply(&st->seg->members, &st->seg->undo, st->seg, f);
         room->messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
     }
-    uint64_t newest = frame_hlc(segment);
-    room->last_hlc = max_u64(room->last_hlc, newest);
-    if ((newest >> 16 <= wall + SKEW_MAX_MS || MUTANT(CLOCK_UNBOUNDED)) && !MUTANT(STAMP_NOT_MERGED))
+    if (parked)
+        park(st->seg, room, newest, wall);
+    else
+        room->last_hlc = max_u64(room->last_hlc, newest);
+    if ((!ahead || MUTANT(CLOCK_UNBOUNDED)) && !MUTANT(STAMP_NOT_MERGED))
         st->seg->hlc = max_u64(st->seg->hlc, newest);
     return 0;
 }

@@ -5,8 +5,6 @@
 #include "frame/body.h"
 #include "state/state.h"
 
-enum { SKEW_MAX_MS = 120 * 1000 }; /* a stamp further ahead than this is not adopted into our clock */
-
 /* remote_check -- may frames with a good seal be shown to people?
  *
  * Checks the flags, every body as strictly as that of a local client's, and that a stream begins with the name of
@@ -14,7 +12,8 @@ enum { SKEW_MAX_MS = 120 * 1000 }; /* a stamp further ahead than this is not ado
 int remote_check(const uint8_t *frames, size_t len) MUST_USE;
 
 /* remote_apply -- in a section: the SEGMENT and its frames behind the journal's head; the room exists, its counters,
- * our clock and the table of members move on.
+ * our clock and the table of members move on.  What is stamped more than SKEW_MAX_MS ahead of `wall` by another host is parked:
+ * our clock does not follow it.
  *
  * Returns  0; -EAGAIN the journal is full for now: end the section, try again when more is durable;
  *          -ENOSPC the table of rooms is full */

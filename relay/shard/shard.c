@@ -350,6 +350,14 @@ static bool hears(const struct client *c, uint32_t room)
     return false;
 }
 
+/* step -- from a frame to the next one to look at: the frames of a segment that is parked are not. */
+static size_t step(const uint8_t *f)
+{
+    struct segment_head s;
+    bool skip = frame_type(f) == FRAME_SEGMENT && frame_flags(f) & FRAME_PARKED && read_segment(f, &s) == 0;
+    return frame_stride(f) + (skip ? s.bytes : 0);
+}
+
 static bool concerns(const struct client *c, const uint8_t *f)
 {
     const struct session *s = &c->sh->st->seg->roster.session[c->session];
@@ -357,6 +365,7 @@ static bool concerns(const struct client *c, const uint8_t *f)
     switch (frame_type(f)) {
     case FRAME_QUERY:
     case FRAME_SEGMENT:
+    case FRAME_DUE:
         return false;
     default:
         break;
@@ -381,7 +390,7 @@ static uint64_t gather(const struct client *c, struct ranges *r)
         size_t n = frame_stride(f);
         if (concerns(c, f) && !add_range(r, pos, n))
             break;
-        pos += n;
+        pos += step(f);
     }
     return pos;
 }
@@ -449,7 +458,7 @@ static void note_room(struct shard *sh, uint32_t room, uint64_t pos, size_t n)
 static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
 {
     uint8_t type = frame_type(f);
-    if (type == FRAME_QUERY || type == FRAME_SEGMENT)
+    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE)
         return;
     if (frame_flags(f) & FRAME_SELF || type == FRAME_LEAVE) {
         uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));
@@ -476,9 +485,8 @@ static uint64_t scan(struct shard *sh)
     uint64_t limit = min_u64(head, pos + PIPEFUL);
     while (pos < limit) {
         const uint8_t *f = state_at(sh->st, pos);
-        size_t n = frame_stride(f);
-        note(sh, f, pos, n);
-        pos += n;
+        note(sh, f, pos, frame_stride(f));
+        pos += step(f);
     }
     return pos;
 }

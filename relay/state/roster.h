@@ -26,6 +26,8 @@ struct room {
     uint64_t seq;      /* last number given in this host's own stream of this epoch; 0: no entry yet */
     uint64_t last_hlc; /* of the newest entry, from whichever host */
     uint64_t messages; /* SAY entries since the store began */
+    uint64_t parked;   /* the largest stamp that was ahead of its time when it came; 0: there was none */
+    uint64_t due;      /* of what was parked, stamps up to this are shown */
     uint32_t members;  /* users of this host in it */
     uint32_t next;     /* in its bucket */
     uint32_t flags;    /* ROOM_OWNED ... */

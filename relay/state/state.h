@@ -8,6 +8,7 @@
  *   undo, roster, members, hlc  the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
+ *   waiting               set by the holder of the lock, cleared by the keeper before it looks.
  *   link                  the link process, two fields the keeper; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
  * Only processes of the relay's user map it (mode 0600).  Everything in it can be rebuilt.
@@ -25,7 +26,7 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 9,
+    STATE_LAYOUT = 10,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -61,6 +62,7 @@ struct segment {
     } shape;
     _Alignas(CACHE_LINE) _Atomic uint32_t ready;
     _Atomic uint32_t store_reason; /* enum reason */
+    _Atomic uint32_t waiting;      /* a room may have something parked that is not shown yet */
     struct {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
         _Atomic uint32_t pid;

@@ -30,6 +30,8 @@ static const char schema[] =
     "CREATE TABLE client(client INTEGER PRIMARY KEY, uid" INT ", last_seq" INT ", heard" INT
     ");"
     "CREATE INDEX client_heard ON client(heard);"
+    "CREATE TABLE fork(origin" INT ", epoch" INT ", room" INT ", proof" BLOB
+    ", PRIMARY KEY(origin, epoch, room)) WITHOUT ROWID;"
     "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), durable" INT ", ring_size" INT
     ", newest_hlc" INT ");"
     "INSERT INTO meta VALUES(1, 0, 0, 0);";
@@ -46,8 +48,9 @@ enum { PLACE_LEN = 32 };
 
 /* clang-format off */
 enum statement {
-    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, /* read */
+    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, FORK_SET, /* write */
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
+    FORK_GET, /* read */
     N_STATEMENTS
 };
 /* clang-format on */
@@ -66,6 +69,7 @@ static const char *const sql[N_STATEMENTS] = {
                    "last_seq=excluded.last_seq, heard=excluded.heard",
     [CLIENT_FORGET] = "DELETE FROM client WHERE client=?",
     [META_SET] = "UPDATE meta SET durable=?, ring_size=?, newest_hlc=?",
+    [FORK_SET] = "INSERT INTO fork VALUES(?,?,?,?)" SET "proof=excluded.proof",
     [ROOMS] = "SELECT id, name, messages, last_hlc FROM room ORDER BY name",
     [CLIENTS] = "SELECT client, uid, last_seq FROM client ORDER BY heard DESC LIMIT ?",
     [STREAMS] = "SELECT origin, epoch, room, last_seq, head FROM stream",
@@ -79,6 +83,10 @@ static const char *const sql[N_STATEMENTS] = {
     [ACT_ADD] = "INSERT OR REPLACE INTO act VALUES(?,?,?)",
     [ACTS] = "SELECT frame FROM act WHERE room=? ORDER BY place",
     [ACTED] = "SELECT DISTINCT room FROM act",
+    [HEADS] = "SELECT first_seq, last_seq, prev, hash, signature FROM segment WHERE origin=? AND "
+              "epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT ?",
+    [FORKS] = "SELECT proof FROM fork",
+    [FORK_GET] = "SELECT proof FROM fork WHERE origin=? AND epoch=? AND room=?",
 };
 
 struct history {
@@ -542,5 +550,82 @@ int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, ui
     sqlite3_stmt *s = BIND(h, MISSING, origin, epoch, room, limit(seq));
     int rc = sqlite3_step(s);
     *pos = rc == SQLITE_ROW ? column(s, 0) : UINT64_MAX;
+    return done(h, s, rc);
+}
+
+/* read_blob -- false when it has not the length it must have. */
+static bool read_blob(sqlite3_stmt *s, int i, uint8_t *to, int len)
+{
+    const void *p = sqlite3_column_blob(s, i);
+    if (!p || sqlite3_column_bytes(s, i) != len)
+        return false;
+    memcpy(to, p, (size_t)len);
+    return true;
+}
+
+int history_heads(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                  uint64_t seq, unsigned max, bool (*each)(void *arg, const struct sealed *s),
+                  void *arg)
+{
+    sqlite3_stmt *s = BIND(h, HEADS, origin, epoch, room, limit(seq), max);
+    struct sealed head;
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        head.first_seq = column(s, 0);
+        head.last_seq = column(s, 1);
+        if (!read_blob(s, 2, head.prev, HASH_LEN) || !read_blob(s, 3, head.hash, HASH_LEN) ||
+            !read_blob(s, 4, head.signature, SIGNATURE_LEN))
+            rc = SQLITE_CORRUPT;
+        if (rc == SQLITE_CORRUPT || !each(arg, &head))
+            break;
+    }
+    return done(h, s, rc);
+}
+
+int history_fork(struct history *h, const uint8_t *proof)
+{
+    sqlite3_stmt *s =
+        BIND(h, FORK_SET, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+    bind_blob(s, 4, proof, frame_stride(proof));
+    return step(h, s);
+}
+
+/* proof_of -- NULL when it is not one whole CHAIN frame. */
+static const uint8_t *proof_of(sqlite3_stmt *s)
+{
+    const uint8_t *p = sqlite3_column_blob(s, 0);
+    int len = sqlite3_column_bytes(s, 0);
+    bool whole = p && frame_check(p, (size_t)len) == len && frame_type(p) == FRAME_CHAIN;
+    return whole ? p : NULL;
+}
+
+int history_fork_of(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                    uint8_t *proof)
+{
+    sqlite3_stmt *s = BIND(h, FORK_GET, origin, epoch, room);
+    int rc = sqlite3_step(s), there = rc == SQLITE_ROW;
+    if (there) {
+        const uint8_t *p = proof_of(s);
+        if (p)
+            memcpy(proof, p, frame_stride(p));
+        else
+            rc = SQLITE_CORRUPT;
+    }
+    int r = done(h, s, rc);
+    return r < 0 ? r : there;
+}
+
+int history_forks(struct history *h, void (*each)(void *arg, const uint8_t *proof), void *arg)
+{
+    sqlite3_stmt *s = h->stmt[FORKS];
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const uint8_t *p = proof_of(s);
+        if (!p) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        each(arg, p);
+    }
     return done(h, s, rc);
 }

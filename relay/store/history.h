@@ -7,6 +7,7 @@
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
  *   act      (room, place in the order of display) -> frame: the STATE entries once more, to be folded in that order
+ *   fork     (origin, epoch, room) -> the CHAIN that proves the smallest point known
  *   meta     one row: durable (journal position), ring_size, newest_hlc
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
@@ -96,5 +97,16 @@ int history_acted(struct history *h, void (*each)(void *arg, uint64_t room), voi
 /* history_first_missing -- pos of the first segment of a stream with last_seq > seq; UINT64_MAX: none. */
 int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
                           uint64_t *pos) MUST_USE;
+
+/* history_heads -- heads of the segments of a stream with last_seq >= seq, rising, until `each` returns false or `max`. */
+int history_heads(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, unsigned max,
+                  bool (*each)(void *arg, const struct sealed *s), void *arg) MUST_USE;
+
+/* history_fork -- keep this proof, a CHAIN frame, in the place of any other of its stream; a transaction of its own.
+ * history_fork_of -- the one of a stream, into FRAME_MAX bytes.  Returns 1; 0: none; -errno.
+ * history_forks -- call `each` for all of them. */
+int history_fork(struct history *h, const uint8_t *proof) MUST_USE;
+int history_fork_of(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *proof) MUST_USE;
+int history_forks(struct history *h, void (*each)(void *arg, const uint8_t *proof), void *arg) MUST_USE;
 
 #endif

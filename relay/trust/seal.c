@@ -15,20 +15,33 @@ void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len,
     sha256(prev, HASH_LEN, frames, len, hash);
 }
 
-/* signed_text -- what is signed: the purpose, so that the signature can mean nothing else, and
- * the hash. */
-static void signed_text(const uint8_t hash[HASH_LEN], uint8_t text[sizeof purpose + HASH_LEN])
+enum { TEXT_LEN = sizeof purpose + 4 * 8 + 2 * HASH_LEN };
+
+static void signed_text(const struct sealed *s, uint64_t epoch, uint64_t room, uint8_t text[TEXT_LEN])
 {
-    memcpy(text, purpose, sizeof purpose);
-    memcpy(text + sizeof purpose, hash, HASH_LEN);
+    struct wr w = wr_to(text, TEXT_LEN);
+    wr_bytes(&w, purpose, sizeof purpose);
+    wr_u64(&w, epoch);
+    wr_u64(&w, room);
+    wr_u64(&w, s->first_seq);
+    wr_u64(&w, s->last_seq);
+    wr_bytes(&w, s->prev, HASH_LEN);
+    wr_bytes(&w, s->hash, HASH_LEN);
+    ASSERT(wr_done(&w));
 }
 
-void seal_sign(const struct identity *id, const uint8_t hash[HASH_LEN],
-               uint8_t signature[SIGNATURE_LEN])
+void seal_sign(const struct identity *id, uint64_t epoch, uint64_t room, struct sealed *s)
 {
-    uint8_t text[sizeof purpose + HASH_LEN];
-    signed_text(hash, text);
-    identity_sign(id, text, sizeof text, signature);
+    uint8_t text[TEXT_LEN];
+    signed_text(s, epoch, room, text);
+    identity_sign(id, text, sizeof text, s->signature);
+}
+
+bool seal_signed(const struct sealed *s, uint64_t epoch, uint64_t room, const uint8_t key[KEY_LEN])
+{
+    uint8_t text[TEXT_LEN];
+    signed_text(s, epoch, room, text);
+    return key_verify(key, text, sizeof text, s->signature) || MUTANT(SIGNATURE_UNCHECKED);
 }
 
 /* belongs -- is `f` the entry `seq` of the stream that the segment is about? */
@@ -66,7 +79,8 @@ int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len,
                const uint8_t key[KEY_LEN])
 {
     struct segment_head s;
-    uint8_t hash[HASH_LEN], text[sizeof purpose + HASH_LEN];
+    struct sealed head;
+    uint8_t hash[HASH_LEN];
     if (frame_type(segment) != FRAME_SEGMENT || read_segment(segment, &s) < 0 ||
         s.bytes != len || s.first_seq == 0)
         return -EBADMSG;
@@ -76,9 +90,9 @@ int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len,
     if (host_of_key(key) != frame_origin(segment))
         return -EPROTO;
     seal_hash(s.prev, frames, len, hash);
-    signed_text(hash, text);
-    bool good =
-        (memcmp(hash, s.hash, HASH_LEN) == 0 || MUTANT(HASH_UNCHECKED)) &&
-        (key_verify(key, text, sizeof text, s.signature) || MUTANT(SIGNATURE_UNCHECKED));
+    if (read_sealed(segment, &head) < 0)
+        return -EBADMSG;
+    bool good = (memcmp(hash, s.hash, HASH_LEN) == 0 || MUTANT(HASH_UNCHECKED)) &&
+                seal_signed(&head, frame_epoch(segment), frame_room(segment), key);
     return good ? 0 : -EACCES;
 }

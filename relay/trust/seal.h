@@ -8,9 +8,13 @@
 /* seal_hash -- SHA-256(prev | frames), the frames with pos zero. */
 void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len, uint8_t hash[HASH_LEN]);
 
-/* seal_sign -- over "chat segment 1" and the hash, so that the signature can mean nothing else. */
-void seal_sign(const struct identity *id, const uint8_t hash[HASH_LEN],
-               uint8_t signature[SIGNATURE_LEN]);
+/* seal_sign -- over "chat segment 1", so that the signature can mean nothing else, and the whole head: stream, numbers, prev
+ * and hash.  So heads alone prove what their origin sealed (link/fork.h).  Fills in s->signature; its own stream's origin
+ * is who signs. */
+void seal_sign(const struct identity *id, uint64_t epoch, uint64_t room, struct sealed *s);
+
+/* seal_signed -- is this the head of a segment of that stream, by the owner of `key`? */
+bool seal_signed(const struct sealed *s, uint64_t epoch, uint64_t room, const uint8_t key[KEY_LEN]) MUST_USE;
 
 /* seal_check -- is this segment whole, and its origin's?
  *

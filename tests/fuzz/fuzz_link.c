@@ -42,7 +42,7 @@ static void obey(const uint8_t *p, size_t len)
             while (rd_left(&r) > 0)
                 read_have_row(&r, &row);
             check(!r.bad);
-        } else {
+        } else if (frame_type(p + at) != FRAME_SAME && frame_type(p + at) != FRAME_CHAIN) {
             check(frame_type(p + at) == FRAME_FEED && read_feed_order(p + at, &o) == 0);
         }
         check(frame_client(p + at) != 0);
@@ -54,9 +54,10 @@ static void check_table(const struct play *p)
 {
     for (uint32_t i = 0; i < p->core.ours.n; i++) {
         const struct have_entry *e = &p->core.ours.entry[i];
-        check(e->durable <= e->row.seq && e->row.seq > 0);
+        check(e->durable <= e->row.seq && (e->row.seq > 0 || e->point < UINT64_MAX));
+        check(e->row.seq < e->point);
         check(e->row.origin == OTHERS || e->row.origin == THEM ||
-              (e->row.origin == US && e->row.epoch != EPOCH));
+              (e->row.origin == US && (e->row.epoch != EPOCH || e->row.seq == 0)));
         check(have_find(&p->core.ours, e->row.origin, e->row.epoch, e->row.room) == e);
     }
 }
@@ -90,6 +91,22 @@ static bool on_segment(struct play *p, const uint8_t *f, struct link_update *up)
     }
 }
 
+/* on_chain -- as if every signature were good, and any two heads contradicted each other. */
+static void on_chain(struct play *p, const uint8_t *f, struct link_update *up)
+{
+    struct sealed s[CHAIN_HEADS_MAX];
+    uint8_t proof[FRAME_MAX];
+    if (link_judge_chain(&p->core, p->peer, f, p->now, up) != LINK_NEW)
+        return;
+    int n = read_chain(f, s);
+    check(n > 0 && n <= CHAIN_HEADS_MAX);
+    if (n < 2 || link_full(&p->core))
+        return;
+    uint64_t point = min_u64(s[0].first_seq, s[1].first_seq);
+    check(write_chain(proof, s, 2, frame_origin(f), frame_epoch(f), frame_room(f), point) > 0);
+    (void)link_fork(&p->core, proof);
+}
+
 /* speak -- all there is to say is well-formed, and there is an end to it. */
 static void speak(struct play *p)
 {
@@ -111,6 +128,8 @@ static void hear_all(struct play *p)
         p->now += 10;
         if (frame_type(f) == FRAME_SEGMENT)
             good = on_segment(p, f, &up);
+        else if (frame_type(f) == FRAME_CHAIN)
+            on_chain(p, f, &up);
         else
             link_heard(&p->core, p->peer, f, p->now, &up);
         obey(up.feed, up.feed_len);

@@ -160,6 +160,8 @@ void note_orders(char who)
         else if (frame_type(f) == FRAME_SAME)
             note("%c: same %llu up to %llu\n", who, (unsigned long long)frame_client(f),
                  (unsigned long long)frame_pos(f));
+        else if (frame_type(f) == FRAME_CHAIN)
+            note("%c: chain %llu\n", who, (unsigned long long)frame_client(f));
         else if (frame_type(f) == FRAME_HAVE)
             note("%c: has %llu\n", who, (unsigned long long)frame_client(f));
     }

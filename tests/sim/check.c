@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LATE_US (30 * S) /* longer than any process is stopped */
 enum { CAUSES = 4, SLACK = 1 << 12 };
 
 /* What an origin said once and for all. */
@@ -43,6 +44,9 @@ struct checks {
         uint32_t stream[CAUSES];
         unsigned n;
     } recent[ROOMS_TOP];
+    struct map parked; /* (origin ^ epoch, room, stamp) -> 1: not shown yet; 2: shown */
+    unsigned n_parked; /* of these, not shown yet */
+    uint64_t late_since; /* something is due and not shown; 0: nothing is */
 };
 
 static struct map streams;
@@ -55,6 +59,9 @@ static void reset(struct checks *c)
     if (c->max)
         memset(c->seen, 0, c->max * sizeof *c->seen);
     memset(c->recent, 0, sizeof c->recent);
+    map_free(&c->parked);
+    c->n_parked = 0;
+    c->late_since = 0;
 }
 
 void check_reset(void)
@@ -70,6 +77,8 @@ void check_free(struct node *n)
 {
     if (n->checks)
         free(n->checks->seen);
+    if (n->checks)
+        map_free(&n->checks->parked);
     free(n->checks);
     n->checks = NULL;
 }
@@ -242,6 +251,61 @@ static void taken_by(struct node *n, const uint8_t *f, const struct segment_head
         n->checks->adopted = max_u64(n->checks->adopted, frame_hlc(f));
 }
 
+/* ---- what is ahead of its time ---- */
+
+static bool ahead(const struct node *n, uint64_t hlc)
+{
+    return hlc >> 16 > wall_of(n) + SKEW_MAX_MS;
+}
+
+static void check_parked(struct node *n, const uint8_t *segment)
+{
+    bool parked = frame_flags(segment) & FRAME_PARKED;
+    bool must = ahead(n, frame_hlc(segment)) && frame_origin(segment) != n->id;
+    if (parked != must)
+        broken("I14: %s %s what is stamped %lld ms ahead", node_name(n->id), parked ? "hides" : "shows",
+               (long long)((frame_hlc(segment) >> 16) - wall_of(n)));
+    if (parked)
+        map_add(&n->checks->parked, frame_origin(segment) ^ frame_epoch(segment), frame_room(segment), frame_hlc(segment), 1);
+    n->checks->n_parked += parked;
+    w.stats.parked += parked;
+}
+
+/* shown_by -- a segment that was parked, for its second time.  Returns its bytes. */
+static size_t shown_by(struct node *n, const uint8_t *due, const uint8_t *frames)
+{
+    uint32_t bytes;
+    int r = read_due(due, &bytes);
+    ASSERT(r == 0);
+    const uint8_t *last = frames;
+    for (size_t i = 0; i < bytes; i += frame_stride(frames + i))
+        last = frames + i;
+    if (ahead(n, frame_hlc(last)))
+        broken("I14: %s shows what is stamped %lld ms ahead", node_name(n->id),
+               (long long)((frame_hlc(last) >> 16) - wall_of(n)));
+    uint32_t *parked = map_find(&n->checks->parked, frame_origin(last) ^ frame_epoch(last), frame_room(last), frame_hlc(last));
+    if (parked && *parked == 1) {
+        *parked = 2;
+        n->checks->n_parked--;
+    }
+    return bytes;
+}
+
+/* check_shown -- is everything shown whose time has come since it was parked?  Soon, that is; not while the disk is full, and
+ * not what lies behind a fork. */
+void check_shown(struct node *n)
+{
+    const struct map *m = &n->checks->parked;
+    bool late = false;
+    for (uint32_t i = 0; n->checks->n_parked > 0 && i < m->max; i++)
+        late |= m->slot[i].used && m->slot[i].value == 1 && !ahead(n, m->slot[i].room);
+    late &= !n->failing && w.stats.forks == 0;
+    if (!late || n->checks->late_since == 0)
+        n->checks->late_since = late ? w.now : 0;
+    else if (w.now - n->checks->late_since > LATE_US)
+        broken("I14: %s does not show what has been due for a while", node_name(n->id));
+}
+
 void check_journal(struct node *n)
 {
     struct checks *c = n->checks;
@@ -252,7 +316,10 @@ void check_journal(struct node *n)
         c->scanned += frame_stride(f);
         if (frame_type(f) == FRAME_SEGMENT && read_segment(f, &s) == 0) {
             taken_by(n, f, &s, state_at(&n->st, c->scanned));
+            check_parked(n, f);
             c->scanned += s.bytes;
+        } else if (frame_type(f) == FRAME_DUE) {
+            c->scanned += shown_by(n, f, state_at(&n->st, c->scanned));
         } else if (frame_row(frame_type(f)) && frame_row(frame_type(f))->durable) {
             said_by(n, f);
         }

@@ -30,8 +30,13 @@ struct stream {
     uint8_t head[HASH_LEN];
     struct {
         uint64_t last_seq, pos;
+        const struct blob *blob;
     } * at;
     uint32_t n, max;
+};
+
+struct proof {
+    uint8_t frame[FRAME_HEAD + 2 * sizeof(struct sealed)];
 };
 
 struct kept_room {
@@ -55,6 +60,10 @@ struct history {
     struct stream *stream;
     uint32_t n_streams, max_streams;
     struct map map; /* to a number of `stream` */
+    struct row *by_stamp; /* the same rows by hlc_max */
+    size_t n_by_stamp, max_by_stamp;
+    struct proof *fork;
+    uint32_t n_forks;
     struct kept_room room[ROOMS_TOP];
     struct kept_client client[CLIENTS_PER_NODE];
     uint32_t n_rooms, n_clients, n_new_rooms, n_new_clients;
@@ -150,6 +159,8 @@ void disk_free(struct history *h)
         free(h->stream[i].at);
     map_free(&h->map);
     free(h->act);
+    free(h->fork);
+    free(h->by_stamp);
     free(h->row);
     free(h->stream);
     free(h);
@@ -180,6 +191,9 @@ struct history *disk_copy(const struct history *h)
     c->map.slot = copy_of(h->map.slot, h->map.max * sizeof *h->map.slot);
     c->max_acts = h->n_acts;
     c->act = copy_of(h->act, h->n_acts * sizeof *h->act);
+    c->fork = copy_of(h->fork, h->n_forks * sizeof *h->fork);
+    c->max_by_stamp = h->n_by_stamp;
+    c->by_stamp = copy_of(h->by_stamp, h->n_by_stamp * sizeof *h->by_stamp);
     c->full = false;
     c->fate = FATE_GOOD;
     return c;
@@ -220,7 +234,7 @@ void disk_streams(const struct history *h, void (*each)(void *arg, const struct 
 {
     for (uint32_t i = 0; i < h->n_streams; i++) {
         const struct stream *s = &h->stream[i];
-        struct have_row row = {s->origin, s->epoch, s->room, s->last_seq};
+        struct have_row row = {s->origin, s->epoch, s->room, s->last_seq, {0}};
         each(arg, &row);
     }
 }
@@ -323,8 +337,9 @@ static void by_pos(struct history *h)
     }
 }
 
-static void add_to_stream(struct history *h, const struct history_segment *g, uint64_t pos)
+static void add_to_stream(struct history *h, const struct blob *b, uint64_t pos)
 {
+    const struct history_segment *g = &b->s;
     struct stream *s = find(h, g->origin, g->epoch, g->room);
     if (!s) {
         if (h->n_streams == h->max_streams) {
@@ -342,6 +357,7 @@ static void add_to_stream(struct history *h, const struct history_segment *g, ui
         ASSERT(s->at);
     }
     s->at[s->n].last_seq = g->last_seq;
+    s->at[s->n].blob = b;
     s->at[s->n++].pos = pos;
     s->last_seq = g->last_seq;
     memcpy(s->head, g->hash, HASH_LEN);
@@ -370,6 +386,33 @@ static void keep_client(struct history *h, const struct kept_client *n)
     h->client[i] = *n;
 }
 
+/* first_since -- where in the order of stamps this one stands, or would. */
+static size_t first_since(const struct history *h, uint64_t hlc)
+{
+    size_t lo = 0, hi = h->n_by_stamp;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (h->by_stamp[mid].blob->s.hlc_max < hlc)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void add_by_stamp(struct history *h, struct row r)
+{
+    if (h->n_by_stamp == h->max_by_stamp) {
+        h->max_by_stamp = h->max_by_stamp ? h->max_by_stamp * 2 : 256;
+        h->by_stamp = realloc(h->by_stamp, h->max_by_stamp * sizeof *h->by_stamp);
+        ASSERT(h->by_stamp);
+    }
+    size_t at = first_since(h, r.blob->s.hlc_max + 1);
+    memmove(h->by_stamp + at + 1, h->by_stamp + at, (h->n_by_stamp - at) * sizeof *h->by_stamp);
+    h->by_stamp[at] = r;
+    h->n_by_stamp++;
+}
+
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
     enum commit_fate fate = h->fate;
@@ -381,7 +424,8 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     h->n_before = h->n; /* so that a rollback after -EIO takes nothing away */
     for (size_t i = from; i < h->n; i++) {
         check_stored(h->node, &h->row[i].blob->s);
-        add_to_stream(h, &h->row[i].blob->s, h->row[i].pos);
+        add_to_stream(h, h->row[i].blob, h->row[i].pos);
+        add_by_stamp(h, h->row[i]);
     }
     h->n_before = from;
     by_pos(h);
@@ -512,5 +556,95 @@ int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, ui
     for (uint32_t i = 0; s && i < s->n && *pos == UINT64_MAX; i++)
         if (s->at[i].last_seq > seq)
             *pos = s->at[i].pos;
+    return 0;
+}
+
+int history_heads(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                  uint64_t seq, unsigned max, bool (*each)(void *arg, const struct sealed *s),
+                  void *arg)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    for (uint32_t i = 0; s && i < s->n && max > 0; i++) {
+        const struct history_segment *g = &s->at[i].blob->s;
+        struct sealed head = {.first_seq = g->first_seq, .last_seq = g->last_seq};
+        if (g->last_seq < seq)
+            continue;
+        memcpy(head.prev, g->prev, HASH_LEN);
+        memcpy(head.hash, g->hash, HASH_LEN);
+        memcpy(head.signature, g->signature, SIGNATURE_LEN);
+        max--;
+        if (!each(arg, &head))
+            break;
+    }
+    return 0;
+}
+
+int history_since(struct history *h, uint64_t room, uint64_t hlc,
+                  bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    bool more = true;
+    for (size_t i = first_since(h, hlc); more && i < h->n_by_stamp; i++) {
+        struct history_row r = {h->by_stamp[i].blob->s, h->by_stamp[i].batch};
+        if (r.s.room == room)
+            more = each(arg, &r);
+    }
+    return 0;
+}
+
+/* ---- forks ---- */
+
+static struct proof *find_fork(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    for (uint32_t i = 0; i < h->n_forks; i++) {
+        const uint8_t *f = h->fork[i].frame;
+        if (frame_origin(f) == origin && frame_epoch(f) == epoch && frame_room(f) == room)
+            return &h->fork[i];
+    }
+    return NULL;
+}
+
+uint64_t disk_fork(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    const struct proof *p = find_fork(h, origin, epoch, room);
+    return p ? frame_seq(p->frame) : UINT64_MAX;
+}
+
+int history_fork(struct history *h, const uint8_t *proof)
+{
+    const struct node *origin = node_by_id(frame_origin(proof));
+    struct proof *p = find_fork(h, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+    if (!origin || !origin->evil || !w.stats.forks)
+        broken("I4: %s finds that %s contradicts itself, which never did", node_name(h->node->id),
+               node_name(frame_origin(proof)));
+    if (p && frame_seq(proof) >= frame_seq(p->frame))
+        broken("I4: %s learns again what it has a proof of", node_name(h->node->id));
+    if (h->full)
+        return -ENOSPC;
+    if (!p) {
+        h->fork = realloc(h->fork, (h->n_forks + 1) * sizeof *h->fork);
+        ASSERT(h->fork);
+        p = &h->fork[h->n_forks++];
+    }
+    ASSERT(frame_stride(proof) == sizeof p->frame);
+    memcpy(p->frame, proof, sizeof p->frame);
+    trace("has a proof that %s/%04llx/%04llx forks at %llu", node_name(origin->id),
+          (unsigned long long)(frame_epoch(proof) & 0xffff),
+          (unsigned long long)(frame_room(proof) & 0xffff), (unsigned long long)frame_seq(proof));
+    w.stats.proofs++;
+    return 0;
+}
+
+int history_fork_of(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *proof)
+{
+    const struct proof *p = find_fork(h, origin, epoch, room);
+    if (p)
+        memcpy(proof, p->frame, sizeof p->frame);
+    return p != NULL;
+}
+
+int history_forks(struct history *h, void (*each)(void *arg, const uint8_t *proof), void *arg)
+{
+    for (uint32_t i = 0; i < h->n_forks; i++)
+        each(arg, h->fork[i].frame);
     return 0;
 }

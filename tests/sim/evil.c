@@ -58,11 +58,15 @@ static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *fra
     if (prev)
         memcpy(s.prev, prev, HASH_LEN);
     s.bytes = (uint32_t)len;
-    seal_hash(s.prev, frames, len, s.hash);
-    seal_sign(&by->identity, s.hash, s.signature);
     const uint8_t *last = frames;
     for (size_t i = 0; i < len; i += frame_stride(frames + i))
         last = frames + i;
+    seal_hash(s.prev, frames, len, s.hash);
+    struct sealed head = {.first_seq = s.first_seq, .last_seq = frame_seq(last)};
+    memcpy(head.prev, s.prev, HASH_LEN);
+    memcpy(head.hash, s.hash, HASH_LEN);
+    seal_sign(&by->identity, frame_epoch(last), frame_room(last), &head);
+    memcpy(s.signature, head.signature, SIGNATURE_LEN);
     r = write_segment(frame, &s, frame_origin(last), frame_epoch(last), frame_room(last),
                       frame_seq(last), frame_hlc(last));
     ASSERT(r > 0);
@@ -100,6 +104,22 @@ static void forge(struct tls *t, const uint8_t *frame, const uint8_t *frames)
     w.stats.equivocations += accomplice;
     w.stats.forgeries += !accomplice;
     emit(t, head, said, (size_t)n);
+}
+
+/* slander -- somebody else is said to have contradicted himself: with a head that only we can have signed. */
+static void slander(struct tls *t, const uint8_t *frame)
+{
+    struct sealed s[2];
+    uint8_t chain[FRAME_MAX];
+    if (frame_origin(frame) == t->node->id || read_sealed(frame, &s[0]) < 0)
+        return;
+    s[1] = s[0];
+    s[1].hash[0] ^= 1;
+    seal_sign(&t->node->identity, frame_epoch(frame), frame_room(frame), &s[1]);
+    int n = write_chain(chain, s, 2, frame_origin(frame), frame_epoch(frame), frame_room(frame), s[0].first_seq);
+    ASSERT(n > 0);
+    w.stats.forgeries++;
+    emit(t, chain, NULL, 0);
 }
 
 static void tamper(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
@@ -195,6 +215,8 @@ static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
         emit(t, frame, frames, len);
     if (modes & EVIL_FORGE && one_in(30))
         forge(t, frame, frames);
+    if (modes & EVIL_FORGE && one_in(60))
+        slander(t, frame);
     if (modes & EVIL_REPLAY && one_in(10) && n_replays > 0) {
         const struct piece *p = &replay[chance(min_u64(n_replays, REPLAYS))];
         w.stats.replays++;
@@ -266,6 +288,8 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
             else if ((frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT) &&
                      t->node->evil_modes & EVIL_PEOPLE && one_in(4))
                 gossip(t, frame);
+            else if (frame_type(frame) == FRAME_CHAIN && t->node->evil_modes & EVIL_WITHHOLD)
+                w.stats.withheld++;
             else
                 emit(t, frame, NULL, 0);
             if (t->node->evil_modes & EVIL_GARBAGE && one_in(400))

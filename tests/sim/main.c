@@ -140,9 +140,9 @@ static void report(const struct stats *s, double seconds)
            N(s->crashes), N(s->power_cuts), N(s->rollbacks), N(s->breaks), N(s->cuts),
            N(s->clock_jumps), N(s->pauses), N(s->disk_full), N(s->membership), N(s->torn), N(s->upgrades));
     printf("forgeries %llu, replays %llu, withheld %llu, equivocations %llu in %llu runs, "
-           "lies about people %llu, other lies %llu\n",
+           "lies about people %llu, other lies %llu, forks proven %llu, parked %llu\n",
            N(s->forgeries), N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks),
-           N(s->people_lies), N(s->lies));
+           N(s->people_lies), N(s->lies), N(s->proofs), N(s->parked));
     printf("acknowledged and lost with the only disk that had it %llu, answers before what "
            "they answer (withheld) %llu\n",
            N(s->lost_by_rollback), N(s->reordered));

@@ -106,7 +106,7 @@ static void hub_start(struct node *n)
     h->core.arg = h;
     presence_init(&h->core.presence, n->id, wall_ms() << 16 | (os_random_u64() & 0xffff));
     hub_people_begin(h);
-    int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_segment, h);
+    int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_fed, h);
     if (r < 0)
         broken("I12: the link process cannot reach the keeper: %s", strerror(-r));
     r = hub_listen(h, fd_new(FD_LISTENER, n, NULL));
@@ -168,6 +168,7 @@ void node_tick(struct node *n)
         turn_wake(&n->hub_turn, 0);
     }
     check_clock(n);
+    check_shown(n);
     at(w.now + TICK_MS * MS, EV_TICK, n->n, n->life);
 }
 
@@ -187,10 +188,12 @@ static void on_query(void *arg, const uint8_t *frame)
 static void keeper_start(struct node *n)
 {
     here = n;
-    int r = folds_open(&n->folds, &n->st, n->disk);
+    int r = forks_open(&n->forks, n->disk);
+    r = r < 0 ? r : folds_open(&n->folds, &n->st, n->disk, n->forks);
     r = r < 0 ? r : commit_open(&n->commit, &n->st, n->disk, &n->identity, n->folds);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, n->forks, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
+    forks_on_point(n->forks, folds_fork, n->folds);
 }
 
 static void keeper_stop(struct node *n)
@@ -199,6 +202,7 @@ static void keeper_stop(struct node *n)
     feeds_close(n->feeds);
     commit_close(n->commit);
     folds_close(n->folds);
+    forks_close(n->forks);
     fds_drop_turn(&n->keeper_turn);
     n->feeds = NULL;
     n->commit = NULL;
@@ -212,6 +216,7 @@ void node_keeper_restart(struct node *n)
     trace("keeper killed");
     keeper_stop(n);
     keeper_start(n);
+    n->parked.forks = n->forks;
     if (folds_restore(n->folds) < 0)
         broken("I12: the keeper cannot fold what is in its store");
     turn_wake(&n->keeper_turn, 0);
@@ -258,6 +263,7 @@ static bool commit(struct node *n, bool *more)
 void node_keeper_turn(struct node *n)
 {
     bool more = false;
+    uint64_t until;
     n->keeper_turn.due = 0;
     if (!n->up)
         return;
@@ -267,8 +273,15 @@ void node_keeper_turn(struct node *n)
     }
     here = n;
     turn_sources(&n->keeper_turn);
+    until = parked_horizon();
     if (!commit(n, &more))
         return;
+    if (parked_waits(&n->parked) && !n->failing) {
+        int r = parked_release(&n->parked, until);
+        ASSERT(r == 0);
+        check_journal(n);
+        turn_wake(&n->keeper_turn, S);
+    }
     more |= feeds_pump(n->feeds);
     check_believed(n);
     if (more)
@@ -310,6 +323,9 @@ void node_boot(struct node *n)
     keeper_start(n);
     r = commit_restore(n->commit);
     r = r < 0 ? r : folds_restore(n->folds);
+    ASSERT(r == 0);
+    n->parked = (struct parked){&n->st, n->disk, n->forks};
+    r = parked_restore(&n->parked);
     ASSERT(r == 0);
     atomic_store(&n->st.seg->ready, 1);
     r = rules_open(&n->rules, &n->st);

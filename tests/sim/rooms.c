@@ -48,6 +48,7 @@ int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t 
 /* ---- what should be ---- */
 
 struct acts {
+    const struct node *node;
     const uint8_t **frame;
     size_t n, max;
     uint64_t room;
@@ -56,8 +57,9 @@ struct acts {
 static void collect(void *arg, const struct history_segment *s)
 {
     struct acts *a = arg;
+    uint64_t point = disk_fork(a->node->disk, s->origin, s->epoch, s->room);
     for (size_t i = 0; s->room == a->room && i < s->len; i += frame_stride(s->frames + i)) {
-        if (frame_type(s->frames + i) != FRAME_STATE)
+        if (frame_type(s->frames + i) != FRAME_STATE || frame_seq(s->frames + i) >= point)
             continue;
         if (a->n == a->max) {
             a->max = a->max ? a->max * 2 : 256;
@@ -126,7 +128,7 @@ static void check_tables(const struct node *n, uint32_t slot, const struct room_
 
 uint64_t check_rooms(const struct node *n, uint64_t room)
 {
-    struct acts all = {.room = room};
+    struct acts all = {.node = n, .room = room};
     uint32_t slot = roster_room(&n->st.seg->roster, room);
     const struct room_state *has = folds_room(n->folds, slot);
     struct room_state *should = calloc(1, sizeof *should);

@@ -25,6 +25,7 @@
 #include "hub/hub.h"
 #include "keep/commit.h"
 #include "keep/feed.h"
+#include "keep/parked.h"
 #include "rules/remote.h"
 #include "rules/rules.h"
 
@@ -81,7 +82,7 @@ struct stats {
     uint64_t sim_us, events, crashes, power_cuts, process_kills, rollbacks, breaks, cuts,
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
-        converge_max_us, runs, evil_runs, reordered, forks,
+        converge_max_us, runs, evil_runs, reordered, forks, proofs, parked,
         gangs, colluding, people_lies, moves, deaths, upgrades, torn, acts, facts;
 };
 
@@ -229,6 +230,8 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
 void disk_each(const struct history *h,
                void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */
+uint64_t disk_fork(const struct history *h, uint64_t origin, uint64_t epoch,
+                   uint64_t room); /* the point of a proof; UINT64_MAX: none */
 void disk_streams(const struct history *h, void (*each)(void *arg, const struct have_row *row),
                   void *arg);
 
@@ -256,6 +259,8 @@ struct node {
     struct rules rules;
     struct folds *folds;
     struct commit *commit;
+    struct forks *forks;
+    struct parked parked;
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
     struct turn hub_turn, keeper_turn;
@@ -374,6 +379,7 @@ void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
 void check_clock(struct node *n);
 bool held_by_nobody(const struct message *m, unsigned but);
+void check_shown(struct node *n);
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 struct view {
+    const struct node *node;
     const uint8_t **frame;
     size_t n, max;
     uint64_t room;
@@ -16,49 +17,69 @@ struct view {
 static bool excused(uint64_t origin)
 {
     const struct node *n = node_by_id(origin);
-    return n && ((w.stats.forks > 0 && n->evil) || n->n == w.evicted);
+    return n && n->n == w.evicted;
+}
+
+struct sum {
+    const struct node *node;
+    uint64_t sum;
+};
+
+/* shown -- how much of a stream is: what lies before a fork. */
+static uint64_t shown(const struct node *n, const struct have_row *r)
+{
+    return min_u64(r->seq, disk_fork(n->disk, r->origin, r->epoch, r->room) - 1);
 }
 
 static void add_up(void *arg, const struct have_row *r)
 {
-    uint64_t *sum = arg;
-    if (!excused(r->origin) && !pair_is(r->room))
-        *sum += mix(mix(r->origin ^ r->epoch, r->room), r->seq);
+    struct sum *s = arg;
+    uint64_t seq = shown(s->node, r);
+    if (!excused(r->origin) && !pair_is(r->room) && seq > 0)
+        s->sum += mix(mix(r->origin ^ r->epoch, r->room), seq);
 }
 
 static uint64_t vector_sum(const struct node *n)
 {
-    uint64_t sum = 0;
-    disk_streams(n->disk, add_up, &sum);
-    return sum;
+    struct sum s = {n, 0};
+    disk_streams(n->disk, add_up, &s);
+    return s.sum;
 }
+
+struct pair {
+    const struct node *one, *other;
+};
 
 static void show_difference(void *arg, const struct have_row *r)
 {
-    const struct node *other = arg;
-    uint64_t has = disk_has(other->disk, r->origin, r->epoch, r->room);
-    if (has != r->seq && !excused(r->origin) && pair_may(r->room, other))
-        trace("        %s has %s/%04llx/%04llx : %llu instead of %llu", node_name(other->id),
+    const struct pair *p = arg;
+    struct have_row theirs = *r;
+    theirs.seq = disk_has(p->other->disk, r->origin, r->epoch, r->room);
+    uint64_t has = shown(p->other, &theirs), should = shown(p->one, r);
+    if (has != should && !excused(r->origin) && pair_may(r->room, p->other))
+        trace("        %s has %s/%04llx/%04llx : %llu instead of %llu", node_name(p->other->id),
               node_name(r->origin), (unsigned long long)(r->epoch & 0xffff),
               (unsigned long long)(r->room & 0xffff), (unsigned long long)has,
-              (unsigned long long)r->seq);
+              (unsigned long long)should);
 }
 
 struct pair_sum {
+    const struct node *node;
     uint64_t room, sum;
 };
 
 static void add_up_pair(void *arg, const struct have_row *r)
 {
     struct pair_sum *p = arg;
-    if (r->room == p->room && !excused(r->origin))
-        p->sum += mix(r->origin ^ r->epoch, r->seq);
+    uint64_t seq = shown(p->node, r);
+    if (r->room == p->room && !excused(r->origin) && seq > 0)
+        p->sum += mix(r->origin ^ r->epoch, seq);
 }
 
 /* same_pair -- do the two hosts of a conversation have the same of it? */
 static bool same_pair(const struct node *one, const struct node *other, uint64_t room)
 {
-    struct pair_sum a = {.room = room}, b = {.room = room};
+    struct pair_sum a = {one, room, 0}, b = {other, room, 0};
     disk_streams(one->disk, add_up_pair, &a);
     disk_streams(other->disk, add_up_pair, &b);
     return a.sum == b.sum;
@@ -82,8 +103,9 @@ bool check_same(bool loud)
         }
         if (first && vector_sum(n) != sum) {
             if (loud) {
-                disk_streams(first->disk, show_difference, w.node[i]);
-                disk_streams(n->disk, show_difference, w.node[first->n]);
+                struct pair p = {first, n}, q = {n, first};
+                disk_streams(first->disk, show_difference, &p);
+                disk_streams(n->disk, show_difference, &q);
             }
             return false;
         }
@@ -104,8 +126,10 @@ static void collect(void *arg, const struct history_segment *s)
     struct view *v = arg;
     if (s->room != v->room || excused(s->origin))
         return;
+    uint64_t point = disk_fork(v->node->disk, s->origin, s->epoch, s->room);
     for (size_t i = 0; i < s->len; i += frame_stride(s->frames + i)) {
-        if (frame_type(s->frames + i) != FRAME_SAY && frame_type(s->frames + i) != FRAME_STATE)
+        bool entry = frame_type(s->frames + i) == FRAME_SAY || frame_type(s->frames + i) == FRAME_STATE;
+        if (!entry || frame_seq(s->frames + i) >= point)
             continue;
         if (v->n == v->max) {
             v->max = v->max ? v->max * 2 : 256;
@@ -124,7 +148,7 @@ static int order(const void *a, const void *b)
 /* sum -- of what is shown, in that order; each message once, where it stands first. */
 static uint64_t sum(const struct node *n, uint64_t room)
 {
-    struct view v = {.room = room};
+    struct view v = {.node = n, .room = room};
     struct map once = {0};
     uint64_t h = 0;
     disk_each(n->disk, collect, &v);
@@ -137,7 +161,7 @@ static uint64_t sum(const struct node *n, uint64_t room)
         if (map_find(&once, frame_client(f), frame_client_seq(f), 0))
             continue;
         map_add(&once, frame_client(f), frame_client_seq(f), 0, 1);
-        h = mix(h, frame_client(f) ^ frame_client_seq(f) ^ frame_hlc(f));
+        h = mix(h, frame_client(f) ^ frame_client_seq(f) ^ frame_hlc(f) ^ hash_u64(f + FRAME_HEAD, frame_body_len(f)));
     }
     free(v.frame);
     map_free(&once);
@@ -177,7 +201,7 @@ void check_end(void)
         check_kept(n);
         for (unsigned r = 0; r < ROOMS; r++) {
             uint64_t room = room_id(text_of(rooms[r])), state = check_rooms(n, room);
-            if (first && state != check_rooms(first, room) && w.stats.forks == 0 && w.evicted == NODES_MAX)
+            if (first && state != check_rooms(first, room) && w.evicted == NODES_MAX)
                 broken("I11: #%s is not in the same state at %s and %s", rooms[r], node_name(first->id), node_name(n->id));
             if (first && sum(first, room) != sum(n, room))
                 broken("I7: %s and %s show #%s differently", node_name(first->id),

@@ -38,19 +38,21 @@ static void must_be_told(void *arg, const struct have_row *r)
     struct told *t = arg;
     if ((r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch) || !pair_may(r->room, t->to))
         return; /* its segments say so; it must not know */
+    struct have_row row = *r;
+    row.seq = min_u64(r->seq, disk_fork(t->from->disk, r->origin, r->epoch, r->room) - 1);
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
-    bool heard = feeds_peer_has(t->to->feeds, t->from->id, r) == TRACE_HAS || two_versions(r);
-    if (said && *said >= r->seq && heard)
+    bool heard = feeds_peer_has(t->to->feeds, t->from->id, &row) == TRACE_HAS || two_versions(r);
+    if (row.seq == 0 || (said && *said >= row.seq && heard))
         return;
     t->all = false;
-    if (t->loud && said && *said >= r->seq)
+    if (t->loud && said && *said >= row.seq)
         broken("I9: the keeper of %s never heard that %s has %s's %llu on disk",
                node_name(t->to->id), node_name(t->from->id), node_name(r->origin),
-               (unsigned long long)r->seq);
+               (unsigned long long)row.seq);
     if (t->loud)
         broken("I9: %s never told %s that it has %s's %llu on disk", node_name(t->from->id),
-               node_name(t->to->id), node_name(r->origin), (unsigned long long)r->seq);
+               node_name(t->to->id), node_name(r->origin), (unsigned long long)row.seq);
 }
 
 bool check_told(bool loud)
@@ -134,11 +136,6 @@ int __wrap_link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint6
         trace("        %s/%04llx/%04llx : %llu", node_name(h.origin),
               (unsigned long long)(h.epoch & 0xffff), (unsigned long long)(h.room & 0xffff),
               (unsigned long long)h.seq);
-        if (h.seq == HAVE_ENOUGH && w.stats.forks && node_by_id(h.origin)->evil)
-            continue;
-        if (h.seq == HAVE_ENOUGH)
-            broken("I4: %s finds that %s contradicts itself, which never did",
-                   node_name(here->id), node_name(h.origin));
         if (h.seq > disk)
             broken("I9: %s says that it has %s's %llu on disk, and has %llu",
                    node_name(here->id), node_name(h.origin), (unsigned long long)h.seq,

@@ -144,10 +144,14 @@ static void send_sealed(const struct draft *d)
 {
     uint8_t f[FRAME_MAX];
     const uint8_t *last = d->frames + d->last;
+    uint64_t room = room_id(text_of(d->room));
     struct segment_head s = {.count = d->count, .bytes = (uint32_t)d->len, .first_seq = d->seq - d->count + 1};
-    seal_hash(s.prev, d->frames, d->len, s.hash);
-    seal_sign(id, s.hash, s.signature);
-    int n = write_segment(f, &s, d->origin, d->epoch, room_id(text_of(d->room)), d->seq, frame_hlc(last));
+    struct sealed head = {.first_seq = s.first_seq, .last_seq = d->seq};
+    seal_hash(s.prev, d->frames, d->len, head.hash);
+    seal_sign(id, d->epoch, room, &head);
+    memcpy(s.hash, head.hash, HASH_LEN);
+    memcpy(s.signature, head.signature, SIGNATURE_LEN);
+    int n = write_segment(f, &s, d->origin, d->epoch, room, d->seq, frame_hlc(last));
     if (n < 0 || !rough_send(&r, f, (size_t)n) || !rough_send(&r, d->frames, d->len))
         die("cannot send a segment: %s", r.why);
 }

@@ -26,6 +26,7 @@ struct play {
     struct lock lock;
     struct loop loop;
     struct history *h;
+    struct forks *forks;
     struct feeds *fs;
     struct folds *folds;
     struct answers *a;
@@ -70,12 +71,12 @@ static int set_up(void **state)
     atomic_store(&p.st.seg->link[0].host, BETA);
     p.h = store_open();
     p.dir = open(store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (feeds_open(&p.fs, p.h, p.st.seg, &p.loop, p.dir, leaf, NULL) < 0 || folds_open(&p.folds, &p.st, p.h) < 0 ||
-        scene_open_shared(&scene) < 0)
+    if (forks_open(&p.forks, p.h) < 0 || feeds_open(&p.fs, p.h, p.st.seg, p.forks, &p.loop, p.dir, leaf, NULL) < 0 ||
+        folds_open(&p.folds, &p.st, p.h, p.forks) < 0 || scene_open_shared(&scene) < 0)
         return -1;
     p.scene = scene;
     *state = &p;
-    return answers_open(&p.a, &p.st, p.h, p.fs, p.folds, &p.loop, p.scene ? p.scene->dir : -1);
+    return answers_open(&p.a, &p.st, p.h, p.fs, p.folds, p.forks, &p.loop, p.scene ? p.scene->dir : -1);
 }
 
 static int tear_down(void **state)
@@ -86,6 +87,7 @@ static int tear_down(void **state)
     int r = scene_close(&scene);
     folds_close(p->folds);
     feeds_close(p->fs);
+    forks_close(p->forks);
     history_close(p->h);
     close(p->dir);
     loop_close(&p->loop);

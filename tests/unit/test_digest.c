@@ -53,7 +53,7 @@ static void test_siphash(void **state)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)i;
     memcpy(&row, bytes, sizeof row);
-    assert_int_equal(digest_row(key, &row), 0x7127512f72f27cceu);
+    assert_int_equal(digest_row(key, &row), 0xe612a3cb9ecba951u);
 }
 
 /* Every field counts, and the key. */
@@ -61,7 +61,7 @@ static void test_fields(void **state)
 {
     (void)state;
     static const uint64_t key[2] = {1, 2}, other[2] = {2, 1};
-    struct have_row row = {1, 2, 3, 4};
+    struct have_row row = {1, 2, 3, 4, {5}};
     uint64_t first = digest_row(key, &row), last = first;
     assert_true(digest_row(other, &row) != first);
     for (size_t i = 0; i < sizeof row; i++) {

@@ -38,8 +38,8 @@ struct play {
 static int answer(struct play *p, const uint8_t *order, uint8_t *to)
 {
     struct feed_order o;
-    struct have_row row = {THERE, EPOCH, ROOM, p->stored};
-    static const uint8_t head[HASH_LEN] = {1};
+    struct have_row row = {THERE, EPOCH, ROOM, p->stored, {1}};
+    static const uint8_t rest[HASH_LEN - HEAD_LEN];
     if (read_feed_order(order, &o) < 0)
         return -1;
     if (o.op == FEED_LEAF) {
@@ -49,7 +49,7 @@ static int answer(struct play *p, const uint8_t *order, uint8_t *to)
     struct wr w = frame_begin(to, FRAME_HEADS);
     if (p->stored > 0) {
         write_have_row(&w, &row);
-        wr_bytes(&w, head, HASH_LEN);
+        wr_bytes(&w, rest, sizeof rest);
     }
     return frame_end(to, &w);
 }

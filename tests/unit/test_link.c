@@ -129,7 +129,7 @@ static void test_verdicts(void **state)
     assert_int_equal(judge(a, segment('B', 20, 1, 3, 0, 1)), LINK_OLD); /* again */
     note_orders('A');
     assert_noted("A: has 1\n");
-    assert_int_equal(judge(a, segment('B', 20, 2, 3, 0, 9)), LINK_OLD); /* a part of it */
+    assert_int_equal(judge(a, segment('B', 20, 1, 2, 0, 9)), LINK_OLD); /* a part of it */
     assert_int_equal(judge(a, segment('B', 20, 4, 4, 1, 2)), LINK_NEW); /* the next one */
     assert_int_equal(judge(a, segment('B', 21, 1, 1, 0, 1)), LINK_NEW); /* another run */
     assert_int_equal(judge(a, segment('A', 9, 1, 1, 0, 1)),
@@ -177,6 +177,8 @@ static void test_fork(void **state)
     const uint8_t *other = segment('B', 20, 4, 4, 7, 2); /* behind another third */
     assert_int_equal(judge(a, other), LINK_FORKED);
     assert_int_equal(up.reason, REASON_DENIED); /* in case its seal is bad */
+    assert_int_equal(judge(a, segment('B', 20, 1, 3, 0, 7)), LINK_FORKED); /* instead of what is here */
+    assert_int_equal(judge(a, segment('B', 20, 1, 3, 0, 1)), LINK_OLD);
     link_freeze(&a->core, other);
     assert_int_equal(judge(a, segment('B', 20, 4, 4, 1, 2)), LINK_OLD);
     assert_int_equal(judge(a, segment('B', 20, 5, 9, 2, 3)), LINK_OLD);

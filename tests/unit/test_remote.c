@@ -276,6 +276,47 @@ static void test_clock(void **state)
     assert_int_equal(st->seg->hlc, limit | 0xffff);
 }
 
+/* flags_of -- of the last SEGMENT in the journal. */
+static uint8_t flags_of_last(struct state *st)
+{
+    uint64_t head = journal_head(&st->seg->journal);
+    uint8_t flags = 0xff;
+    for (uint64_t pos = START; pos < head; pos += frame_stride(state_at(st, pos)))
+        if (frame_type(state_at(st, pos)) == FRAME_SEGMENT)
+            flags = frame_flags(state_at(st, pos));
+    return flags;
+}
+
+/* What is far ahead is parked, with its whole segment, and waited for from now on. */
+static void test_parked(void **state)
+{
+    struct state *st = &((struct play *)*state)->st;
+    uint64_t limit = (wall + SKEW_MAX_MS) << 16 | 0xffff;
+    put_create("lobby", 1);
+    assert_int_equal(apply(st), 0);
+    const struct room *room = &st->seg->roster.room[roster_room(&st->seg->roster, room_id(text_of("lobby")))];
+    put_say("lobby", "alice", "just so", 2, 0);
+    frame_set_hlc(frames, limit);
+    assert_int_equal(apply(st), 0);
+    assert_int_equal(flags_of_last(st), 0);
+    assert_int_equal(atomic_load(&st->seg->waiting), 0);
+    put_say("lobby", "alice", "far ahead", 3, 0);
+    frame_set_hlc(frames, limit + 1);
+    assert_int_equal(apply(st), 0);
+    assert_int_equal(flags_of_last(st), FRAME_PARKED);
+    assert_int_equal(room->parked, limit + 1);
+    assert_int_equal(room->last_hlc, limit); /* the newest that can be shown */
+    assert_int_equal(room->due, limit);
+    assert_int_equal(atomic_load(&st->seg->waiting), 1);
+    put_say("lobby", "alice", "further", 4, 0);
+    frame_set_hlc(frames, limit + 100);
+    uint32_t slot = roster_room(&st->seg->roster, room->id);
+    st->seg->roster.room[slot].due = limit - 50; /* that waiting goes on where it stands */
+    assert_int_equal(apply(st), 0);
+    assert_int_equal(room->due, limit - 50);
+    assert_int_equal(room->parked, limit + 100);
+}
+
 static void test_full_journal(void **state)
 {
     struct state *st = &((struct play *)*state)->st;
@@ -350,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_bodies),
         PLAY(test_applied),
         PLAY(test_clock),
+        PLAY(test_parked),
         PLAY(test_full_journal),
         PLAY(test_full_table),
         PLAY(test_killed_before_publishing),

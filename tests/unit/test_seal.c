@@ -16,7 +16,7 @@ enum { ENTRIES = 5, SEGMENT_SIZE = FRAME_MAX * ENTRIES };
 static const uint64_t epoch = 77, room = 88, first_seq = 41, first_hlc = 1000;
 
 /* A good segment, and what a test makes of it. */
-struct sealed {
+struct sample {
     uint8_t head[FRAME_MAX], frames[SEGMENT_SIZE];
     size_t len, at[ENTRIES]; /* where the entries begin */
     struct segment_head h;
@@ -25,25 +25,41 @@ struct sealed {
 
 static struct identity *id, *other;
 
-static void write_head(struct sealed *s)
+static void write_head(struct sample *s)
 {
     int n =
         write_segment(s->head, &s->h, identity_host(id), epoch, room, s->last_seq, s->last_hlc);
     assert_true(n > 0);
 }
 
+static struct sealed head_of(const struct sample *s)
+{
+    struct sealed head = {.first_seq = s->h.first_seq, .last_seq = s->last_seq};
+    memcpy(head.prev, s->h.prev, HASH_LEN);
+    memcpy(head.hash, s->h.hash, HASH_LEN);
+    memcpy(head.signature, s->h.signature, SIGNATURE_LEN);
+    return head;
+}
+
+static void sign(const struct identity *by, struct sample *s)
+{
+    struct sealed head = head_of(s);
+    seal_sign(by, epoch, room, &head);
+    memcpy(s->h.signature, head.signature, SIGNATURE_LEN);
+}
+
 /* seal -- hash and sign what is there now, so that only its structure can be wrong. */
-static void seal(struct sealed *s)
+static void seal(struct sample *s)
 {
     seal_hash(s->h.prev, s->frames, s->len, s->h.hash);
-    seal_sign(id, s->h.hash, s->h.signature);
+    sign(id, s);
     write_head(s);
 }
 
-static void make(struct sealed *s)
+static void make(struct sample *s)
 {
     char text[] = "one of several things that were said";
-    *s = (struct sealed){.last_seq = first_seq + ENTRIES - 1,
+    *s = (struct sample){.last_seq = first_seq + ENTRIES - 1,
                          .last_hlc = first_hlc + ENTRIES - 1};
     for (uint64_t i = 0; i < ENTRIES; i++) {
         uint8_t *f = s->frames + s->len;
@@ -64,7 +80,7 @@ static void make(struct sealed *s)
     seal(s);
 }
 
-static int check(const struct sealed *s)
+static int check(const struct sample *s)
 {
     return seal_check(s->head, s->frames, s->len, identity_key(id));
 }
@@ -94,7 +110,7 @@ static int tear_down(void **state)
 static void test_good(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     assert_int_equal(check(&s), 0);
 }
@@ -102,7 +118,7 @@ static void test_good(void **state)
 static void test_one_entry(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     s.len = s.at[1];
     s.h.bytes = (uint32_t)s.len;
@@ -116,7 +132,7 @@ static void test_one_entry(void **state)
 static void test_wrong_key(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     assert_int_equal(seal_check(s.head, s.frames, s.len, identity_key(other)), -EPROTO);
 }
@@ -126,7 +142,7 @@ static void test_wrong_key(void **state)
 static void test_every_byte_counts(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     for (size_t i = 0; i < s.len; i++) {
         s.frames[i] ^= 0x10;
@@ -146,7 +162,7 @@ static void test_every_byte_counts(void **state)
 static void test_hash_and_signature(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     s.h.hash[31] ^= 1;
     write_head(&s);
@@ -163,7 +179,7 @@ static void test_hash_and_signature(void **state)
     assert_int_equal(check(&s), -EACCES);
 
     make(&s);
-    seal_sign(other, s.h.hash, s.h.signature);
+    sign(other, &s);
     write_head(&s);
     assert_int_equal(check(&s), -EACCES);
 
@@ -171,6 +187,25 @@ static void test_hash_and_signature(void **state)
     identity_sign(id, s.h.hash, HASH_LEN, s.h.signature); /* signed for another purpose */
     write_head(&s);
     assert_int_equal(check(&s), -EACCES);
+}
+
+/* Of a head alone, every part is what its origin signed. */
+static void test_signed_heads(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s);
+    struct sealed head = head_of(&s), changed;
+    const uint8_t *key = identity_key(id);
+    assert_true(seal_signed(&head, epoch, room, key));
+    assert_false(seal_signed(&head, epoch + 1, room, key));
+    assert_false(seal_signed(&head, epoch, room + 1, key));
+    assert_false(seal_signed(&head, epoch, room, identity_key(other)));
+    for (size_t i = 0; i < sizeof head; i++) {
+        changed = head;
+        ((uint8_t *)&changed)[i] ^= 1;
+        assert_false(seal_signed(&changed, epoch, room, key));
+    }
 }
 
 /* What an entry must not be, though its origin sealed it so. */
@@ -227,7 +262,7 @@ static void test_entries(void **state)
         set_epoch,  set_room, set_origin,   set_pos,      skip_seq,     repeat_seq,
         repeat_hlc, jump_hlc, make_passing, make_unknown, fill_padding,
     };
-    struct sealed s;
+    struct sample s;
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
         make(&s);
         wrong[i](s.frames + s.at[2]);
@@ -240,7 +275,7 @@ static void test_entries(void **state)
 static int sealed_as(uint32_t count, size_t len, uint64_t from, uint64_t last_seq,
                      uint64_t last_hlc)
 {
-    struct sealed s;
+    struct sample s;
     make(&s);
     s.h.count = count;
     s.h.first_seq = from;
@@ -256,7 +291,7 @@ static void test_header(void **state)
 {
     (void)state;
     const uint64_t seq = first_seq + ENTRIES - 1, hlc = first_hlc + ENTRIES - 1;
-    struct sealed s;
+    struct sample s;
     make(&s);
     assert_int_equal(sealed_as(ENTRIES, s.len, first_seq, seq, hlc), 0);
     assert_int_equal(sealed_as(ENTRIES - 1, s.len, first_seq, seq, hlc), -EBADMSG);
@@ -276,7 +311,7 @@ static void test_header(void **state)
 static void test_numbers_at_the_edge(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     for (uint64_t i = 0; i < ENTRIES; i++)
         frame_set_seq(s.frames + s.at[i], i);
@@ -296,7 +331,7 @@ static void test_numbers_at_the_edge(void **state)
 static void test_truncated(void **state)
 {
     (void)state;
-    struct sealed s;
+    struct sample s;
     make(&s);
     for (size_t len = 0; len < s.len; len++) {
         /* exactly as long, so that reading on would be seen */
@@ -319,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_wrong_key),
         cmocka_unit_test(test_every_byte_counts),
         cmocka_unit_test(test_hash_and_signature),
+        cmocka_unit_test(test_signed_heads),
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_numbers_at_the_edge),

@@ -27,6 +27,7 @@ struct play {
     struct lock lock;
     struct loop loop;
     struct history *h;
+    struct forks *forks;
     struct feeds *fs;
     int dir, line; /* line: our end, as the link process */
     uint64_t pos;
@@ -75,14 +76,15 @@ static int set_up(void **state)
     if (state_take(&p->st) < 0 || roster_room_open(&p->st.edit, ROOM, text_of("lobby")) == 0)
         return -1;
     state_give(&p->st);
-    p->trace = (struct trace){.entry = {HERE, EPOCH, ROOM, 2}, .wanted = UINT32_MAX};
-    return feeds_open(&p->fs, p->h, p->st.seg, &p->loop, p->dir, leaf, NULL);
+    p->trace = (struct trace){.entry = {HERE, EPOCH, ROOM, 2, {0}}, .wanted = UINT32_MAX};
+    return forks_open(&p->forks, p->h) < 0 ? -1 : feeds_open(&p->fs, p->h, p->st.seg, p->forks, &p->loop, p->dir, leaf, NULL);
 }
 
 static int tear_down(void **state)
 {
     struct play *p = *state;
     feeds_close(p->fs);
+    forks_close(p->forks);
     history_close(p->h);
     if (p->line >= 0)
         close(p->line);
@@ -135,7 +137,7 @@ static void order(struct play *p, uint8_t op, uint64_t host)
 static void have(struct play *p, uint64_t host, uint64_t origin, uint64_t seq)
 {
     uint8_t f[FRAME_MAX];
-    struct have_row row = {origin, EPOCH, ROOM, seq};
+    struct have_row row = {origin, EPOCH, ROOM, seq, {0}};
     struct wr w = frame_begin(f, FRAME_HAVE);
     write_have_row(&w, &row);
     int n = frame_end(f, &w);
@@ -238,19 +240,6 @@ static void test_what_was_sent_does_not_count(void **state)
     assert_string_equal(p->told, "beta has, ");
 }
 
-/* A host that wants no more of a stream does not have it. */
-static void test_enough_is_not_all(void **state)
-{
-    struct play *p = *state;
-    know(p, 0, BETA, "beta");
-    dial(p);
-    linked(p, BETA);
-    stored(p, HERE, 2);
-    have(p, BETA, HERE, HAVE_ENOUGH);
-    assert_int_equal(look(p), 0);
-    assert_string_equal(p->told, "alpha has, beta not yet, ");
-}
-
 static void test_one_or_all(void **state)
 {
     struct play *p = *state;
@@ -332,7 +321,6 @@ static void test_how_much_was_said(void **state)
     have(p, BETA, HERE, 5);
     have(p, BETA, HERE, 4);
     have(p, BETA, THERE, 50);
-    have(p, BETA, HERE, HAVE_ENOUGH);
     assert_int_equal(p->said, 5);
     stored(p, HERE, 6); /* sent */
     assert_int_equal(p->said, 5);
@@ -378,7 +366,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_alone),
         TEST(test_what_was_sent_does_not_count),
-        TEST(test_enough_is_not_all),
         TEST(test_one_or_all),
         TEST(test_had_is_had),
         TEST(test_its_origin_has_it),
