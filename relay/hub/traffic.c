@@ -210,9 +210,11 @@ static int append(struct hub *h, const uint8_t *segment, const uint8_t *frames, 
     return r;
 }
 
-/* tell_ahead -- once, until it says something again that can be shown. */
+/* tell_ahead -- once, until it says something again that can be shown; of what is shown to nobody, not at all. */
 static void tell_ahead(struct hub *h, const uint8_t *segment)
 {
+    if (frame_room(segment) == MEMBERS_ROOM)
+        return;
     uint64_t stamp = frame_hlc(segment) >> 16, wall = wall_ms();
     bool ahead = stamp > wall + SKEW_MAX_MS && frame_origin(segment) != h->core.self;
     for (size_t i = 0; i < h->n_lines; i++) {

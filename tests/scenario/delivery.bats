@@ -146,6 +146,7 @@ lacks() {
     run on alpha relay status
     [[ $output != *unacked* ]]
     link alpha beta
+    converge lobby 100 alpha beta
     until_true 5 lacks alpha beta 0 0
     freeze beta
     say alpha lobby 101 200
