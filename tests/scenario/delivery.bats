@@ -93,7 +93,7 @@ traced() {
     [ "$(wc -l <"$dir/ids")" -eq 7 ]
     for h in alpha beta; do
         history $h lobby | sed 's/.*"id":"\([^"]*\)".*/\1/' | cmp - "$dir/ids"
-        on $h chat log --ids lobby | sed -n 's/^\(\S*\) ..:.. uid.*/\1/p' | cmp - "$dir/ids"
+        on $h chat log --ids lobby | sed -n 's/^\(\S*\) ..:.. [^ ]*@.*/\1/p' | cmp - "$dir/ids"
         while read -r id; do
             [[ $(on $h chat trace "$id") != *not* ]]
         done <"$dir/ids"
