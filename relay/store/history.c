@@ -83,8 +83,8 @@ static const char *const sql[N_STATEMENTS] = {
     [ACT_ADD] = "INSERT OR REPLACE INTO act VALUES(?,?,?)",
     [ACTS] = "SELECT frame FROM act WHERE room=? ORDER BY place",
     [ACTED] = "SELECT DISTINCT room FROM act",
-    [HEADS] = "SELECT first_seq, last_seq, prev, hash, signature FROM segment WHERE origin=? AND "
-              "epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT ?",
+    [HEADS] = ("SELECT first_seq, last_seq, prev, hash, signature FROM segment WHERE origin=? AND "
+               "epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT ?"),
     [FORKS] = "SELECT proof FROM fork",
     [FORK_GET] = "SELECT proof FROM fork WHERE origin=? AND epoch=? AND room=?",
 };
