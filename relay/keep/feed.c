@@ -357,7 +357,7 @@ static int on_same(struct feed *f, const uint8_t *frame)
     struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
     struct same_row row;
     f->same_before = frame_pos(frame);
-    while (rd_left(&r) > 0) {
+    while (!r.bad && rd_left(&r) > 0) {
         read_same_row(&r, &row);
         for (size_t i = 0; i < f->n_hosts; i++)
             if (f->host[i] == row.origin)

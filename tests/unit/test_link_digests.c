@@ -137,6 +137,12 @@ static void test_same_order(void **state)
     assert_int_equal(frame_client(up.feed), 1);
     assert_int_equal(frame_origin(up.feed), 'A');
     assert_int_equal(frame_epoch(up.feed), 10);
+    w = frame_begin(f, FRAME_SAME);
+    write_same_row(&w, &row);
+    wr_u8(&w, 1); /* and the beginning of another */
+    assert_true(frame_end(f, &w) > 0);
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_MALFORMED);
 }
 
 static void test_none_of_their_business(void **state)
