@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SETTLING_S = 30, PEOPLE_S = 60, FEED_STREAMS_MIN = 256 };
+enum { SETTLING_S = 20, PEOPLE_S = 30, FEED_STREAMS_MIN = 256 };
 
 struct sums {
     uint64_t bytes, frames, links, most_bytes;
@@ -98,7 +98,7 @@ static void show_memory(void)
            (double)(n->hub->core.presence.n * sizeof(struct presence_entry)) / 1024, n->hub->core.presence.n);
 }
 
-/* people -- a minute in which who is where is told, and nothing else happens. */
+/* people -- half a minute in which who is where is told, and nothing else happens. */
 static void people(void)
 {
     forget_sums();
