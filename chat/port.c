@@ -1,17 +1,9 @@
 /* port.c -- one session with a relay, kept up across everything that can happen to the relay. */
-#include "port.h"
+#include "port_inside.h"
 
-#include "finder.h"
-#include "seen.h"
-#include "stream.h"
-
-#include "base/buffer.h"
-#include "base/hash.h"
-#include "base/prng.h"
 #include "base/sys.h"
 #include "base/text.h"
 #include "ipc/fifo.h"
-#include "ipc/mq.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,161 +14,6 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-enum {
-    HELLO_MS = 250,       /* for the relay's welcome, then hello again, waiting twice as long ... */
-    HELLO_MAX_MS = 2000,  /* ... up to this */
-    SEND_MS = 2000,       /* for room in the queue, then look whether the relay is still there */
-    RETRY_MS = 40,        /* between attempts to find it again, and as much again by chance */
-    BUSY_MS = 1000,       /* after the relay said that we come too often, and as much again by chance */
-    ANSWER_MS = 2000,     /* without a byte of an answer, then ask again */
-};
-
-struct room {
-    char name[DIRECT_NAME_MAX + 1]; /* everywhere */
-    char called[CALLED_MAX + 1];    /* here */
-    uint64_t id;
-    uint64_t cursor;  /* everything of this room before it was handed out; 0: nothing yet */
-    uint32_t history; /* wanted on the first join */
-    bool wanted;      /* we are, or want to be, in it */
-    uint32_t join_seq; /* the number of our last JOIN */
-    bool joined;      /* our own JOIN came by: what follows it in the session's FIFO is live */
-    bool spoken;      /* we said something in it ... */
-    bool opened;      /* ... and this relay knows that it exists */
-};
-
-struct host {
-    uint64_t id;
-    char name[HOST_NAME_MAX_LEN + 1];
-};
-
-struct port {
-    struct port_options o;
-    struct finder finder;
-    int rendezvous;
-    struct mq queue;
-    struct stream main, answer, watch;
-    struct query watch_query;
-    uint64_t watch_room;
-    bool watching;
-    size_t fetching; /* room + 1 whose history comes through `answer` */
-    struct query fetch_query;
-    uint64_t fetch_deadline;
-    uint64_t client, origin, cursor;
-    uint32_t session, next_seq, acked, window;
-    unsigned hello_ms;
-    uint8_t secret[SECRET_LEN];
-    char user[USER_NAME_MAX + 1];
-    struct buffer unacked; /* frames sent or to be sent, until acknowledged */
-    size_t sent;          /* of them, up to here */
-    uint32_t n_unacked;
-    struct buffer pending; /* frames for the user that came while something else was waited for */
-    uint8_t handed[FRAME_MAX];
-    struct room *room;
-    size_t n_rooms;
-    size_t inbox; /* room + 1; 0: not asked for */
-    struct host *host;
-    size_t n_hosts;
-    struct seen seen;
-    bool away;
-    uint64_t away_since, retry_at;
-    struct prng prng;
-    char end_text[512];
-};
-
-/* ---- small things ---- */
-
-static struct room *find_room(const struct port *p, uint64_t id)
-{
-    for (size_t i = 0; i < p->n_rooms; i++)
-        if (p->room[i].id == id)
-            return &p->room[i];
-    return NULL;
-}
-
-static struct person me(const struct port *p)
-{
-    return (struct person){port_user(p), port_host(p, p->origin)};
-}
-
-void port_call(const struct port *p, struct text name, char *called)
-{
-    struct direct d;
-    char other[PERSON_MAX + 2];
-    if (direct_read(name, &d) && d.n == 2)
-        name = (struct text){other, direct_inbox(direct_other(&d, me(p)), other)};
-    snprintf(called, CALLED_MAX + 1, "%.*s", (int)name.len, name.p);
-}
-
-/* full_name -- of what is called so, "@bob", "@bob@beta" or "lobby", the name it has everywhere. */
-static void full_name(const struct port *p, const char *called, char *name)
-{
-    char with_host[CALLED_MAX + 1];
-    struct direct d;
-    struct text host = port_host(p, p->origin);
-    snprintf(with_host, sizeof with_host, strchr(called + 1, '@') ? "%s" : "%s@%.*s", called, (int)host.len, host.p);
-    if (*called == '@' && direct_read(text_of(with_host), &d) && d.n == 1)
-        direct_name(me(p), d.who[0], name);
-    else
-        snprintf(name, DIRECT_NAME_MAX + 1, "%s", called);
-}
-
-static struct room *add_room(struct port *p, const char *name)
-{
-    uint64_t id = room_id(text_of(name));
-    struct room *r = find_room(p, id);
-    if (r)
-        return r;
-    struct room *all = realloc(p->room, (p->n_rooms + 1) * sizeof *all);
-    if (!all)
-        return NULL;
-    p->room = all;
-    r = &all[p->n_rooms++];
-    *r = (struct room){.id = id};
-    snprintf(r->name, sizeof r->name, "%s", name);
-    port_call(p, text_of(name), r->called);
-    return r;
-}
-
-/* know_room -- by what it is called first: an id is a hash, and costs more than all the rest of saying something. */
-static struct room *know_room(struct port *p, const char *called)
-{
-    char name[DIRECT_NAME_MAX + 1];
-    for (size_t i = 0; i < p->n_rooms; i++)
-        if (i + 1 != p->inbox && strcmp(p->room[i].called, called) == 0)
-            return &p->room[i];
-    full_name(p, called, name);
-    return add_room(p, name);
-}
-
-/* learn -- a CREATE: what a room is called of which something is about to come. */
-static void learn(struct port *p, const uint8_t *f)
-{
-    char name[DIRECT_NAME_MAX + 1];
-    struct room_change c;
-    if (read_room_change(f, &c) < 0)
-        return;
-    snprintf(name, sizeof name, "%.*s", (int)c.room.len, c.room.p);
-    (void)add_room(p, name); /* out of memory: it has no name, but is shown */
-}
-
-static void know_host(struct port *p, uint64_t id, struct text name)
-{
-    struct host *h = NULL;
-    for (size_t i = 0; i < p->n_hosts; i++)
-        if (p->host[i].id == id)
-            h = &p->host[i];
-    if (!h) {
-        struct host *all = realloc(p->host, (p->n_hosts + 1) * sizeof *all);
-        if (!all)
-            return;
-        p->host = all;
-        h = &all[p->n_hosts++];
-    }
-    h->id = id;
-    snprintf(h->name, sizeof h->name, "%.*s", (int)name.len, name.p);
-}
-
 
 /* find -- a relay that is ready, and its queue and rendezvous directory opened. */
 static int find(struct port *p)
@@ -258,7 +95,7 @@ int port_flush(struct port *p)
 }
 
 /* keep -- queue a frame under the next number. */
-static int keep(struct port *p, uint8_t *f)
+int port_keep(struct port *p, uint8_t *f)
 {
     size_t sent = p->sent - p->unacked.start;
     frame_set_client(f, p->client);
@@ -290,7 +127,7 @@ static int change_room(struct port *p, enum frame_type type, struct room *r, boo
     if (n < 0)
         return n;
     frame_set_flags(f, quiet ? FRAME_SELF : 0);
-    n = keep(p, f);
+    n = port_keep(p, f);
     if (type == FRAME_JOIN)
         r->join_seq = p->next_seq;
     return n;
@@ -335,7 +172,7 @@ static int say_hello(struct port *p)
     p->window = w.window;
     p->origin = frame_origin(got);
     snprintf(p->user, sizeof p->user, "%.*s", (int)w.user.len, w.user.p);
-    know_host(p, p->origin, w.host);
+    port_know_host(p, p->origin, w.host);
     p->next_seq = p->next_seq > frame_client_seq(got) ? p->next_seq : frame_client_seq(got);
     p->sent = p->unacked.start;
     while (p->sent < p->unacked.end && frame_client_seq(p->unacked.p + p->sent) <= frame_client_seq(got))
@@ -354,8 +191,8 @@ static void hear_hosts(struct port *p)
             return;
 }
 
-/* is_shown -- what people said and did in a room. */
-static bool is_shown(const uint8_t *f)
+/* port_is_shown -- what people said and did in a room. */
+bool port_is_shown(const uint8_t *f)
 {
     return frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE;
 }
@@ -368,7 +205,7 @@ static void only_said(struct port *p)
     p->n_unacked = 0;
     for (size_t at = all.start; at < all.end; at += frame_stride(all.p + at)) {
         const uint8_t *f = all.p + at;
-        if (!is_shown(f))
+        if (!port_is_shown(f))
             continue;
         if (buffer_add(&p->unacked, f, frame_stride(f)) == 0)
             p->n_unacked++;
@@ -376,8 +213,6 @@ static void only_said(struct port *p)
     free(all.p);
     p->sent = 0;
 }
-
-static void watch(struct port *p);
 
 static int come_back(struct port *p)
 {
@@ -397,25 +232,11 @@ static int come_back(struct port *p)
         if (p->room[i].wanted && (r = change_room(p, FRAME_JOIN, &p->room[i], true)) < 0)
             return r;
     if (p->watching)
-        watch(p);
+        port_watch_again(p);
     return port_flush(p);
 }
 
 /* ---- history ---- */
-
-static int ask(struct port *p, struct stream *into, uint64_t room, struct query *q)
-{
-    uint8_t f[FRAME_MAX];
-    stream_close(into);
-    into->fd = fifo_make(p->rendezvous, q->fifo);
-    if (into->fd < 0)
-        return into->fd;
-    if (q->kind == QUERY_PROBE)
-        q->since = now_us();
-    int n = write_query(f, q, room, 0, 0);
-    int r = n < 0 ? n : keep(p, f);
-    return r < 0 ? r : port_flush(p);
-}
 
 static int fetch(struct port *p, const struct room *r, uint64_t joined_at)
 {
@@ -423,7 +244,7 @@ static int fetch(struct port *p, const struct room *r, uint64_t joined_at)
     p->fetch_query = q;
     p->fetching = (size_t)(r - p->room) + 1;
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    return ask(p, &p->answer, r->id, &p->fetch_query);
+    return port_ask(p, &p->answer, r->id, &p->fetch_query);
 }
 
 static void fetched(struct port *p)
@@ -440,7 +261,7 @@ static void again(struct port *p)
     struct query q = p->fetch_query;
     fifo_abandon(p->rendezvous, q.fifo);
     p->fetch_deadline = now_ms() + ANSWER_MS;
-    if (ask(p, &p->answer, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
+    if (port_ask(p, &p->answer, p->room[p->fetching - 1].id, &p->fetch_query) < 0)
         go_away(p);
 }
 
@@ -449,7 +270,7 @@ static void again(struct port *p)
 /* listening -- where we hear a room: in it, or in the inbox. */
 static struct room *listening(const struct port *p, uint64_t room)
 {
-    struct room *r = find_room(p, room);
+    struct room *r = port_find_room(p, room);
     bool between_two = !r || (direct_is(text_of(r->name)) && !r->wanted);
     return between_two && p->inbox ? &p->room[p->inbox - 1] : r;
 }
@@ -473,7 +294,7 @@ static bool consider(struct port *p, const uint8_t *f)
         return false;
     case FRAME_HOST:
         if (read_host(f, &name) == 0)
-            know_host(p, frame_origin(f), name);
+            port_know_host(p, frame_origin(f), name);
         return false;
     case FRAME_JOIN:
         if (own && r)
@@ -492,7 +313,7 @@ static bool consider(struct port *p, const uint8_t *f)
             out(r);
         return true;
     case FRAME_CREATE:
-        learn(p, f);
+        port_learn(p, f);
         return false;
     case FRAME_SAY:
     case FRAME_STATE:
@@ -546,8 +367,8 @@ static int next_fetched(struct port *p, const uint8_t **f)
             return -EAGAIN;
         }
         if (frame_type(*f) == FRAME_CREATE)
-            learn(p, *f);
-        if (is_shown(*f) && seen_first(&p->seen, *f))
+            port_learn(p, *f);
+        if (port_is_shown(*f) && seen_first(&p->seen, *f))
             return 1;
     }
 }
@@ -639,9 +460,9 @@ int port_wait_ms(const struct port *p)
     return p->fetching ? 200 : -1;
 }
 
-/* wait_some -- for acknowledgements, keeping what comes for the user.  Returns at once when some are there: they may be
+/* port_wait_some -- for acknowledgements, keeping what comes for the user.  Returns at once when some are there: they may be
  * the last that will come. */
-static int wait_some(struct port *p, int ms)
+int port_wait_some(struct port *p, int ms)
 {
     const uint8_t *f;
     uint32_t acked = p->acked;
@@ -744,7 +565,7 @@ void port_close(struct port *p)
 
 int port_join(struct port *p, const char *name, uint32_t history, uint64_t after)
 {
-    struct room *r = know_room(p, name);
+    struct room *r = port_know_room(p, name);
     if (!r)
         return -ENOMEM;
     r->wanted = true;
@@ -757,7 +578,7 @@ int port_join(struct port *p, const char *name, uint32_t history, uint64_t after
 
 int port_leave(struct port *p, const char *name)
 {
-    struct room *r = know_room(p, name);
+    struct room *r = port_know_room(p, name);
     if (!r)
         return -ENOMEM;
     int e = change_room(p, FRAME_LEAVE, r, p->o.quiet);
@@ -768,8 +589,8 @@ int port_leave(struct port *p, const char *name)
 int port_inbox(struct port *p)
 {
     char name[PERSON_MAX + 2];
-    direct_inbox(me(p), name);
-    struct room *r = add_room(p, name);
+    direct_inbox(port_me(p), name);
+    struct room *r = port_add_room(p, name);
     if (!r)
         return -ENOMEM;
     p->inbox = (size_t)(r - p->room) + 1;
@@ -783,7 +604,7 @@ static int wait_for_window(struct port *p)
     uint64_t deadline = now_ms() + p->o.timeout_ms;
     while (p->unacked.end - p->unacked.start > p->window) {
         int r = port_flush(p);
-        r = r < 0 ? r : wait_some(p, 100);
+        r = r < 0 ? r : port_wait_some(p, 100);
         if (r < 0)
             return r;
         if (now_ms() > deadline)
@@ -795,7 +616,7 @@ static int wait_for_window(struct port *p)
 int64_t port_say(struct port *p, const char *name, struct text text, bool action)
 {
     uint8_t f[FRAME_MAX];
-    struct room *r = know_room(p, name);
+    struct room *r = port_know_room(p, name);
     if (text.len == 0 || text.len > TEXT_MESSAGE_MAX)
         return -EMSGSIZE;
     if (!text_utf8_ok(text))
@@ -810,7 +631,7 @@ int64_t port_say(struct port *p, const char *name, struct text text, bool action
         at += s.text.len;
         e = write_say(f, &s, r->id, 0, 0, (uint8_t)(flags | (at < text.len ? FRAME_MORE : 0)));
         if (e > 0)
-            e = keep(p, f);
+            e = port_keep(p, f);
     }
     if (e >= 0 && p->unacked.end - p->sent >= QUEUE_MESSAGE_MAX)
         e = port_flush(p);
@@ -821,7 +642,7 @@ int64_t port_act(struct port *p, const char *name, const struct room_act *act)
 {
     uint8_t f[FRAME_MAX];
     struct room_act a = *act;
-    struct room *r = know_room(p, name);
+    struct room *r = port_know_room(p, name);
     int e = r ? wait_for_window(p) : -ENOMEM;
     if (e < 0)
         return e;
@@ -830,7 +651,7 @@ int64_t port_act(struct port *p, const char *name, const struct room_act *act)
     if (e == -EMSGSIZE)
         return e;
     r->spoken |= a.act == ACT_OWN; /* the others need a room that is there */
-    e = keep(p, f);
+    e = port_keep(p, f);
     return e < 0 ? e : (int64_t)p->next_seq;
 }
 
@@ -852,175 +673,9 @@ uint32_t port_acked(const struct port *p)
     return p->acked;
 }
 
-/* A question on its way. */
-struct asking {
-    uint64_t room, deadline;
-    struct query *q;
-    bool grows;        /* its answer may pause: nothing but its end ends it */
-    struct buffer all; /* the answer so far, if it does not grow: told when it is whole; otherwise told as it comes */
-    bool (*each)(void *arg, const uint8_t *frame);
-    void *arg;
-    struct end *end;
-};
-
-/* patience -- how long to wait for more of an answer, in ms. */
-static int patience(const struct port *p, const struct asking *a)
-{
-    uint64_t now = now_ms();
-    if (!a->grows || !p->answer.opened)
-        return ANSWER_MS;
-    return (int)min_u64(a->deadline > now ? a->deadline - now : 0, INT_MAX);
-}
-
-/* answer_ended -- returns as read_answer(). */
-static int answer_ended(struct port *p, const struct asking *a, const uint8_t *f)
-{
-    if (read_end(f, a->end) < 0)
-        return 0;
-    snprintf(p->end_text, sizeof p->end_text, "%.*s", (int)a->end->text.len, a->end->text.p);
-    a->end->text = text_of(p->end_text);
-    return a->end->reason != REASON_BUSY || now_ms() > a->deadline;
-}
-
-/* read_answer -- until END.  Returns 1 whole; 0 broken off, or the relay is busy: ask again. */
-static int read_answer(struct port *p, struct asking *a)
-{
-    const uint8_t *f;
-    for (;;) {
-        int r = stream_next(&p->answer, &f);
-        if (r < 0 || (r == 0 && !stream_readable(p->answer.fd, patience(p, a))))
-            return 0;
-        if (r == 0)
-            continue;
-        if (frame_type(f) == FRAME_END)
-            return answer_ended(p, a, f);
-        if (!a->grows && buffer_add(&a->all, f, frame_stride(f)) < 0)
-            return -ENOMEM;
-        if (a->grows && !a->each(a->arg, f))
-            return -ECANCELED;
-    }
-}
-
-static int tell(struct port *p, const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
-{
-    for (size_t at = 0; at < all->end; at += frame_stride(all->p + at)) {
-        if (is_shown(all->p + at))
-            (void)seen_first(&p->seen, all->p + at);
-        if (!each(arg, all->p + at))
-            return -ECANCELED;
-    }
-    return 0;
-}
-
-/* ask_until -- asked again, from the start, when a relay process died on the way.  Returns 1 or -errno. */
-static int ask_until(struct port *p, struct asking *a)
-{
-    int r = 0;
-    while (r == 0) {
-        a->all.end = 0;
-        *a->end = (struct end){0};
-        r = p->away ? 0 : ask(p, &p->answer, a->room, a->q);
-        if (r == 0 && !p->away)
-            r = read_answer(p, a);
-        stream_close(&p->answer);
-        if (r == 0) {
-            fifo_abandon(p->rendezvous, a->q->fifo);
-            r = now_ms() > a->deadline ? -ETIMEDOUT : wait_some(p, a->end->reason == REASON_BUSY ? BUSY_MS : RETRY_MS);
-        }
-    }
-    return r;
-}
-
-int port_query(struct port *p, const char *name, struct query *q, bool (*each)(void *arg, const uint8_t *frame), void *arg,
-               struct end *end)
-{
-    struct room *about = name ? know_room(p, name) : NULL;
-    if (name && !about)
-        return -ENOMEM;
-    if (about && q->kind == QUERY_WHO && direct_is(text_of(about->name)))
-        about->spoken = true; /* is he there?  That may be asked before anything is said */
-    struct asking a = {about ? about->id : 0, now_ms() + p->o.timeout_ms, q, false, {0}, each, arg, end};
-    int r = ask_until(p, &a);
-    if (r == 1)
-        r = tell(p, &a.all, each, arg);
-    free(a.all.p);
-    return r;
-}
-
-int port_follow(struct port *p, uint64_t room, struct query *q, unsigned timeout_ms,
-                bool (*each)(void *arg, const uint8_t *frame), void *arg, struct end *end)
-{
-    struct asking a = {room, now_ms() + timeout_ms, q, true, {0}, each, arg, end};
-    int r = ask_until(p, &a);
-    return r == 1 ? 0 : r;
-}
-
-/* ---- the watch ---- */
-
-static void unwatch(struct port *p)
-{
-    if (p->watch.fd >= 0 && !p->watch.opened)
-        fifo_abandon(p->rendezvous, p->watch_query.fifo);
-    stream_close(&p->watch);
-    p->watching = false;
-}
-
-static void watch(struct port *p)
-{
-    if (ask(p, &p->watch, p->watch_room, &p->watch_query) < 0)
-        unwatch(p);
-}
-
-void port_watch(struct port *p, const struct have_row *id)
-{
-    unwatch(p);
-    p->watch_query = (struct query){
-        .kind = QUERY_TRACE, .limit = UINT32_MAX, .key = {.origin = id->origin, .epoch = id->epoch, .seq = id->seq}};
-    p->watch_room = id->room;
-    p->watching = true;
-    if (!p->away)
-        watch(p);
-}
-
-bool port_watched(struct port *p, const uint8_t **f)
-{
-    int r = p->watching && p->watch.fd >= 0 ? stream_next(&p->watch, f) : 0;
-    if (r < 0) /* the keeper died: once more, from the start */
-        watch(p);
-    if (r == 1 && frame_type(*f) == FRAME_END)
-        unwatch(p);
-    return r == 1;
-}
-
-int port_watch_fd(const struct port *p)
-{
-    return p->watching ? p->watch.fd : -1;
-}
-
 struct text port_user(const struct port *p)
 {
     return text_of(p->user);
-}
-
-struct text port_host(const struct port *p, uint64_t origin)
-{
-    for (size_t i = 0; i < p->n_hosts; i++)
-        if (p->host[i].id == origin)
-            return text_of(p->host[i].name);
-    return text_of("");
-}
-
-uint64_t port_host_called(const struct port *p, struct text name)
-{
-    for (size_t i = 0; i < p->n_hosts; i++)
-        if (text_eq(text_of(p->host[i].name), name))
-            return p->host[i].id;
-    return 0;
-}
-
-bool port_has_others(const struct port *p)
-{
-    return p->n_hosts > 1;
 }
 
 uint64_t port_origin(const struct port *p)
@@ -1031,17 +686,6 @@ uint64_t port_origin(const struct port *p)
 uint64_t port_client(const struct port *p)
 {
     return p->client;
-}
-
-struct text port_room_name(const struct port *p, uint64_t room)
-{
-    const struct room *r = find_room(p, room);
-    return text_of(r ? r->called : "");
-}
-
-void port_name_room(struct port *p, const char *name)
-{
-    (void)know_room(p, name);
 }
 
 uint64_t port_cursor(const struct port *p)
