@@ -161,6 +161,8 @@ static void sum_up(const struct link_core *l, const struct link_peer *p, struct 
     for (uint32_t i = 0; i < l->ours.n; i++) {
         struct digest_row *to = row_of(l, p, d, &l->ours.entry[i]);
         struct have_row row = told_row(&l->ours.entry[i]);
+        if (row.seq == HAVE_ENOUGH)
+            row.origin = l->self; /* never the same: another may have stopped elsewhere */
         if (to)
             to->sum[digest_part(to->from, row.epoch)] ^= digest_row(p->key, &row);
     }

@@ -103,6 +103,23 @@ static void test_growing_meanwhile(void **state)
                  "A LINKS B\n");
 }
 
+/* Two hosts that want no more of a stream may have stopped at different places: it is told. */
+static void test_two_versions(void **state)
+{
+    (void)state;
+    know('C');
+    took(a, 'C', 10, 9, 100);
+    took(b, 'C', 10, 4, 70);
+    all_durable();
+    link_freeze(&a->core, segment('C', 10, 10, 10, 1, 2));
+    link_freeze(&b->core, segment('C', 10, 5, 5, 1, 2));
+    greet();
+    talk();
+    assert_null(strstr(transcript, "SAME C"));
+    assert_non_null(strstr(transcript, "A HAVE C10="));
+    assert_non_null(strstr(transcript, "B HAVE C10="));
+}
+
 /* Of its own present run a link process knows nothing, or what it found in the store when it began. */
 static void test_present_runs(void **state)
 {
@@ -241,6 +258,7 @@ int main(void)
         TEST(test_the_same),
         TEST(test_a_run_was_missed),
         TEST(test_growing_meanwhile),
+        TEST(test_two_versions),
         TEST(test_present_runs),
         TEST(test_same_order),
         TEST(test_none_of_their_business),
