@@ -41,12 +41,6 @@ struct told {
     bool loud, all;
 };
 
-/* two_versions -- may this stream have them?  Then how far it is somewhere says little. */
-static bool two_versions(const struct have_row *r)
-{
-    return w.stats.forks && node_by_id(r->origin)->evil;
-}
-
 static void must_be_told(void *arg, const struct have_row *r)
 {
     struct told *t = arg;
@@ -54,7 +48,8 @@ static void must_be_told(void *arg, const struct have_row *r)
         return; /* its segments say so; it must not know */
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
-    bool heard = feeds_peer_has(t->to->feeds, t->from->id, r) == TRACE_HAS || two_versions(r);
+    bool heard = feeds_peer_has(t->to->feeds, t->from->id, r) == TRACE_HAS ||
+                 (said && *said == (uint32_t)HAVE_ENOUGH); /* of a stream with two versions */
     if (said && *said >= r->seq && heard)
         return;
     t->all = false;
@@ -271,8 +266,6 @@ static void must_be_true(void *arg, const struct have_row *r)
 {
     const struct believed *b = arg;
     struct have_row next = *r;
-    if (two_versions(r))
-        return; /* digests of one at which both stopped are the same, wherever that was */
     next.seq = disk_has(b->peer->disk, r->origin, r->epoch, r->room) + 1;
     if (feeds_peer_has(b->n->feeds, b->peer->id, &next) == TRACE_HAS)
         broken("I9: %s believes that %s has %s's %llu on disk", node_name(b->n->id),
