@@ -4,6 +4,8 @@
 #include "base/mutant.h"
 #include <errno.h>
 
+#define RANDOM_BITS UINT64_C(0xffff) /* of an epoch; what is before them is time */
+
 void presence_init(struct presence *p, uint64_t self, uint64_t epoch)
 {
     memset(p, 0, sizeof *p);
@@ -133,9 +135,10 @@ static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
 /* go_on_from -- a later run of ours was heard of than this one, for our clock was set back: what we say counts again. */
 static void go_on_from(struct presence *p, uint64_t epoch)
 {
-    if (epoch <= p->epoch || epoch == UINT64_MAX || MUTANT(CLOCK_BACK_MUTE))
+    uint64_t next = (epoch | RANDOM_BITS) + 1 + (p->epoch & RANDOM_BITS); /* not that of another run which went on from there */
+    if (epoch <= p->epoch || next < epoch || MUTANT(CLOCK_BACK_MUTE))
         return;
-    p->epoch = p->host[0].epoch = epoch + 1;
+    p->epoch = p->host[0].epoch = next;
     p->host[0].beat = 0; /* beat soon */
     for (uint32_t i = 0; i < p->n; i++) {
         struct presence_entry *e = &p->entry[i];

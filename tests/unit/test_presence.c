@@ -193,6 +193,20 @@ static void a_beat_keeps_alive_over_two_links_and_ends_in_a_loop(void **state)
     assert_int_equal(sessions(GAMMA, ALPHA, "ann"), 1);
 }
 
+static void two_runs_that_go_on_from_the_same_are_two(void **state)
+{
+    uint64_t run[2];
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++) {
+        presence_init(host[ALPHA], ALPHA, 50 + i);
+        memset(told, 0, sizeof told);
+        tell(BETA, ALPHA, 2);
+        run[i] = host[ALPHA]->epoch;
+        assert_true(run[i] > 100);
+    }
+    assert_int_not_equal(run[0], run[1]);
+}
+
 static void a_host_whose_clock_was_set_back_is_heard_far_away(void **state)
 {
     (void)state;
@@ -332,6 +346,7 @@ int main(void)
         TEST(who_lags_hears_of_each_host_once),
         TEST(the_dead_do_not_come_back_with_what_others_remember),
         TEST(a_host_whose_clock_was_set_back_is_heard),
+        TEST(two_runs_that_go_on_from_the_same_are_two),
         TEST(a_host_whose_clock_was_set_back_is_heard_far_away),
         TEST(who_was_there_before_a_restart_is_gone_after_it),
         TEST(a_full_table_takes_no_more_and_does_not_break),
