@@ -46,9 +46,10 @@ struct line {
     struct link *link, *dialing;
     struct link *through; /* being dialled through others */
     uint64_t retry_at, through_at, down_since;
+    uint64_t asked; /* the state of the table of links in which we looked whether there is a way to it; reached: there was */
     unsigned tries;
     bool ahead;       /* people were told that its clock is */
-    bool known, met, lost; /* known: the slot is in use; met: there was a link; lost: people were told so */
+    bool known, met, lost, reached; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */
 };
 
@@ -109,9 +110,6 @@ int hub_listen(struct hub *h, int fd) MUST_USE;
 /* hub_open_link -- a connection over this socket, which it owns, for so long until it is linked; ln: the peer that we dial,
  * NULL: somebody dials us.  NULL when it cannot be. */
 struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms);
-
-/* hub_reaches -- is there a way to this host, if not a link? */
-bool hub_reaches(const struct hub *h, uint64_t host);
 
 /* hub_admit -- let the next handshake begin: one at a time, so that strangers cost those who are linked no more than
  * the wait for one, and so many a second.  Returns true when another one could. */

@@ -251,9 +251,14 @@ static void dial(struct hub *h, struct line *ln)
     ln->dialing = hub_open_link(h, fd, ln, (uint64_t)DIAL_MS << (ln->tries++ % DIAL_DOUBLINGS));
 }
 
-bool hub_reaches(const struct hub *h, uint64_t host)
+/* reaches -- is there a way to this host, if not a link?  Looked for only when something changed. */
+static bool reaches(const struct hub *h, struct line *ln)
 {
-    return topology_toward(&h->core.topology, host) != 0;
+    if (ln->asked != h->core.topology.clock) {
+        ln->asked = h->core.topology.clock;
+        ln->reached = topology_toward(&h->core.topology, ln->peer.host) != 0;
+    }
+    return ln->reached;
 }
 
 /* call -- a peer without a link, or with one that others carry: over a socket if there is an address, through others if
@@ -264,7 +269,7 @@ static void call(struct hub *h, struct line *ln, uint64_t now)
     if (!ln->dialing && can_dial && now >= ln->retry_at)
         dial(h, ln);
     if (!ln->link && !ln->through && h->tunnels && h->core.self < ln->peer.host && now - ln->down_since >= THROUGH_MS &&
-        now >= ln->through_at && hub_reaches(h, ln->peer.host)) {
+        now >= ln->through_at && reaches(h, ln)) {
         ln->through_at = now + THROUGH_MS;
         h->tunnel_open(h, ln);
     }
@@ -276,7 +281,7 @@ static void look_after(struct hub *h, struct line *ln, uint64_t now)
         return;
     if ((!ln->link || ln->link->through) && h->tls)
         call(h, ln, now);
-    bool reached = ln->link || hub_reaches(h, ln->peer.host);
+    bool reached = ln->link || reaches(h, ln);
     if (ln->lost && reached) {
         hub_tell(h, REASON_LINK_UP, "%s is back.", ln->peer.name);
         ln->lost = false;

@@ -138,10 +138,11 @@ static void move(struct client *c, unsigned r)
     state_give(&n->st);
 }
 
+/* come -- to stay, in every room. */
 static void come(struct client *c)
 {
     attach(c);
-    for (unsigned r = 0; w.measured && r < w.n_rooms; r++)
+    for (unsigned r = 0; r < w.n_rooms; r++)
         move(c, r);
 }
 
@@ -203,8 +204,12 @@ void people_turn(uint32_t i)
     if (!n->up)
         return;
     here = n;
-    if (c->life != n->life)
+    if (c->life != n->life && w.measured) {
         come(c);
+        return;
+    }
+    if (c->life != n->life)
+        attach(c);
     else if (!w.calm && one_in(200))
         attach(c); /* it was started again */
     if (!w.calm && one_in(8))

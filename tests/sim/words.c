@@ -2,12 +2,26 @@
  * link_next(), link_judge() and greetings here first. */
 #include "sim.h"
 
+#include <stdlib.h>
+
 static struct map told;
+
+/* The list of whose streams others bring does not fit into a frame in a large network, and lies here meanwhile. */
+struct list {
+    uint8_t host[NODES_MAX * 8];
+    size_t n;
+};
+static struct map lists; /* (host, feed) -> a place in `list` */
+static struct list *list;
+static uint32_t n_lists;
+
 static uint32_t link_no[NODES_MAX][NODES_MAX];
 
 void words_reset(void)
 {
     map_free(&told);
+    map_free(&lists);
+    n_lists = 0;
     memset(link_no, 0, sizeof link_no);
 }
 
@@ -27,12 +41,6 @@ struct told {
     bool loud, all;
 };
 
-/* two_versions -- may this stream have them?  Then how far it is somewhere says little. */
-static bool two_versions(const struct have_row *r)
-{
-    return w.stats.forks && node_by_id(r->origin)->evil;
-}
-
 static void must_be_told(void *arg, const struct have_row *r)
 {
     struct told *t = arg;
@@ -42,7 +50,7 @@ static void must_be_told(void *arg, const struct have_row *r)
     row.seq = min_u64(r->seq, disk_fork(t->from->disk, r->origin, r->epoch, r->room) - 1);
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
-    bool heard = feeds_peer_has(t->to->feeds, t->from->id, &row) == TRACE_HAS || two_versions(r);
+    bool heard = feeds_peer_has(t->to->feeds, t->from->id, &row) == TRACE_HAS;
     if (row.seq == 0 || (said && *said >= row.seq && heard))
         return;
     t->all = false;
@@ -203,12 +211,28 @@ int __wrap_read_greeting(const uint8_t *f, struct greeting *g)
     return r;
 }
 
+static struct list *list_of(uint64_t feed)
+{
+    uint32_t *at = map_find(&lists, here->id, feed, 0);
+    if (!at) {
+        list = realloc(list, (n_lists + 1) * sizeof *list);
+        ASSERT(list);
+        at = map_add(&lists, here->id, feed, 0, n_lists++);
+    }
+    return &list[*at];
+}
+
 int __real_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
 int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed);
 int __wrap_write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed)
 {
     struct feed_order said = *o;
-    said.n_hosts = said.n_hosts > LISTED_MAX ? 0 : said.n_hosts;
+    if (w.n_nodes > LISTED_MAX && o->op == FEED_OTHERS) {
+        struct list *l = list_of(feed);
+        l->n = o->n_hosts;
+        memcpy(l->host, o->host, 8 * l->n);
+    }
+    said.n_hosts = w.n_nodes > LISTED_MAX ? 0 : said.n_hosts;
     return __real_write_feed_order(buf, &said, feed);
 }
 
@@ -217,8 +241,14 @@ int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o);
 int __wrap_read_feed_order(const uint8_t *f, struct feed_order *o)
 {
     int r = __real_read_feed_order(f, o);
-    if (r == 0 && o->op == FEED_OPEN && w.n_nodes > LISTED_MAX)
+    if (r < 0 || w.n_nodes <= LISTED_MAX)
+        return r;
+    if (o->op == FEED_OPEN)
         o->n_hosts = list_all(&o->host);
+    if (o->op == FEED_OTHERS) {
+        o->host = list_of(frame_client(f))->host;
+        o->n_hosts = list_of(frame_client(f))->n;
+    }
     return r;
 }
 
@@ -232,8 +262,6 @@ static void must_be_true(void *arg, const struct have_row *r)
 {
     const struct believed *b = arg;
     struct have_row next = *r;
-    if (two_versions(r))
-        return; /* digests of one at which both stopped are the same, wherever that was */
     next.seq = disk_has(b->peer->disk, r->origin, r->epoch, r->room) + 1;
     if (feeds_peer_has(b->n->feeds, b->peer->id, &next) == TRACE_HAS)
         broken("I9: %s believes that %s has %s's %llu on disk", node_name(b->n->id),
