@@ -125,7 +125,7 @@ static uint32_t attach(struct worker *w, uint64_t client, uid_t uid, const char 
     const struct session *now = &r->session[roster_client(r, client)];
     if (now->state == SESSION_ATTACHED && !is_ours(w, now, SESSION_ATTACHED))
         session = UINT32_MAX;
-    else if (limit == 0 || roster_uid_sessions(r, uid, limit) < limit)
+    else if (limit == 0 || roster_uid_sessions(r, uid) < limit)
         session = roster_attach(&p->st.edit, client, uid, text_of(user), p->args.self, false);
     state_give(&p->st);
     return session;
@@ -356,7 +356,7 @@ static void on_tick(void *arg)
     bool left = false, still = false;
     for (uint32_t i = 1; w->lingering && i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (!is_ours(w, s, SESSION_DETACHED) || roster_next_room(s, 1) == 0)
+        if (!is_ours(w, s, SESSION_DETACHED) || roster_next_room(r, s, 1) == 0)
             continue;
         bool due = s->detached_ms + LINGER_MS <= wall || s->detached_ms > wall;
         still |= !due || leave_rooms(w, i) < 0;

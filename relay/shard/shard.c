@@ -340,12 +340,13 @@ static unsigned inboxes(struct shard *sh, uint32_t room, uint32_t slot[2])
 /* hears -- is it in the room, or in an inbox that hears it? */
 static bool hears(const struct client *c, uint32_t room)
 {
-    const struct session *s = &c->sh->st->seg->roster.session[c->session];
+    const struct roster *r = &c->sh->st->seg->roster;
+    const struct session *s = &r->session[c->session];
     uint32_t inbox[2];
-    if (room == 0 || roster_is_member(s, room))
+    if (room == 0 || roster_is_member(r, s, room))
         return room != 0;
     for (unsigned n = inboxes(c->sh, room, inbox); n > 0; n--)
-        if (roster_is_member(s, inbox[n - 1]))
+        if (roster_is_member(r, s, inbox[n - 1]))
             return true;
     return false;
 }
