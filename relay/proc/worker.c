@@ -165,7 +165,7 @@ static uint32_t attach(struct worker *w, const struct caller *c)
     return roster_attach(&p->st.edit, c->client, c->uid, text_of(c->user), p->args.self, false);
 }
 
-/* greet -- WELCOME and the names of the hosts, as one write.  Host slots are only ever added. */
+/* greet -- WELCOME and the names of the hosts, as many as the FIFO takes in one write.  Host slots are only ever added. */
 static size_t greet(struct worker *w, uint8_t *buf, size_t size, const struct hello *h, uint32_t session,
                     const uint8_t secret[SECRET_LEN])
 {
@@ -191,7 +191,9 @@ static size_t greet(struct worker *w, uint8_t *buf, size_t size, const struct he
 
 static void welcome(struct worker *w, const struct caller *c, const uint8_t secret[SECRET_LEN])
 {
-    uint8_t buf[32 * 1024];
+    static uint8_t buf[32 * 1024];
+    int pipe = fcntl(c->fd, F_GETPIPE_SZ); /* users who have many get small ones */
+    size_t size = min_size(sizeof buf, pipe > 0 ? (size_t)pipe : PIPE_BUF);
     if (c->session == 0 || c->session == UINT32_MAX) {
         turn_away(c->fd, c->client, c->session == 0 ? REASON_LIMIT : REASON_DENIED,
                   c->session == 0 ? "Too many sessions; close some and try again."
@@ -199,7 +201,7 @@ static void welcome(struct worker *w, const struct caller *c, const uint8_t secr
                                   : "This relay does not know who you are: your user is not in its account database.");
         return;
     }
-    if (shard_add(w->shard, c->session, c->fd, secret, buf, greet(w, buf, sizeof buf, &c->h, c->session, secret)) < 0)
+    if (shard_add(w->shard, c->session, c->fd, secret, buf, greet(w, buf, size, &c->h, c->session, secret)) < 0)
         lose(w, c->session, false);
     else if (w->proc.st.seg->roster.session[c->session].last_seq != 0 && shard_expect_ack(w->shard, c->session) < 0)
         log_error("out of memory");
