@@ -141,8 +141,7 @@ struct digests {
 /* present -- is this stream of the run that one of the two is in?  Such a run may be any part: clocks are set back. */
 static bool present(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
 {
-    return ((r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch)) &&
-           !MUTANT(PRESENT_DIGESTED);
+    return (r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch);
 }
 
 /* row_of -- where this row counts; NULL: nowhere. */
@@ -279,7 +278,7 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
 }
 
 /* on_same -- to the keeper, too: all of these parts that is in the store before our digests, the peer has. */
-static void on_same(const struct link_core *l, const struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_same(const struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     if (p->phase != LINK_VECTOR || !p->digests_told || frame_body_len(f) % SAME_ROW_LEN != 0) {
         end_link(up, REASON_MALFORMED, "What a peer says that it has, too, cannot be read.");
@@ -287,8 +286,6 @@ static void on_same(const struct link_core *l, const struct link_peer *p, const 
     }
     memcpy(up->feed, f, frame_stride(f));
     frame_set_client(up->feed, p->feed);
-    frame_set_origin(up->feed, l->self);
-    frame_set_epoch(up->feed, MUTANT(PRESENT_DIGESTED) ? 0 : l->epoch);
     frame_set_pos(up->feed, MUTANT(SAME_OF_NOW) ? UINT64_MAX : p->stored);
     up->feed_len = frame_stride(f);
 }
@@ -372,7 +369,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         on_digest(l, p, f, up);
         return;
     case FRAME_SAME:
-        on_same(l, p, f, up);
+        on_same(p, f, up);
         return;
     case FRAME_HAVE:
         on_have(l, p, f, up);
