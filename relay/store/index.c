@@ -2,6 +2,7 @@
 #include "store/index.h"
 
 #include "base/hash.h"
+#include "base/prng.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ enum {
     APPLICATION_ID = 0x43484149, /* "CHAI" */
     MARK_LEN = 17,               /* a letter and 16 hex digits */
     BUSY_MS = 2000,
-    LOOK_AT_CLOCK = 4000, /* steps of SQLite's machine between two looks */
+    LOOK_AT_CLOCK = 100, /* steps of SQLite's machine between two looks: few, because FTS5 takes few for much */
     EXPRESSION_MAX = 2 * WANTED_MAX + 32 * (WANTED_TERMS_MAX + WANTED_ROOMS_MAX + 2),
 };
 #define ID_MAX (UINT64_C(1) << 62)   /* what is stamped beyond that will never be due */
@@ -230,12 +231,13 @@ static uint64_t number_of_user(struct text user)
     return hash_u64(user.p, user.len);
 }
 
-/* place -- a number for it: its hlc, or when that is taken one near by, ever further away, so that not even many of the same
- * stamp cost more than a few tries.  Returns 1; 0 there is none; -errno. */
+/* place -- a number for it: its hlc, or when that is taken one near by, chosen at random ever further away, so that not even
+ * many of the same stamp cost more than a few tries.  Returns 1; 0 there is none; -errno. */
 static int place(struct index *x, const struct index_entry *e, uint64_t *id)
 {
-    *id = e->hlc;
-    for (uint64_t away = 1; away < ID_SLACK / 2; *id += away, away *= 2) {
+    struct prng chance = {e->pos};
+    for (uint64_t away = 1; away <= ID_SLACK; away *= 2) {
+        *id = e->hlc + prng_below(&chance, away);
         bind(x, PLACE, 1, *id);
         bind(x, PLACE, 2, e->pos);
         bind(x, PLACE, 3, e->room);
