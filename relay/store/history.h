@@ -2,13 +2,15 @@
  *
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
- *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames
+ *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames (or, of large
+ *            segments, their place in bulk.h's file)
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
  *   act      (room, place in the order of display) -> frame: the STATE entries once more, to be folded in that order
  *   fork     (origin, epoch, room) -> the CHAIN that proves the smallest point known
  *   meta     one row: durable (journal position), ring_size, newest_hlc
+ *   bulk     one row: how much of that file counts
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
  * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
@@ -19,7 +21,7 @@
 
 struct history;
 
-/* history_open -- open or make DIR/history.db.
+/* history_open -- open or make DIR/history.db, and history.db-bulk beside it.
  * why      on failure, one sentence with the remedy; nothing is destroyed
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;

@@ -42,8 +42,8 @@ static const char *const sql[N_STATEMENTS] = {
     [WORDS] = "INSERT INTO found(rowid, words, marks) VALUES(?,?,?)",
     [SET_RANGE] = "UPDATE meta SET low=?, high=?, seal_pos=?, seal=?",
     [GET_RANGE] = "SELECT low, high, seal_pos, seal FROM meta",
-    [FIND] = "SELECT place.pos, place.room FROM found JOIN place ON place.id = found.rowid WHERE found MATCH ? "
-             "AND found.rowid BETWEEN ? AND ? ORDER BY found.rowid DESC",
+    [FIND] = ("SELECT place.pos, place.room FROM found JOIN place ON place.id = found.rowid WHERE found MATCH ? "
+              "AND found.rowid BETWEEN ? AND ? ORDER BY found.rowid DESC"),
 };
 
 struct index {
