@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "grep.h"
 #include "marks.h"
 #include "render.h"
 #include "rooms.h"
@@ -284,6 +285,35 @@ static void rooms(const char *rest)
     ask(NULL, QUERY_ROOMS);
 }
 
+static bool show_hit(void *arg, const uint8_t *f)
+{
+    screen_print(view_frame(arg, f));
+    return true;
+}
+
+/* grep -- in all rooms: each line says in which. */
+static void grep(const char *words)
+{
+    struct view_options vo = {.color = view_color(1), .days = true, .rooms = true};
+    struct view *v;
+    struct query q;
+    struct end end = {0};
+    char why[256];
+    if (grep_query(words, talking.o->n, &q, why, sizeof why) < 0) {
+        tell(why);
+        return;
+    }
+    int r = view_open(&v, talking.port, &vo);
+    if (r == 0) {
+        r = port_query(talking.port, NULL, &q, show_hit, v, &end);
+        view_close(v);
+    }
+    snprintf(why, sizeof why, "%.*s", (int)end.text.len, end.text.len > 0 ? end.text.p : "");
+    if (r == 0 && (*why || end.count == 0))
+        tell(*why ? why : "nothing found");
+    went_wrong(r);
+}
+
 static void show_state(const char *typed)
 {
     char room[CALLED_MAX + 1];
@@ -391,6 +421,7 @@ static const struct command {
     {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
     {"/create", "ROOM", "a room of your own", create, 0},
     {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
+    {"/grep", "WORDS", "search all rooms: words, \"a phrase\", from:USER, in:ROOM, since:-1h", grep, 0},
     {"/help", "", "this list", help, 0},
     {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore, 0},
     {"/join", "ROOM", "go to a room; you stay in the others", join, 0},
