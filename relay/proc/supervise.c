@@ -279,8 +279,8 @@ static int start_all(struct supervisor *s)
     for (unsigned i = 0; i < PROCS_MAX; i++)
         if (i != PROC_KEEPER && exists(s, i))
             start(s, i);
-    for (unsigned i = 0; i < PROCS_MAX; i++) /* nobody has to wait for searches */
-        if (i != PROC_KEEPER && i != PROC_SEARCH && exists(s, i) && wait_ready(s, i) < 0)
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        if (i != PROC_KEEPER && exists(s, i) && wait_ready(s, i) < 0)
             return -ESRCH;
     s->gen.ready = true;
     return generation_write(s->inst, &s->gen);
