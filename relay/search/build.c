@@ -95,6 +95,20 @@ const struct index_range *builder_range(const struct builder *b)
     return &b->range;
 }
 
+static bool note_pos(void *arg, const struct history_row *row)
+{
+    *(uint64_t *)arg = row->s.pos;
+    return false;
+}
+
+bool builder_outlived(struct builder *b)
+{
+    uint64_t kept = b->range.high, indexed;
+    if (history_scan(b->h, 0, 0, 1, note_pos, &kept) < 0 || index_oldest(b->x, &indexed) < 0)
+        return false;
+    return kept > indexed && kept - indexed > b->range.high - min_u64(kept, b->range.high);
+}
+
 /* ---- a step ---- */
 
 struct step {

@@ -7,6 +7,7 @@
 #include "ipc/shm.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -314,6 +315,27 @@ static void the_index_of_another_store_is_made_anew(void **state)
     assert_string_equal(finds("ann", "there"), " there");
 }
 
+/* Half of what was said is gone from the store; what of it is in the index is no hit, and then the index is not worth its place. */
+static void what_is_not_kept_any_more(void **state)
+{
+    char sql[128];
+    sqlite3 *db;
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        SAY(LOBBY, "ann", i < 6 ? "word old" : "word new");
+    index_all();
+    assert_false(builder_outlived(play.b));
+    uint64_t kept = SAY(LOBBY, "ann", "word last");
+    index_all();
+    assert_false(builder_outlived(play.b));
+    snprintf(sql, sizeof sql, "DELETE FROM segment WHERE pos < %llu", (unsigned long long)kept);
+    assert_int_equal(sqlite3_open(store_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_string_equal(finds("ann", "word"), " word last");
+    assert_true(builder_outlived(play.b));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -327,6 +349,7 @@ int main(void)
         TEST(rooms_and_hosts_that_are_not_there),
         TEST(who_is_behind_says_so),
         TEST(it_begins_at_the_end),
+        TEST(what_is_not_kept_any_more),
         TEST(the_index_of_another_store_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
