@@ -258,7 +258,7 @@ static const struct {
 } kinds[] = {
     // clang-format off
     {make_hello, false},  {make_welcome, false}, {make_open, false},     {make_join, false},
-    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
+    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, true},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, true},      {make_who, false},
     {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
