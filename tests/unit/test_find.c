@@ -166,6 +166,8 @@ static void the_times_are_exact(void **state)
         snprintf(text, sizeof text, "tick %c", (char)('a' + i));
         SAY(LOBBY, "ann", text, .hlc = t + i);
     }
+    for (int i = 0; i < 20; i++) /* whose numbers in the index lie behind their stamp */
+        SAY(LOBBY, "ann", "tick early", .hlc = t);
     for (int i = 0; i < 2; i++, index_all()) {
         q.since = t + 1;
         q.until = t + 4;
@@ -236,6 +238,19 @@ static void parts_are_one_message(void **state)
         assert_string_equal(finds("ann", "wo"), "");
         assert_string_equal(finds("ann", "alone"), " alone");
     }
+}
+
+static void signs_mean_nothing(void **state)
+{
+    static const char *const words[] = {"say\"so", "\"say\" so*", "NEAR(say so)", "say AND so", "words:say", "say^", "say)", "{say}*", "say + so"};
+    (void)state;
+    SAY(LOBBY, "ann", "say so NEAR and words");
+    for (int i = 0; i < 2; i++, index_all())
+        for (size_t k = 0; k < ARRAY_LEN(words); k++)
+            if (strchr(words[k], '(') || strchr(words[k], ':')) /* what was one word is a phrase now */
+                assert_string_equal(finds("ann", words[k]), "");
+            else
+                assert_string_equal(finds("ann", words[k]), " say so NEAR and words");
 }
 
 static void rooms_and_hosts_that_are_not_there(void **state)
@@ -346,6 +361,7 @@ int main(void)
         TEST(what_is_between_two_is_found_by_these_two),
         TEST(what_is_hidden_is_not_found),
         TEST(parts_are_one_message),
+        TEST(signs_mean_nothing),
         TEST(rooms_and_hosts_that_are_not_there),
         TEST(who_is_behind_says_so),
         TEST(it_begins_at_the_end),
