@@ -134,8 +134,8 @@ int search_main(const struct proc_args *args)
     static struct search search;
     struct search *s = &search;
     proc_start(&s->proc, args, on_tick, s);
-    proc_ready(&s->proc); /* nobody has to wait for what comes now */
     open_all(s);
+    proc_ready(&s->proc);
     while (!s->proc.stop) {
         uint64_t now = now_ms();
         if (now < s->rest_until)
