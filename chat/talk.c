@@ -522,6 +522,8 @@ static int on_terminal(void)
     sigaction(SIGHUP, &sa, NULL);
     screen_open(on_line, complete);
     hear_all();
+    if (port_started(talking.port))
+        tell("A relay of your own was started, and stays: relay status, relay stop. In here, /help.");
     if (!talking.quit)
         join(talking.o->room);
     while (!talking.quit && !interrupted) {

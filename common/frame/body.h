@@ -328,7 +328,7 @@ int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
 /* DIGEST: of every host whose streams it takes, what its sender has on disk as sums over parts (link/digest.h); FRAME_MORE on
  * every frame but the last.  SAME, the answer: of these parts (bits) I have exactly what you have.  From link to keeper, header:
- * client = the feed, pos = the journal position up to which that is so, origin and epoch = our present run, which is not meant. */
+ * client = the feed, pos = the journal position up to which that is so. */
 enum { RUNS_APART = 3, DIGEST_ROWS_MAX = 63, SAME_ROWS_MAX = 122, SAME_ROW_LEN = 33 };
 struct digest_row {
     uint64_t origin, from[RUNS_APART]; /* the first run of each part but the oldest */

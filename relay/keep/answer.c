@@ -624,10 +624,10 @@ static struct circle circle_of(const struct answer *w)
     return c;
 }
 
-static bool within(const struct circle *c, const struct session *s)
+static bool within(const struct roster *r, const struct circle *c, const struct session *s)
 {
-    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
-                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(r, s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(r, s, c->slot[1])));
 }
 
 /* guest_within -- a guest of a conversation is one of the two who is in any room. */
@@ -689,7 +689,7 @@ static int who(struct answer *w)
     }
     for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (!within(&c, s))
+        if (!within(r, &c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);

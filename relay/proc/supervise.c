@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@
 enum {
     READY_MS = 30 * 1000,  /* a keeper that recovers a large store may take a while */
     STOP_MS = 10 * 1000,   /* for what was taken in last to reach the disk */
-    CHECK_MS = 5 * 1000,   /* are all names still there? */
+    CHECK_MS = 5 * 1000,   /* are all names still there?  Where the kernel does not tell */
     RETRY_MS = 100,        /* before a child that died young is started again */
     YOUNG_MS = 1000,
 };
@@ -61,6 +62,7 @@ struct supervisor {
     int bell[PROCS_MAX];
     int lock, shm_fd, notify, listener;
     struct mq queue[WORKERS_MAX];
+    struct loop_source names; /* inotify */
     bool stop, reset, failed;
 };
 
@@ -195,6 +197,7 @@ static void drop_generation(struct supervisor *s)
 {
     generation_drop(&s->gen);
     close_fd(&s->shm_fd);
+    close_fd(&s->names.fd);
     close_fd(&s->lifeline[0]);
     close_fd(&s->lifeline[1]);
     for (unsigned q = 0; q < WORKERS_MAX; q++)
@@ -365,7 +368,8 @@ static int due(struct supervisor *s)
     return wait;
 }
 
-static void on_tick(void *arg)
+/* check_names -- do they still lead to our objects? */
+static void check_names(void *arg)
 {
     struct supervisor *s = arg;
     struct lock l = {s->gen.lock_id};
@@ -376,6 +380,35 @@ static void on_tick(void *arg)
         log_error("shared memory, semaphore or queue vanished (RemoveIPC of logind?); see: relay doctor");
         s->reset = true;
     }
+}
+
+static void on_names(struct loop_source *source, uint32_t events)
+{
+    _Alignas(struct inotify_event) char buf[1024];
+    (void)events;
+    while (read(source->fd, buf, sizeof buf) > 0)
+        ;
+    check_names(source->arg);
+}
+
+static bool watch(const struct supervisor *s, int object)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", object);
+    return inotify_add_watch(s->names.fd, path, IN_ATTRIB) >= 0; /* its number of names is one, too */
+}
+
+/* watch_names -- be told when shared memory or a queue loses its name, so that an idle relay sleeps undisturbed.  Of the semaphore
+ * one is not told; who takes it next finds that it is gone. */
+static void watch_names(struct supervisor *s)
+{
+    s->names = (struct loop_source){inotify_init1(IN_NONBLOCK | IN_CLOEXEC), on_names, s};
+    bool told = s->names.fd >= 0 && watch(s, s->shm_fd);
+    for (unsigned q = 0; told && q < s->gen.n_queues; q++)
+        told = watch(s, mq_fd(&s->queue[q]));
+    if ((!told || loop_add(&s->loop, &s->names, EPOLLIN) < 0) && loop_every(&s->loop, CHECK_MS, check_names) < 0)
+        log_warn("nobody will notice when shared memory or a queue vanishes: too few file descriptors?");
+    check_names(s);
 }
 
 /* ---- the process ---- */
@@ -459,6 +492,7 @@ static int run_generation(struct supervisor *s)
         drop_generation(s);
         return r;
     }
+    watch_names(s);
     log_info("ready: generation %llu, %u workers", (unsigned long long)s->gen.number, s->conf->workers);
     if (s->notify >= 0 && write_all(s->notify, "r", 1) < 0)
         log_debug("nobody waits for us any more");
@@ -472,7 +506,8 @@ static int run_generation(struct supervisor *s)
 
 int supervise_main(const struct instance *inst, const struct conf *conf, const char *conf_path, int ready_fd)
 {
-    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1}};
+    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1},
+                           .names = {.fd = -1}};
     sigset_t signals;
     (void)conf_path;
     log_open("supervise", LOG_INFO);
@@ -486,8 +521,7 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     sigemptyset(&signals);
     for (const int *p = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *p; p++)
         sigaddset(&signals, *p);
-    if (prepare(&s) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0 ||
-        loop_every(&s.loop, CHECK_MS, on_tick) < 0)
+    if (prepare(&s) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0)
         return EXIT_FAILURE;
     int r = 0;
     for (unsigned tries = 0; !s.stop && tries < 3; tries = r == 0 ? 0 : tries + 1)

@@ -2,7 +2,8 @@
  *
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
- *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames
+ *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames (or, of large
+ *            segments, their place in bulk.h's file)
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
@@ -10,6 +11,8 @@
  *   fork     (origin, epoch, room) -> the CHAIN that proves the smallest point known
  *   gap      pos (where the last missing entry lay, or the GAP that came), origin, epoch, room, first_seq, last_seq -> GAP
  *   meta     one row: durable (journal position), ring_size, newest_hlc
+ *   bulk     one row: how much of that file counts
+ *   dropped  one row: how much of that is a hole
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
  * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
@@ -20,7 +23,7 @@
 
 struct history;
 
-/* history_open -- open or make DIR/history.db.
+/* history_open -- open or make DIR/history.db, and history.db-bulk beside it.
  * why      on failure, one sentence with the remedy; nothing is destroyed
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
@@ -128,7 +131,8 @@ int history_gap(struct history *h, uint8_t *gap) MUST_USE;
 int history_gap_at(struct history *h, uint64_t from, uint8_t *gap) MUST_USE;
 int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg) MUST_USE;
 
-/* history_bytes -- how much of the file is in use.  What is deleted leaves room in it for what comes; it does not shrink. */
+/* history_bytes -- how much of the two files is in use.  What is deleted leaves room in the database for what comes, and a hole in
+ * the other; neither gets shorter. */
 int history_bytes(struct history *h, uint64_t *bytes) MUST_USE;
 
 #endif

@@ -78,7 +78,7 @@ struct history {
     struct kept_gap *gap; /* in the order of their pos */
     size_t n_gaps, max_gaps, n_gaps_before;
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
-    bool full;
+    bool full, tight; /* tight: has been full, what comes beside the commits may find no room */
     enum commit_fate fate;
 };
 
@@ -203,7 +203,7 @@ struct history *disk_copy(const struct history *h)
     c->fork = copy_of(h->fork, h->n_forks * sizeof *h->fork);
     c->max_by_stamp = h->n_by_stamp;
     c->by_stamp = copy_of(h->by_stamp, h->n_by_stamp * sizeof *h->by_stamp);
-    c->full = false;
+    c->full = c->tight = false;
     c->fate = FATE_GOOD;
     return c;
 }
@@ -211,6 +211,7 @@ struct history *disk_copy(const struct history *h)
 void disk_full(struct history *h, bool full)
 {
     h->full = full;
+    h->tight = !w.calm;
 }
 
 void disk_fate(struct history *h, enum commit_fate fate)
@@ -229,6 +230,21 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
 {
     const struct stream *s = find(h, origin, epoch, room);
     return s ? s->last_seq : 0;
+}
+
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    uint32_t lo = 0, hi = s ? s->n : 0;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (s->at[mid].last_seq < seq)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return s && lo < s->n ? get_u64(s->at[lo].blob->s.hash) : 0;
 }
 
 void disk_each(const struct history *h,
@@ -685,7 +701,7 @@ int history_fork(struct history *h, const uint8_t *proof)
                node_name(frame_origin(proof)));
     if (p && frame_seq(proof) >= frame_seq(p->frame))
         broken("I4: %s learns again what it has a proof of", node_name(h->node->id));
-    if (h->full)
+    if (h->full || (h->tight && one_in(2)))
         return -ENOSPC;
     if (!p) {
         h->fork = realloc(h->fork, (h->n_forks + 1) * sizeof *h->fork);

@@ -3,7 +3,9 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -203,6 +205,16 @@ static void test_stamps_that_are_nonsense(void **state)
     KEPT(never, now);
 }
 
+/* bulk_on_disk -- what the file of large segments takes, whatever its length says. */
+static uint64_t bulk_on_disk(void)
+{
+    char path[128];
+    struct stat s;
+    snprintf(path, sizeof path, "%s-bulk", store_path);
+    assert_int_equal(stat(path, &s), 0);
+    return (uint64_t)s.st_blocks * 512;
+}
+
 static void test_no_more_than_so_much(void **state)
 {
     (void)state;
@@ -213,6 +225,7 @@ static void test_no_more_than_so_much(void **state)
     for (int i = 0; i < 300; i++)
         put(many, HERE, ROOM, AGO(100 * HOUR) + (uint64_t)i * 1000);
     assert_int_equal(history_bytes(h, &bytes), 0);
+    assert_in_range(bulk_on_disk(), bytes / 2, bytes * 2); /* these are large ones */
     st.seg->shape.keep_bytes = limit = bytes / 2;
     unsigned pieces = 1;
     while (prune_some(&prune, NOW) == 1 && history_bytes(h, &bytes) == 0 && bytes > limit)
@@ -222,6 +235,14 @@ static void test_no_more_than_so_much(void **state)
     assert_in_range(bytes, limit * 8 / 10, limit);
     assert_in_range(pieces, 2, 150); /* not all in one transaction */
     assert_int_equal(st.seg->kept_bytes, bytes);
+    assert_in_range(bulk_on_disk(), 1, limit * 11 / 10);
+    h = store_reopen(h);
+    assert_int_equal(history_bytes(h, &limit), 0);
+    assert_int_equal(limit, bytes);
+    uint64_t last = put(many, HERE, ROOM, AGO(0)); /* what comes goes behind all that */
+    struct store_seen w = {0};
+    assert_int_equal(history_scan(h, 0, last, 1, note_pos, &w), 0);
+    assert_int_equal(w.n, 1);
 }
 
 /* What a disk does not take leaves all as it was. */
