@@ -218,10 +218,10 @@ static uint64_t bulk_on_disk(void)
 static void test_no_more_than_so_much(void **state)
 {
     (void)state;
-    char many[401];
+    char many[501];
     uint64_t bytes, limit;
-    memset(many, 's', 400);
-    many[400] = '\0';
+    memset(many, 's', 500);
+    many[500] = '\0';
     for (int i = 0; i < 300; i++)
         put(many, HERE, ROOM, AGO(100 * HOUR) + (uint64_t)i * 1000);
     assert_int_equal(history_bytes(h, &bytes), 0);
