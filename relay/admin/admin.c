@@ -146,10 +146,12 @@ static void show_tables(const struct segment *seg)
 /* show_kept -- since when, how much, and what the settings say. */
 static void show_kept(const struct segment *seg)
 {
-    char date[40] = "no messages yet";
+    char date[40] = "no messages";
     uint64_t since = atomic_load(&seg->kept_since_ms), bytes = atomic_load(&seg->kept_bytes);
     time_t at = (time_t)(since / 1000);
     struct tm tm;
+    if (bytes == 0)
+        return; /* the keeper has not looked yet */
     if (since != 0 && localtime_r(&at, &tm))
         strftime(date, sizeof date, "messages since %Y-%m-%d %H:%M", &tm);
     printf("kept       %s, %llu KiB", date, (unsigned long long)(bytes >> 10));

@@ -41,6 +41,7 @@ struct keeper {
     struct gone_lines gone;
     uint64_t pruned_ms; /* when it was looked last */
     bool pruning;       /* there is more to delete */
+    bool cramped;       /* ... and the disk had no room to note that it is */
     int state_dir, runtime_dir;
     uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
@@ -94,15 +95,17 @@ static bool commit(struct keeper *k)
     return r > 0;
 }
 
-/* prune -- a piece; also on a full disk, where it makes room.  Returns true when there is more to do at once. */
+/* prune -- a piece.  Returns true when there is more to do at once. */
 static bool prune(struct keeper *k)
 {
     bool empty = atomic_load(&k->proc.st.seg->kept_since_ms) == 0; /* as far as was looked */
-    if (!k->pruning && !k->failing && !empty && now_ms() - k->pruned_ms < PRUNE_MS)
+    unsigned wait_ms = k->cramped || k->failing ? TICK_MS : empty ? 0 : PRUNE_MS;
+    if (!k->pruning && now_ms() - k->pruned_ms < wait_ms)
         return false;
     int r = prune_some(&k->prune, wall_ms());
     k->pruned_ms = now_ms();
     k->pruning = r > 0;
+    k->cramped = r == -ENOSPC;
     if (r < 0 && r != -ENOSPC)
         open_again(r);
     return k->pruning;
@@ -112,7 +115,7 @@ static bool prune(struct keeper *k)
 static unsigned tick_ms(const struct keeper *k)
 {
     const struct segment *seg = k->proc.st.seg;
-    if (k->failing || k->gone.n > 0 || feeds_hold(k->feeds) || parked_waits(&k->parked))
+    if (k->failing || k->cramped || k->gone.n > 0 || feeds_hold(k->feeds) || parked_waits(&k->parked))
         return TICK_MS;
     return seg->shape.keep_ms || seg->shape.keep_bytes ? PRUNE_MS : 0;
 }

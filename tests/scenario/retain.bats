@@ -41,7 +41,7 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     kept alpha "messages since 20.*for ever"
     years_later alpha kept alpha "messages since" # no limit: nothing goes
     keep alpha "keep_days = 30"
-    years_later alpha kept alpha "no messages yet.*for 30 days"
+    years_later alpha kept alpha "no messages.*for 30 days"
     up alpha
     say alpha lobby 31 33
     run on alpha chat log lobby
@@ -66,7 +66,7 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     on beta relay stop
     say alpha lobby 11 50
     keep alpha "keep_days = 30"
-    years_later alpha kept alpha "no messages yet"
+    years_later alpha kept alpha "no messages"
     up alpha
     say alpha lobby 51 55
     up beta
@@ -87,4 +87,81 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     say alpha lobby 56 56
     until_true 10 sh -c "[ \$(HOME=$dir/beta chat -i beta log lobby | grep -c '56 from alpha') -eq 1 ]"
     ! grep -E "(gap|segment) came" "$dir/state/beta/relay.log"
+}
+
+@test "whoever still has it brings it: three hosts, of which one keeps less and one was away" {
+    settled alpha beta gamma
+    link alpha beta
+    link alpha gamma
+    link beta gamma
+    say alpha lobby 1 10
+    until_true 10 at_least gamma lobby 10
+    on gamma relay stop
+    say alpha lobby 11 40
+    until_true 10 at_least beta lobby 40
+    keep alpha "keep_days = 30"
+    years_later alpha kept alpha "no messages"
+    up alpha
+    until_true 10 linked alpha beta
+    up gamma
+    until_true 30 at_least gamma lobby 40
+    until_true 20 linked gamma alpha
+    say alpha lobby 41 41
+    until_true 30 at_least gamma lobby 41
+    run on gamma chat log lobby
+    [[ $output != *"no longer kept"* && $output == *"11 from alpha"*"41 from alpha"* ]]
+    until_true 10 at_least beta lobby 41
+    run on beta chat log lobby
+    [[ $output != *"no longer kept"* ]] # alpha deletes its own copy, nobody else's
+}
+
+@test "a new host learns the state of a room whose messages are gone, and how many there were" {
+    settled alpha beta
+    on alpha chat room create build --topic "Ship it"
+    say alpha build 1 20
+    keep alpha "keep_days = 30"
+    years_later alpha kept alpha "no messages"
+    up alpha
+    run on alpha chat room show build
+    [[ $output == *"topic     Ship it"* ]]
+    link alpha beta
+    gone() { on beta chat log build | grep -q -- "-- 20 messages of alpha between .* no longer kept"; }
+    until_true 20 gone
+    run on beta chat room show build
+    [[ $output == *"owner"*"topic     Ship it"* ]]
+    say alpha build 21 21
+    last() { on beta chat log build | tail -n 1 | grep -q "21 from alpha"; }
+    until_true 10 last
+}
+
+@test "killed while it deletes, again and again: every message is either there or told to be gone" {
+    settled alpha
+    for i in {1..400}; do # one by one: many small segments, which go in several pieces
+        echo "$i from alpha"
+        read -rt 0.005 <> <(:) || true
+    done | on alpha chat -q -r lobby >/dev/null
+    say alpha lobby 401 2400
+    until_true 10 at_least alpha lobby 2400
+    keep alpha "keep_days = 30"
+    [ -e "$dir/ahead.so" ] || cc -shared -fPIC -o "$dir/ahead.so" "$BATS_TEST_DIRNAME/ahead.c" -ldl || skip "no compiler"
+    on alpha relay stop
+    all() { # what is there and what is gone, together
+        [ "$(on alpha chat log --json -n 10000 lobby |
+            awk -F'"messages":' '/"type":"gone"/ {n += $2 + 0} /"type":"message"/ {n++} END {print n}')" -eq 2400 ]
+    }
+    later() { LD_PRELOAD=$dir/ahead.so CLOCK_AHEAD=$((400 * DAY)) ASAN_OPTIONS=verify_asan_link_order=0 "$@"; }
+    for i in 1 2 3 4 5 6; do
+        later on alpha relay start
+        remember alpha
+        kill -9 "$(process_of alpha keeper)" 2>/dev/null || true # it is started again, and goes on
+        kill_all alpha
+        up alpha # with the right clock: nothing more goes
+        all
+        on alpha relay stop
+    done
+    years_later alpha kept alpha "no messages"
+    up alpha
+    all
+    run on alpha chat log lobby
+    [[ $output == *"-- 2400 messages between "* ]]
 }
