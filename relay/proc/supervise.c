@@ -44,6 +44,7 @@ static const struct kind {
     {"keeper", keeper_main, PROC_KEEPER},
     {"worker", worker_main, 0},
     {"link", link_main, PROC_LINK},
+    {"search", search_main, PROC_SEARCH},
 };
 
 struct child {
@@ -59,6 +60,7 @@ struct supervisor {
     struct loop loop;
     struct child child[PROCS_MAX];
     int lifeline[2];
+    int questions[2]; /* from keeper to search; ours, so that it outlives both */
     int bell[PROCS_MAX];
     int lock, shm_fd, notify, listener;
     struct mq queue[WORKERS_MAX];
@@ -68,7 +70,7 @@ struct supervisor {
 
 static bool exists(const struct supervisor *s, unsigned i)
 {
-    return i < s->conf->workers || i == PROC_KEEPER || i == PROC_LINK;
+    return i < s->conf->workers || i == PROC_KEEPER || i == PROC_LINK || i == PROC_SEARCH;
 }
 
 static void name_of(unsigned i, char *name, size_t size)
@@ -76,7 +78,7 @@ static void name_of(unsigned i, char *name, size_t size)
     if (i < WORKERS_MAX)
         snprintf(name, size, "worker/%u", i);
     else
-        snprintf(name, size, "%s", i == PROC_KEEPER ? "keeper" : "link");
+        snprintf(name, size, "%s", i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "search");
 }
 
 /* ---- objects ---- */
@@ -171,6 +173,8 @@ static int make_bells(struct supervisor *s)
         if (exists(s, i) && s->bell[i] < 0)
             return -errno;
     }
+    if (pipe2(s->questions, O_CLOEXEC | O_NONBLOCK | O_DIRECT) < 0) /* O_DIRECT: one write is one read */
+        return -errno;
     return pipe2(s->lifeline, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
@@ -200,6 +204,8 @@ static void drop_generation(struct supervisor *s)
     close_fd(&s->names.fd);
     close_fd(&s->lifeline[0]);
     close_fd(&s->lifeline[1]);
+    close_fd(&s->questions[0]);
+    close_fd(&s->questions[1]);
     for (unsigned q = 0; q < WORKERS_MAX; q++)
         mq_shut(&s->queue[q]);
     for (unsigned i = 0; i < PROCS_MAX; i++)
@@ -215,7 +221,8 @@ static int keep_open(int fd)
 
 static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
 {
-    char name[32], lifeline[16], ready_text[16], listener[16], bells[PROCS_MAX * 8], *at = bells;
+    char name[32], lifeline[16], ready_text[16], listener[16], questions_text[16], bells[PROCS_MAX * 8], *at = bells;
+    int questions = i == PROC_KEEPER ? s->questions[1] : i == PROC_SEARCH ? s->questions[0] : -1;
     bool link = i == PROC_LINK;
     sigset_t none;
     sigemptyset(&none);
@@ -224,11 +231,13 @@ static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
     snprintf(lifeline, sizeof lifeline, "%d", s->lifeline[0]);
     snprintf(ready_text, sizeof ready_text, "%d", ready);
     snprintf(listener, sizeof listener, "%d", link ? s->listener : -1);
+    snprintf(questions_text, sizeof questions_text, "%d", questions);
     for (unsigned b = 0; b < PROCS_MAX; b++)
         at += snprintf(at, (size_t)(bells + sizeof bells - at), "%d,", s->bell[b]);
-    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0 && (!link || keep_open(s->listener) == 0))
+    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0 && (!link || keep_open(s->listener) == 0) &&
+        keep_open(questions) == 0)
         execl("/proc/self/exe", "relay", "-x", name, s->inst->system ? "system" : "user", s->inst->name, lifeline,
-              ready_text, bells, s->conf->log, listener, (char *)NULL);
+              ready_text, bells, s->conf->log, listener, questions_text, (char *)NULL);
     _exit(EXIT_CONFIG);
 }
 
@@ -507,7 +516,7 @@ static int run_generation(struct supervisor *s)
 int supervise_main(const struct instance *inst, const struct conf *conf, const char *conf_path, int ready_fd)
 {
     struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1},
-                           .names = {.fd = -1}};
+                           .questions = {-1, -1}, .names = {.fd = -1}};
     sigset_t signals;
     (void)conf_path;
     log_open("supervise", LOG_INFO);
@@ -532,14 +541,15 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }
 
-/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER */
+/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER QUESTIONS */
 int child_main(int argc, char **argv)
 {
     struct proc_args a = {.self = 0};
-    if (argc != 10)
+    if (argc != 11)
         return EXIT_CONFIG;
     snprintf(a.name, sizeof a.name, "%s", argv[2]);
     a.listener = (int)strtol(argv[9], NULL, 10);
+    a.questions = (int)strtol(argv[10], NULL, 10);
     int r = strcmp(argv[3], "system") == 0 ? instance_system(&a.inst, argv[4]) : instance_user(&a.inst, argv[4]);
     a.lifeline = (int)strtol(argv[5], NULL, 10);
     a.ready = (int)strtol(argv[6], NULL, 10);

@@ -49,9 +49,12 @@ static int check_act(const struct session *s, const uint8_t *f)
 
 static int check_query(const struct session *s, uint8_t *f)
 {
+    char wanted[WANTED_MAX];
     struct query q;
     if (read_query(f, &q) < 0)
         return REASON_MALFORMED;
+    memcpy(wanted, q.wanted.p, q.wanted.len); /* it lies in the frame that is written anew */
+    q.wanted.p = wanted;
     q.uid = s->uid;
     if (q.kind == QUERY_PROBE)
         q.until = now_us();

@@ -248,6 +248,6 @@ void state_ring(struct state *st, unsigned who)
 void state_ring_all(struct state *st)
 {
     for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (i != st->self && i != PROC_LINK) /* the link hears of what is durable, from the keeper */
+        if (i != st->self && i != PROC_LINK && i != PROC_SEARCH) /* they hear of what is durable, from the keeper */
             state_ring(st, i);
 }

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 2 /* 2: bulk */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30 };
+enum { SCHEMA_VERSION = 2 /* 2: bulk */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30, BUSY_MS = 2000 };
 
 #define INT  " INTEGER NOT NULL"
 #define BLOB " BLOB NOT NULL"
@@ -66,7 +66,7 @@ _Static_assert(SEGMENT_BYTES < 1 << BULK_LEN_BITS, "a segment's length must fit 
 /* clang-format off */
 enum statement {
     BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, BULK_SET, FORK_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, SCAN_BACK, AT, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
     FORK_GET, /* read */
     DROP, PLACE, DROPPED, GAP_ADD, GAP_DROP, GAP_END, GAP_NEXT, GAPS_ALL, GAPS_ROOM, BEFORE, /* what is gone */
     N_STATEMENTS
@@ -95,6 +95,8 @@ static const char *const sql[N_STATEMENTS] = {
     [STREAM_GET] = "SELECT last_seq, head FROM stream WHERE origin=? AND epoch=? AND room=?",
     [SCAN_ALL] = SEGMENT "WHERE pos>=? ORDER BY pos LIMIT ?",
     [SCAN_ROOM] = SEGMENT "WHERE room=? AND batch>=? ORDER BY batch, pos LIMIT ?",
+    [SCAN_BACK] = SEGMENT "WHERE pos<? ORDER BY pos DESC",
+    [AT] = SEGMENT "WHERE pos<=? ORDER BY pos DESC LIMIT 1",
     [NEWEST] = SEGMENT "WHERE room=? ORDER BY hlc_max DESC",
     [SINCE] = SEGMENT "WHERE room=? AND hlc_max>=? ORDER BY hlc_max",
     [MISSING] = "SELECT min(pos) FROM (SELECT * FROM (SELECT pos FROM segment WHERE " MISSING_FROM ") "
@@ -317,7 +319,7 @@ static int open_database(struct history *h, const char *path, char *why, size_t 
     if (r < 0)
         return r;
     sqlite3_extended_result_codes(h->db, 1);
-    sqlite3_busy_timeout(h->db, 2000);
+    sqlite3_busy_timeout(h->db, BUSY_MS);
     int ours = check_version(h, path, why, why_size);
     if (ours < 0)
         return ours;
@@ -357,6 +359,26 @@ int history_open(struct history **out, const char *path, char *why, size_t why_s
         snprintf(why, why_size, "%s cannot be opened: %s", path,
                  r == -ENOSPC ? "the disk is full; free some space" : "input/output error");
     history_close(h);
+    return r;
+}
+
+int history_open_reader(struct history **out, const char *path)
+{
+    struct history *h = calloc(1, sizeof *h);
+    char why[256];
+    if (!h)
+        return -ENOMEM;
+    h->bulk.fd = -1;
+    int r = code(h, sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL));
+    if (r == 0)
+        sqlite3_busy_timeout(h->db, BUSY_MS);
+    r = r < 0 ? r : open_bulk(h, path, why, sizeof why);
+    r = r < 0 ? r : prepare(h);
+    h->bulk.end = UINT64_MAX; /* it grows while we read; what a row says is there, is */
+    if (r < 0)
+        history_close(h);
+    else
+        *out = h;
     return r;
 }
 
@@ -628,6 +650,22 @@ int history_since(struct history *h, uint64_t room, uint64_t hlc,
                   bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     return rows(h, BIND(h, SINCE, room, limit(hlc)), each, arg);
+}
+
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, SCAN_BACK, limit(pos)), each, arg);
+}
+
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, AT, limit(pos)), each, arg);
+}
+
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return seq == 0 ? 0 : rows(h, BIND(h, MISSING, origin, epoch, room, limit(seq - 1)), each, arg);
 }
 
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)

@@ -1,4 +1,4 @@
-/* history.h -- the store: segments in SQLite, one row per stream and commit; the only file with SQL in it.
+/* history.h -- the store: segments in SQLite, one row per stream and commit; SQL is here and in index.c only.
  *
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
@@ -28,6 +28,10 @@ struct history;
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
 void history_close(struct history *h);
+
+/* history_open_reader -- the same to look only, beside the process that writes; the store is there and up to date.
+ * Between two calls it holds no version of the store: each sees what is committed by then. */
+int history_open_reader(struct history **h, const char *path) MUST_USE;
 
 /* history_durable -- where the stored journal ends, and the ring size it had; zeros in a new store. */
 void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size);
@@ -93,6 +97,14 @@ int history_newest(struct history *h, uint64_t room, bool (*each)(void *arg, con
 /* history_since -- segments of a room with hlc_max >= hlc by rising hlc_max, until `each` returns false. */
 int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(void *arg, const struct history_row *row),
                   void *arg) MUST_USE;
+
+/* history_back -- segments in the journal before pos, backwards, until `each` returns false.
+ * history_at -- the one that holds the frame at pos, if any does.
+ * history_holding -- the one of a stream that holds the entry seq, if any does. */
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
 
 /* history_acts -- the STATE frames of a room in the order of display; history_acted -- the rooms that have any. */
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg) MUST_USE;
