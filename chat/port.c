@@ -197,6 +197,12 @@ bool port_is_shown(const uint8_t *f)
     return frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE;
 }
 
+/* is_new -- for the user, and not shown yet?  That something is gone is said as often as it comes. */
+static bool is_new(struct port *p, const uint8_t *f)
+{
+    return frame_type(f) == FRAME_GONE || (port_is_shown(f) && seen_first(&p->seen, f));
+}
+
 /* only_said -- after a reconnection questions are asked and rooms joined anew; what was said and done stays. */
 static void only_said(struct port *p)
 {
@@ -321,6 +327,8 @@ static bool consider(struct port *p, const uint8_t *f)
             return false;
         r->cursor = frame_pos(f) + frame_stride(f);
         return seen_first(&p->seen, f);
+    case FRAME_GONE:
+        return r && r->wanted && r->joined;
     case FRAME_REFUSED:
         if (r && frame_client_seq(f) == r->join_seq)
             out(r);
@@ -368,7 +376,7 @@ static int next_fetched(struct port *p, const uint8_t **f)
         }
         if (frame_type(*f) == FRAME_CREATE)
             port_learn(p, *f);
-        if (port_is_shown(*f) && seen_first(&p->seen, *f))
+        if (is_new(p, *f))
             return 1;
     }
 }
