@@ -411,11 +411,12 @@ static bool says_out(const struct feed *f, const struct history_segment *s)
     return room && s->hlc_min <= room_state_out(room, f->peer);
 }
 
-/* is_early -- would it be sent before the peer knows that we are in that room, too? */
+/* is_early -- would it be sent before the peer knows that we are in that room, too?  The owner's host said so itself; and of what
+ * it says now it has nothing to tell but that. */
 static bool is_early(const struct feed *f, const struct history_segment *s)
 {
     const struct segment *seg = f->all->seg;
-    return scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) &&
+    return scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
            !has_bit(f->knows, roster_room(&seg->roster, s->room));
 }
 

@@ -244,6 +244,27 @@ no_quarrel() {
     no_quarrel alpha beta gamma
 }
 
+@test "a host that was off and has no link with the owner's hears first who was invited, then what they said" {
+    hosts gamma
+    laid beta alpha
+    link alpha gamma
+    link beta gamma
+    plans beta
+    seq 1 20 | on beta chat send --lines "$room"
+    converge "$room" 22 alpha beta
+    cable cut
+    on beta relay stop
+    on alpha chat room invite "$room" "$me@gamma"
+    converge "$room" 23 alpha gamma
+    seq 21 40 | on gamma chat send --lines "$room"
+    converge "$room" 43 alpha gamma
+    up beta
+    converge "$room" 43 alpha beta gamma
+    on beta chat send "$room" "all of it"
+    converge "$room" 44 beta gamma alpha
+    no_quarrel alpha beta gamma
+}
+
 @test "a member's host killed at every moment: what it has in the end is all, once" {
     hosts alpha beta
     link alpha beta
