@@ -356,7 +356,7 @@ static bool turned_away(struct link *l, const uint8_t *segment, const uint8_t *f
 {
     const struct segment *seg = hub_of(l)->st->seg;
     uint64_t room = frame_room(segment);
-    if (!pries(l, segment) || (scope_owns(seg, room, frame_origin(segment)) && is_sealed(l, segment, frames, len)))
+    if (!pries(l, segment) || (scope_owns(seg, room, frame_origin(segment)) && is_sealed(l, segment, frames, len) && !MUTANT(OWNER_UNHEARD)))
         return false;
     if (!scope_left(seg, room, l->line->peer.host))
         link_farewell(l, REASON_DENIED, NOT_SEALED);
@@ -542,7 +542,7 @@ static bool look_at_audiences(struct hub *h)
     uint32_t now = atomic_load(&r->audiences);
     bool news = false;
     for (uint32_t i = 1; now != h->audiences && i <= r->n_rooms; i++)
-        if (atomic_load(&r->audience[i].moved) - h->audiences - 1 < now - h->audiences) {
+        if (atomic_load(&r->audience[i].moved) - h->audiences - 1 < now - h->audiences && !MUTANT(NEWCOMER_UNTOLD)) {
             link_tell_room(&h->core, r->room[i].id);
             news = true;
         }

@@ -417,7 +417,7 @@ static bool is_early(const struct feed *f, const struct history_segment *s)
 {
     const struct segment *seg = f->all->seg;
     return scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
-           !has_bit(f->knows, roster_room(&seg->roster, s->room));
+           !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
 }
 
 static int on_same(struct feed *f, const uint8_t *frame)
@@ -906,7 +906,7 @@ bool feeds_pump(struct feeds *fs)
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {
         struct feed *f = &fs->feed[i];
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
-        if (f->going && audiences != fs->audiences)
+        if (f->going && audiences != fs->audiences && !MUTANT(NEWCOMER_UNFED))
             look_again(f);
         release(f);
         again |= feed_some(f);

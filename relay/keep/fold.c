@@ -213,7 +213,7 @@ static int set_tables(struct folds *f, uint32_t slot, struct fold *r)
             full |= roster_role_add(&st->edit, slot, x->target.host, (struct text){x->target.user, x->target.len}, role);
         r->sweep |= x->act == ACT_BAN || x->act == ACT_UNINVITE;
     }
-    if (r->s.is_private)
+    if (r->s.is_private && !MUTANT(NOBODY_INVITED))
         set_hosts(f, slot, &r->s);
     state_give(st);
     if (full)

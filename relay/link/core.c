@@ -142,7 +142,7 @@ struct digests {
  * of a private room. */
 static bool apart(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
 {
-    if (l->is_private && l->is_private(l->arg, r->room))
+    if (l->is_private && l->is_private(l->arg, r->room) && !MUTANT(PRIVATE_DIGESTED))
         return true;
     return ((r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch)) &&
            !MUTANT(PRESENT_DIGESTED);

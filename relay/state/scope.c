@@ -111,7 +111,7 @@ bool scope_host(const struct segment *seg, uint64_t room, uint64_t host)
     if (slot == 0)
         return false;
     if (private_is(name))
-        return roster_hears(&seg->roster, slot, host) || owner_is_of(seg, name, host);
+        return roster_hears(&seg->roster, slot, host) || owner_is_of(seg, name, host) || MUTANT(PRIVATE_TO_ALL);
     return !direct_is(name) || (direct_read(name, &d) && direct_has_host(&d, host_name(seg, host)));
 }
 
