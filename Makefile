@@ -153,7 +153,7 @@ sim.small := -DLINK_RING=16
 sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
-sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire topology_set link_plan
+sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire
 sim.link   = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
              $(CC) $(ALL_LDFLAGS) $(sim.wraps:%=-Wl,--wrap=%) -o $@ $^ $(call libs,chat)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags

@@ -15,6 +15,7 @@ static const char help[] =
     "       chat send [OPTION]... ROOM [TEXT]   post TEXT, or standard input as one message\n"
     "       chat tail [-f] [OPTION]... ROOM     the last messages, and with -f those to come\n"
     "       chat log [OPTION]... ROOM           messages from the store\n"
+    "       chat grep [OPTION]... [ROOM]... WORDS   search: words, \"a phrase\", segf*, from:NAME[@HOST]\n"
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
     "       chat room show ROOM                 topic, owner, operators, muted, banned; --why\n"
@@ -31,11 +32,11 @@ static const char help[] =
     "  -r, --room ROOM         without a verb: another room than lobby\n"
     "  -f, --follow            tail: go on as messages come\n"
     "      --after-cursor POS  tail: everything behind this cursor (from --json)\n"
-    "      --since, --until T  log: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
+    "      --since, --until T  log, grep: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
     "      --lines             send: one message per line\n"
     "      --allow-empty       send: nothing to send is no error\n"
     "      --wait host|all     send: until it is on disk on another host too, or on all\n"
-    "      --ids               log, tail: with the id of each message; send: print the ids\n"
+    "      --ids               log, grep, tail: with the id of each message; send: print the ids\n"
     "      --topic TEXT        room create: with this topic\n"
     "      --private           room create: nobody hears of it but who is invited; ROOM is called USER@HOST/ROOM\n"
     "      --why               room show: who decided it, and what had no effect\n"
@@ -53,7 +54,8 @@ static const char help[] =
     "  make 2>&1 | chat send build       what a command printed, as one message\n"
     "  chat tail -f --json build         follow a room from a script\n"
     "  chat send @bob \"come and look\"    to one user alone\n"
-    "  chat log lobby --since -1h        what was said in the last hour\n";
+    "  chat log lobby --since -1h        what was said in the last hour\n"
+    "  chat grep build '\"no space\" from:ann'   who said so, and when\n";
 
 enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY, PRIVATE };
 
@@ -75,7 +77,7 @@ static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
 } verbs[] = {
-    {"send", verb_send},   {"tail", verb_tail}, {"log", verb_log},     {"who", verb_who},
+    {"send", verb_send},   {"tail", verb_tail}, {"log", verb_log},     {"grep", verb_grep},   {"who", verb_who},
     {"rooms", verb_rooms}, {"room", verb_room}, {"trace", verb_trace},
 };
 

@@ -101,6 +101,7 @@ int port_watch_fd(const struct port *p);
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
 bool port_has_others(const struct port *p); /* other hosts than this one */
+bool port_started(const struct port *p);    /* there was no relay: it was started for this session */
 uint64_t port_host_called(const struct port *p, struct text name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);

@@ -1,8 +1,10 @@
-/* talk.c -- chat without a verb: the conversation on a terminal, or lines in and lines out. */
+/* talk.c -- chat without a verb: the conversation on a terminal. */
 #include "verbs.h"
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "grep.h"
+#include "lines.h"
 #include "marks.h"
 #include "render.h"
 #include "rooms.h"
@@ -284,6 +286,35 @@ static void rooms(const char *rest)
     ask(NULL, QUERY_ROOMS);
 }
 
+static bool show_hit(void *arg, const uint8_t *f)
+{
+    screen_print(view_frame(arg, f));
+    return true;
+}
+
+/* grep -- in all rooms: each line says in which. */
+static void grep(const char *words)
+{
+    struct view_options vo = {.color = view_color(1), .days = true, .rooms = true};
+    struct view *v;
+    struct query q;
+    struct end end = {0};
+    char why[256];
+    if (grep_query(words, talking.o->n, &q, why, sizeof why) < 0) {
+        tell(why);
+        return;
+    }
+    int r = view_open(&v, talking.port, &vo);
+    if (r == 0) {
+        r = port_query(talking.port, NULL, &q, show_hit, v, &end);
+        view_close(v);
+    }
+    snprintf(why, sizeof why, "%.*s", (int)end.text.len, end.text.len > 0 ? end.text.p : "");
+    if (r == 0 && (*why || end.count == 0))
+        tell(*why ? why : "nothing found");
+    went_wrong(r);
+}
+
 static void show_state(const char *typed)
 {
     char room[CALLED_MAX + 1];
@@ -394,6 +425,7 @@ static const struct command {
     {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
     {"/create", "ROOM", "a room of your own; --private ROOM: for those you invite", create, 0},
     {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
+    {"/grep", "WORDS", "search all rooms: words, \"a phrase\", from:USER, in:ROOM, since:-1h", grep, 0},
     {"/help", "", "this list", help, 0},
     {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore, 0},
     {"/invite", "USER", "into a private room of yours", NULL, ACT_INVITE},
@@ -530,6 +562,8 @@ static int on_terminal(void)
     sigaction(SIGHUP, &sa, NULL);
     screen_open(on_line, complete);
     hear_all();
+    if (port_started(talking.port))
+        tell("A relay of your own was started, and stays: relay status, relay stop. In here, /help.");
     if (!talking.quit)
         join(talking.o->room);
     while (!talking.quit && !interrupted) {
@@ -541,76 +575,6 @@ static int on_terminal(void)
     return talking.code;
 }
 
-/* ---- lines in, lines out ---- */
-
-static int show_plain(struct port *p, struct view *v, uint32_t *own)
-{
-    const uint8_t *f;
-    int r;
-    while ((r = port_next(p, &f)) == 1) {
-        if (frame_type(f) == FRAME_REFUSED)
-            return refused_code(f);
-        if (thrown_out(p, f))
-            return EXIT_DENIED;
-        if (frame_type(f) == FRAME_SAY && frame_client(f) == port_client(p) && frame_client_seq(f) > *own)
-            *own = frame_client_seq(f);
-        if (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE)
-            fputs(view_frame(v, f), stdout);
-    }
-    fflush(stdout);
-    return r < 0 ? exit_code_of(r) : 0;
-}
-
-static int post(struct port *p, const char *room, char *line, uint32_t *last)
-{
-    size_t n = strlen(line);
-    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-        n--;
-    if (n == 0)
-        return 0;
-    int64_t r = port_say(p, room, (struct text){line, n}, false);
-    if (r == -EILSEQ)
-        fprintf(stderr, "chat: a line that is not UTF-8 was left out\n");
-    else if (r > 0)
-        *last = (uint32_t)r;
-    return r < 0 && r != -EILSEQ ? exit_code_of((int)r) : 0;
-}
-
-static int from_pipe(void)
-{
-    struct port *p = talking.port;
-    char room[CALLED_MAX + 1], *line = NULL;
-    size_t size = 0;
-    uint32_t last = 0, own = 0;
-    if (room_argument(talking.o->room, room) != 0)
-        return EXIT_USAGE;
-    int r = room_exists(p, room);
-    if (r != 0)
-        return r;
-    r = port_join(p, room, talking.o->n, 0);
-    r = r < 0 ? exit_code_of(r) : 0;
-    /* What was there before comes first: our own JOIN, and the history behind it. */
-    uint64_t deadline = now_ms() + talking.o->timeout_s * 1000ull;
-    while (r == 0 && (port_acked(p) == 0 || port_wait_ms(p) != -1) && now_ms() < deadline) {
-        r = show_plain(p, talking.view, &own);
-        wait_for_frames(p, -1, 20);
-    }
-    while (r == 0 && getline(&line, &size, stdin) > 0)
-        r = post(p, room, line, &last);
-    free(line);
-    if (r == 0 && port_flush(p) < 0)
-        r = EXIT_NO_RELAY;
-    deadline = now_ms() + talking.o->timeout_s * 1000ull;
-    while (r == 0 && (port_unacked(p) > 0 || own < last)) {
-        r = show_plain(p, talking.view, &own);
-        if (r == 0 && now_ms() > deadline)
-            r = exit_code_of(-ETIMEDOUT);
-        if (r == 0 && (port_unacked(p) > 0 || own < last))
-            wait_for_frames(p, -1, 100);
-    }
-    return r;
-}
-
 int talk(const struct verb_options *o)
 {
     bool terminal = isatty(0);
@@ -619,7 +583,7 @@ int talk(const struct verb_options *o)
     if (r != 0)
         return r;
     struct view_options vo = {.json = o->json && !terminal, .color = view_color(1), .days = true, .direct = terminal};
-    r = view_open(&talking.view, talking.port, &vo) < 0 ? EXIT_NO_RELAY : terminal ? on_terminal() : from_pipe();
+    r = view_open(&talking.view, talking.port, &vo) < 0 ? EXIT_NO_RELAY : terminal ? on_terminal() : pass_lines(talking.port, talking.view, o);
     view_close(talking.view);
     port_close(talking.port);
     return r;

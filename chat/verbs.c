@@ -389,7 +389,8 @@ int list(const struct verb_options *o, const char *room, struct query *q, struct
     struct port *p;
     struct listing l = {.q = q};
     struct view_options vo = {
-        .json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json, .why = o->why};
+        .json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json, .why = o->why,
+        .rooms = q->kind == QUERY_SEARCH};
     *end = (struct end){0};
     int r = open_port(&p, o, true);
     if (r != 0)
@@ -404,11 +405,12 @@ int list(const struct verb_options *o, const char *room, struct query *q, struct
     do
         r = r < 0 ? r : port_query(p, room, q, list_frame, &l, end);
     while (r == 0 && end->more && q->kind == QUERY_SINCE);
-    if (r == 0 && end->reason != REASON_OK)
+    if (r == 0 && end->text.len > 0)
         fprintf(stderr, "chat: %.*s\n", (int)end->text.len, end->text.p);
     int code = r < 0 && r != -ECANCELED     ? exit_code_of(r)
                : end->reason == REASON_BUSY  ? EXIT_TOO_BIG
                : end->reason == REASON_STORE ? EXIT_STORE
+               : end->reason == REASON_WANTED ? EXIT_USAGE
                : l.n > 0                     ? EXIT_OK
                                              : EXIT_NO;
     view_close(l.view);

@@ -31,6 +31,7 @@ struct verb_options {
 int verb_send(const struct verb_options *o, int argc, char **argv);
 int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
+int verb_grep(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
 int verb_room(const struct verb_options *o, int argc, char **argv);

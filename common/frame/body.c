@@ -259,12 +259,13 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
     wr_u64(&w, q->key.epoch);
     wr_u64(&w, q->key.seq);
     wr_bytes(&w, q->fifo, FIFO_NAME_LEN);
+    wr_bytes(&w, q->wanted.p, q->wanted.len);
     return frame_end(buf, &w);
 }
 
 static bool is_query_kind(uint8_t kind)
 {
-    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
+    return kind == QUERY_SEARCH || (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
 }
 
 int read_query(const uint8_t *f, struct query *q)
@@ -282,7 +283,8 @@ int read_query(const uint8_t *f, struct query *q)
     q->key.epoch = rd_u64(&r);
     q->key.seq = rd_u64(&r);
     rd_fifo(&r, q->fifo);
-    r.bad |= !is_query_kind(q->kind);
+    q->wanted = rd_rest(&r);
+    r.bad |= !is_query_kind(q->kind) || (q->wanted.len > 0) != (q->kind == QUERY_SEARCH) || !text_utf8_ok(q->wanted);
     return verdict(&r);
 }
 

@@ -8,6 +8,7 @@
 #define FRAME_BODY_H
 
 #include "base/key.h"
+#include "base/wanted.h"
 #include "frame/frame.h"
 
 enum {
@@ -127,6 +128,8 @@ enum query_kind {
     QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
     QUERY_PROBE,       /* how long each step to the host key.origin and back takes, 0: to our keeper: HOPS; since: when the
                         * client sent it, until: when the worker took it in, each now_us() of its process */
+    QUERY_SEARCH = 30, /* the newest `limit` messages that are `wanted`, with hlc in [since, until), of all rooms, in the order
+                        * of display; what is not understood ends it with REASON_WANTED */
 };
 struct query {
     uint8_t kind;
@@ -137,6 +140,7 @@ struct query {
         uint64_t hlc, origin, epoch, seq;
     } key; /* QUERY_SINCE: only what sorts behind this one; zeros: from the start */
     char fifo[FIFO_NAME_LEN + 1];
+    struct text wanted; /* QUERY_SEARCH: as typed (base/wanted.h), otherwise "" */
 };
 int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t client,
                 uint32_t client_seq) MUST_USE;
@@ -164,6 +168,7 @@ enum reason {
     REASON_NOT_SO,        /* nobody to unmute, to take for an operator ...: nothing to change */
     REASON_FORK,          /* a host contradicted itself */
     REASON_CLOCK,         /* a host's clock is far ahead */
+    REASON_WANTED,        /* what to search for cannot be understood */
 };
 struct reasoned {
     uint8_t reason;
@@ -306,7 +311,7 @@ int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
 /* DIGEST: of every host whose streams it takes, what its sender has on disk as sums over parts (link/digest.h); FRAME_MORE on
  * every frame but the last.  SAME, the answer: of these parts (bits) I have exactly what you have.  From link to keeper, header:
- * client = the feed, pos = the journal position up to which that is so, origin and epoch = our present run, which is not meant. */
+ * client = the feed, pos = the journal position up to which that is so. */
 enum { RUNS_APART = 3, DIGEST_ROWS_MAX = 63, SAME_ROWS_MAX = 122, SAME_ROW_LEN = 33 };
 struct digest_row {
     uint64_t origin, from[RUNS_APART]; /* the first run of each part but the oldest */

@@ -119,7 +119,7 @@ static void show_processes(const struct segment *seg)
         if (pid == 0)
             continue;
         char name[32];
-        snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "worker/%u", i);
+        snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : i == PROC_SEARCH ? "search" : "worker/%u", i);
         printf("%-10s %8d  %s\n", name, (int)pid,
                kill(pid, 0) < 0 && errno == ESRCH ? "not running" : i == PROC_LINK ? "running" : atomic_load(&seg->proc[i].asleep) ? "waiting" : "busy");
     }

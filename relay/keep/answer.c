@@ -5,9 +5,9 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/asker.h"
 #include "keep/parked.h"
 #include "keep/trace.h"
-#include "state/scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +29,7 @@ struct answer {
     struct query q;
     uint64_t room, client;
     uint32_t client_seq;
-    char user[USER_NAME_MAX]; /* who asks; nobody, when he is gone already */
-    uint8_t user_len;
+    struct asker who;
     bool inbox; /* the room is his inbox: all his conversations */
     struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in ... */
@@ -95,32 +94,18 @@ void answers_close(struct answers *a)
 
 /* ---- who asks ---- */
 
-static struct text user_of(const struct answer *w)
-{
-    return (struct text){w->user, w->user_len};
-}
-
 /* ask_who -- the user of the session, for what he may know of. */
 static void ask_who(struct answer *w)
 {
-    const struct segment *seg = w->all->st->seg;
     char name[PERSON_MAX + 2];
-    if (state_take(w->all->st) < 0)
-        return;
-    const struct session *s = &seg->roster.session[roster_client(&seg->roster, w->client)];
-    if (s->uid == w->q.uid) {
-        w->user_len = s->user_len;
-        memcpy(w->user, s->user, s->user_len);
-    }
-    state_give(w->all->st);
-    struct person asker = {user_of(w), text_of(seg->shape.host)};
-    w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
+    w->who = asker_of(w->all->st, w->client, w->q.uid);
+    struct person asker = {asker_user(&w->who), text_of(w->all->st->seg->shape.host)};
+    w->inbox = asker.user.len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
 }
 
 static bool may_see(const struct answer *w, uint64_t room)
 {
-    const struct segment *seg = w->all->st->seg;
-    return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
+    return asker_sees(w->all->st, &w->who, room);
 }
 
 /* may_ask -- of a room he may not know of, he gets what he gets of one that does not exist: nothing.  But who is in a room of
@@ -546,10 +531,10 @@ static struct circle circle_of(const struct answer *w)
     return c;
 }
 
-static bool within(const struct circle *c, const struct session *s)
+static bool within(const struct roster *r, const struct circle *c, const struct session *s)
 {
-    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
-                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(r, s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(r, s, c->slot[1])));
 }
 
 /* guest_within -- a guest of a conversation is one of the two who is in any room; of a private room, a member who is. */
@@ -613,7 +598,7 @@ static int who(struct answer *w)
     }
     for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (!within(&c, s))
+        if (!within(r, &c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);

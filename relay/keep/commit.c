@@ -440,6 +440,8 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
     folds_enforce(c->folds);
     state_ring_all(c->st);
     state_ring(c->st, PROC_LINK);
+    if (entries || remote)
+        state_ring(c->st, PROC_SEARCH);
     return 1;
 }
 

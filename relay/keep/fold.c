@@ -363,7 +363,7 @@ static void put_out(struct folds *f, uint32_t session, uint32_t slot, uint64_t w
 static bool must_go(const struct folds *f, const struct session *s, uint32_t slot, const struct room_person *who)
 {
     struct text user = {s->user, s->user_len};
-    if (s->state == SESSION_FREE || !roster_is_member(s, slot))
+    if (s->state == SESSION_FREE || !roster_is_member(&f->st->seg->roster, s, slot))
         return false;
     if (who)
         return text_eq(user, user_in(who));

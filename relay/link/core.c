@@ -82,11 +82,22 @@ int link_up(struct link_core *l, uint64_t host, uint64_t nonce, uint64_t now_ms)
     return -ENOSPC;
 }
 
+/* rested -- so long since then that it may be done again.  All hosts hear of each change of our links, and each makes out
+ * anew who brings what to whom: what comes in a burst is one change, and who knows many hosts waits longer for more. */
+static bool rested(const struct link_core *l, uint64_t since_ms, uint64_t now_ms)
+{
+    return now_ms - since_ms >= l->topology.n * LINK_REST_MS;
+}
+
 /* say_links -- with whom we are linked now. */
-static void say_links(struct link_core *l)
+static void say_links(struct link_core *l, uint64_t now_ms)
 {
     uint64_t link[LINK_PEERS_MAX];
     size_t n = 0;
+    if (!l->links_moved || !rested(l, l->links_said_ms, now_ms))
+        return;
+    l->links_moved = false;
+    l->links_said_ms = now_ms;
     for (size_t i = 0; i < LINK_PEERS_MAX; i++)
         if (l->peer[i].phase == LINK_OPEN && !l->peer[i].through)
             link[n++] = l->peer[i].host;
@@ -100,7 +111,7 @@ void link_down(struct link_core *l, unsigned peer, struct link_update *up)
     if (p->phase >= LINK_VECTOR)
         order(up, FEED_CLOSE, p->feed, NULL);
     p->phase = LINK_FREE;
-    say_links(l);
+    l->links_moved = true;
 }
 
 /* ---- digests ---- */
@@ -144,8 +155,7 @@ static bool apart(const struct link_core *l, const struct link_peer *p, const st
 {
     if (l->is_private && l->is_private(l->arg, r->room) && !MUTANT(PRIVATE_DIGESTED))
         return true;
-    return ((r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch)) &&
-           !MUTANT(PRESENT_DIGESTED);
+    return (r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch);
 }
 
 /* row_of -- where this row counts; NULL: nowhere. */
@@ -274,7 +284,7 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
         read_have_row(&r, &row);
     if (p->phase == LINK_VECTOR && !(frame_flags(f) & FRAME_MORE)) {
         p->phase = LINK_OPEN;
-        say_links(l);
+        l->links_moved = true;
         if (p->through)
             order(up, FEED_THROUGH, p->feed, NULL);
         order(up, FEED_GO, p->feed, NULL);
@@ -282,7 +292,7 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
 }
 
 /* on_same -- to the keeper, too: all of these parts that is in the store before our digests, the peer has. */
-static void on_same(const struct link_core *l, const struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_same(const struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     if (p->phase != LINK_VECTOR || !p->digests_told || frame_body_len(f) % SAME_ROW_LEN != 0) {
         end_link(up, REASON_MALFORMED, "What a peer says that it has, too, cannot be read.");
@@ -290,8 +300,6 @@ static void on_same(const struct link_core *l, const struct link_peer *p, const 
     }
     memcpy(up->feed, f, frame_stride(f));
     frame_set_client(up->feed, p->feed);
-    frame_set_origin(up->feed, l->self);
-    frame_set_epoch(up->feed, MUTANT(PRESENT_DIGESTED) ? 0 : l->epoch);
     frame_set_pos(up->feed, MUTANT(SAME_OF_NOW) ? UINT64_MAX : p->stored);
     up->feed_len = frame_stride(f);
 }
@@ -320,7 +328,7 @@ static void on_links(struct link_core *l, const struct link_peer *from, const ui
 }
 
 /* plan -- once more, who brings what to which peer; those whose part of it changed are to be told to the keeper. */
-static void plan(struct link_core *l)
+static void plan(struct link_core *l, uint64_t now_ms)
 {
     uint64_t peer[LINK_PEERS_MAX], others[LINK_PEERS_MAX][TOPOLOGY_WORDS];
     for (size_t i = 0; i < LINK_PEERS_MAX; i++)
@@ -332,6 +340,7 @@ static void plan(struct link_core *l)
         memcpy(p->others, others[i], sizeof p->others);
     }
     l->planned = l->topology.clock;
+    l->planned_ms = now_ms;
 }
 
 /* may_wait -- a peer that came up just now: who else is linked with it is on the way to us. */
@@ -344,8 +353,9 @@ static bool may_wait(const struct link_core *l, const struct link_peer *p, uint6
 int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f)
 {
     uint8_t hosts[LINK_HOSTS_MAX * 8];
-    if (l->planned != l->topology.clock)
-        plan(l);
+    say_links(l, now_ms);
+    if (l->planned != l->topology.clock && rested(l, l->planned_ms, now_ms))
+        plan(l, now_ms);
     for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
         struct link_peer *p = &l->peer[i];
         struct feed_order o = {.op = FEED_OTHERS, .host = hosts};
@@ -375,7 +385,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         on_digest(l, p, f, up);
         return;
     case FRAME_SAME:
-        on_same(l, p, f, up);
+        on_same(p, f, up);
         return;
     case FRAME_HAVE:
         on_have(l, p, f, up);
@@ -706,6 +716,7 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
     struct link_peer *p = &l->peer[peer];
+    say_links(l, now_ms);
     int n = choose(l, p, wall_ms, now_ms, f);
     ASSERT(n >= 0);
     if (n > 0)

@@ -53,6 +53,7 @@ enum {
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
     LINK_TURN_MS = 1000,     /* that a peer may send nothing before others have their turn */
+    LINK_REST_MS = 1,        /* for each host that is known, between two times that all of them have to hear of something */
     LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
 };
@@ -96,7 +97,9 @@ struct link_core {
     uint64_t taken;   /* where the last segment in the journal ends */
     struct presence presence;
     struct topology topology;
-    uint64_t planned; /* the topology's clock when it was made out who brings what to whom */
+    uint64_t planned, planned_ms; /* the topology's clock when it was made out who brings what to whom, and ours */
+    uint64_t links_said_ms;
+    bool links_moved; /* since then */
     uint64_t last_feed;
     struct {
         uint64_t end, seq;

@@ -35,10 +35,21 @@ struct keeper {
     bool failing; /* the store takes nothing: try again each tick */
 };
 
+/* pass_on -- a search is another process's work; when that has too much of it, who asked asks again. */
+static void pass_on(const struct keeper *k, const uint8_t *frame)
+{
+    if (write(k->proc.args.questions, frame, frame_stride(frame)) < 0)
+        log_debug("a search is not passed on: %s", strerror(errno));
+}
+
 static void on_query(void *arg, const uint8_t *frame)
 {
     struct keeper *k = arg;
-    answers_begin(k->answers, frame);
+    struct query q;
+    if (read_query(frame, &q) == 0 && q.kind == QUERY_SEARCH)
+        pass_on(k, frame);
+    else
+        answers_begin(k->answers, frame);
 }
 
 static void say_store(struct keeper *k, enum reason reason)

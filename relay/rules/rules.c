@@ -49,9 +49,12 @@ static int check_act(const struct session *s, const uint8_t *f)
 
 static int check_query(const struct session *s, uint8_t *f)
 {
+    char wanted[WANTED_MAX];
     struct query q;
     if (read_query(f, &q) < 0)
         return REASON_MALFORMED;
+    memcpy(wanted, q.wanted.p, q.wanted.len); /* it lies in the frame that is written anew */
+    q.wanted.p = wanted;
     q.uid = s->uid;
     if (q.kind == QUERY_PROBE)
         q.until = now_us();
@@ -295,12 +298,14 @@ static int join_or_leave(struct rules *r, uint32_t session, const uint8_t *f, ui
     unsigned as = join ? role(r, session, room) : 0;
     if (as & ROLE_BANNED)
         return refuse(r, session, f, REASON_DENIED, silenced(as));
+    const struct room *info = &r->st->seg->roster.room[room];
+    int first = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
+    if (first < 0)
+        return refuse(r, session, f, REASON_LIMIT, "You are in as many rooms as one session may be; leave some first.");
     struct session *s = edit_session(r, session);
     if (join)
         s->quiet = (frame_flags(f) & FRAME_SELF) != 0;
-    const struct room *info = &r->st->seg->roster.room[room];
-    bool news = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
-    news = news && !direct_is((struct text){info->name, info->name_len});
+    bool news = first && !direct_is((struct text){info->name, info->name_len});
     uint8_t *put = state_put(r->st, f);
     frame_set_flags(put, news && !s->quiet ? 0 : FRAME_SELF);
     state_stamp_soft(r->st, put, r->wall);
@@ -339,7 +344,7 @@ int rules_leave_all(struct rules *r, uint32_t session)
 {
     struct roster *t = &r->st->seg->roster;
     const struct session *s = &t->session[session];
-    for (uint32_t room = 0; (room = roster_next_room(s, room + 1)) != 0;) {
+    for (uint32_t room = 0; (room = roster_next_room(t, s, room + 1)) != 0;) {
         if (full(r))
             return -EAGAIN;
         struct text name = {t->room[room].name, t->room[room].name_len};

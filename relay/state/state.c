@@ -29,6 +29,7 @@ static uint64_t layout_hash(void)
         sizeof(struct host),              offsetof(struct roster, session),
         offsetof(struct segment, link),    offsetof(struct segment, members),
         sizeof(struct member),            sizeof(struct role),
+        sizeof(struct seats),             sizeof(struct turnout),
     };
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, word by word */
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -245,6 +246,6 @@ void state_ring(struct state *st, unsigned who)
 void state_ring_all(struct state *st)
 {
     for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (i != st->self && i != PROC_LINK) /* the link hears of what is durable, from the keeper */
+        if (i != st->self && i != PROC_LINK && i != PROC_SEARCH) /* they hear of what is durable, from the keeper */
             state_ring(st, i);
 }

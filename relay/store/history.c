@@ -2,6 +2,7 @@
 #include "store/history.h"
 
 #include "base/sys.h"
+#include "store/bulk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30 };
+enum { SCHEMA_VERSION = 2 /* 2: bulk */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30, BUSY_MS = 2000 };
 
 #define INT  " INTEGER NOT NULL"
 #define BLOB " BLOB NOT NULL"
@@ -29,7 +30,6 @@ static const char schema[] =
     ", last_hlc" INT ");"
     "CREATE TABLE client(client INTEGER PRIMARY KEY, uid" INT ", last_seq" INT ", heard" INT
     ");"
-    "CREATE INDEX client_heard ON client(heard);"
     "CREATE TABLE fork(origin" INT ", epoch" INT ", room" INT ", proof" BLOB
     ", PRIMARY KEY(origin, epoch, room)) WITHOUT ROWID;"
     "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), durable" INT ", ring_size" INT
@@ -38,8 +38,18 @@ static const char schema[] =
 
 /* Came later than the version before it: made where it is missing.  The place is frame_order() as bytes. */
 static const char additions[] =
-    "CREATE TABLE IF NOT EXISTS act(room" INT ", place" BLOB ", frame" BLOB ", PRIMARY KEY(room, place)) WITHOUT ROWID;";
+    "CREATE TABLE IF NOT EXISTS act(room" INT ", place" BLOB ", frame" BLOB ", PRIMARY KEY(room, place)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS bulk(one INTEGER PRIMARY KEY CHECK(one = 1), until" INT ");"
+    "INSERT OR IGNORE INTO bulk VALUES(1, 0);"
+    "DROP INDEX IF EXISTS client_heard;"; /* written at each commit, read at each start */
 enum { PLACE_LEN = 32 };
+
+/* Where segment.frames is a number, they lie in bulk.h's file: the place, and in the lowest bits how many bytes. */
+enum {
+    BULK_MIN = 32 * 1024, /* from here on the second sync costs less than writing twice */
+    BULK_LEN_BITS = 20,
+};
+_Static_assert(SEGMENT_BYTES < 1 << BULK_LEN_BITS, "a segment's length must fit beside its place");
 
 #define SEGMENT                                                                                \
     "SELECT pos, batch, origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, "    \
@@ -48,8 +58,8 @@ enum { PLACE_LEN = 32 };
 
 /* clang-format off */
 enum statement {
-    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, FORK_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
+    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, BULK_SET, FORK_SET, /* write */
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, SCAN_BACK, AT, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
     FORK_GET, /* read */
     N_STATEMENTS
 };
@@ -69,6 +79,7 @@ static const char *const sql[N_STATEMENTS] = {
                    "last_seq=excluded.last_seq, heard=excluded.heard",
     [CLIENT_FORGET] = "DELETE FROM client WHERE client=?",
     [META_SET] = "UPDATE meta SET durable=?, ring_size=?, newest_hlc=?",
+    [BULK_SET] = "UPDATE bulk SET until=?",
     [FORK_SET] = "INSERT INTO fork VALUES(?,?,?,?)" SET "proof=excluded.proof",
     [ROOMS] = "SELECT id, name, messages, last_hlc FROM room ORDER BY name",
     [CLIENTS] = "SELECT client, uid, last_seq FROM client ORDER BY heard DESC LIMIT ?",
@@ -76,6 +87,8 @@ static const char *const sql[N_STATEMENTS] = {
     [STREAM_GET] = "SELECT last_seq, head FROM stream WHERE origin=? AND epoch=? AND room=?",
     [SCAN_ALL] = SEGMENT "WHERE pos>=? ORDER BY pos LIMIT ?",
     [SCAN_ROOM] = SEGMENT "WHERE room=? AND batch>=? ORDER BY batch, pos LIMIT ?",
+    [SCAN_BACK] = SEGMENT "WHERE pos<? ORDER BY pos DESC",
+    [AT] = SEGMENT "WHERE pos<=? ORDER BY pos DESC LIMIT 1",
     [NEWEST] = SEGMENT "WHERE room=? ORDER BY hlc_max DESC",
     [SINCE] = SEGMENT "WHERE room=? AND hlc_max>=? ORDER BY hlc_max",
     [MISSING] = SEGMENT "WHERE origin=? AND epoch=? AND room=? AND last_seq>? ORDER BY last_seq"
@@ -92,6 +105,7 @@ static const char *const sql[N_STATEMENTS] = {
 struct history {
     sqlite3 *db;
     sqlite3_stmt *stmt[N_STATEMENTS];
+    struct bulk bulk;
     uint64_t batch;                          /* where the open transaction begins */
     uint64_t durable, ring_size, newest_hlc; /* as in meta */
     uint64_t new_hlc;                        /* the largest of the open transaction */
@@ -196,7 +210,7 @@ static int check_version(struct history *h, const char *path, char *why, size_t 
         return 0;
     if (application != APPLICATION_ID)
         snprintf(why, why_size, "%s is a database, but not a relay's; move it away", path);
-    else if (version != SCHEMA_VERSION)
+    else if (version < 1 || version > SCHEMA_VERSION)
         snprintf(why, why_size,
                  "%s was written by a newer relay; install that version again, or move the "
                  "file away",
@@ -209,12 +223,24 @@ static int check_version(struct history *h, const char *path, char *why, size_t 
 static int create(struct history *h)
 {
     char set[96];
-    snprintf(set, sizeof set, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-             APPLICATION_ID, SCHEMA_VERSION);
+    snprintf(set, sizeof set, "PRAGMA application_id=%d; PRAGMA user_version=1", APPLICATION_ID);
     int r = run(h, "BEGIN");
     r = r < 0 ? r : run(h, schema);
     r = r < 0 ? r : run(h, set);
     return r < 0 ? r : run(h, "COMMIT");
+}
+
+/* upgrade -- what a store of any version before ours lacks. */
+static int upgrade(struct history *h)
+{
+    char set[64];
+    int64_t version = 0;
+    int r = run(h, additions);
+    r = r < 0 ? r : number(h, "PRAGMA user_version", &version);
+    if (r < 0 || version == SCHEMA_VERSION)
+        return r;
+    snprintf(set, sizeof set, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    return run(h, set);
 }
 
 static int load_meta(struct history *h)
@@ -248,6 +274,22 @@ static int forget_old_clients(struct history *h)
     return r == -ENOSPC ? 0 : r; /* a full disk is no reason not to start */
 }
 
+static int open_bulk(struct history *h, const char *database, char *why, size_t why_size)
+{
+    char path[4096];
+    int64_t end = 0;
+    int r = number(h, "SELECT until FROM bulk", &end);
+    if (r < 0 || (size_t)snprintf(path, sizeof path, "%s-bulk", database) >= sizeof path)
+        return r < 0 ? r : -EACCES;
+    r = bulk_open(&h->bulk, path, (uint64_t)end);
+    if (r == -EBADMSG)
+        snprintf(why, why_size,
+                 "%s is missing or shorter than the database says; restore both from the same backup, or move both away to "
+                 "begin anew",
+                 path);
+    return r;
+}
+
 static int open_database(struct history *h, const char *path, char *why, size_t why_size)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -259,16 +301,18 @@ static int open_database(struct history *h, const char *path, char *why, size_t 
     if (r < 0)
         return r;
     sqlite3_extended_result_codes(h->db, 1);
-    sqlite3_busy_timeout(h->db, 2000);
+    sqlite3_busy_timeout(h->db, BUSY_MS);
     int ours = check_version(h, path, why, why_size);
     if (ours < 0)
         return ours;
     r = run(h, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-               "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384");
+               "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;"
+               "PRAGMA wal_autocheckpoint=8000"); /* seldom: whoever speaks then waits for it */
     if (r == 0 && !ours)
         r = create(h);
-    r = r < 0 ? r : run(h, additions);
+    r = r < 0 ? r : upgrade(h);
     r = r < 0 ? r : load_meta(h);
+    r = r < 0 ? r : open_bulk(h, path, why, why_size);
     r = r < 0 ? r : prepare(h);
     return r < 0 ? r : forget_old_clients(h);
 }
@@ -278,6 +322,7 @@ int history_open(struct history **out, const char *path, char *why, size_t why_s
     struct history *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;
+    h->bulk.fd = -1;
     why[0] = '\0';
     int r = open_database(h, path, why, why_size);
     if (r == 0) {
@@ -299,11 +344,32 @@ int history_open(struct history **out, const char *path, char *why, size_t why_s
     return r;
 }
 
+int history_open_reader(struct history **out, const char *path)
+{
+    struct history *h = calloc(1, sizeof *h);
+    char why[256];
+    if (!h)
+        return -ENOMEM;
+    h->bulk.fd = -1;
+    int r = code(h, sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL));
+    if (r == 0)
+        sqlite3_busy_timeout(h->db, BUSY_MS);
+    r = r < 0 ? r : open_bulk(h, path, why, sizeof why);
+    r = r < 0 ? r : prepare(h);
+    h->bulk.end = UINT64_MAX; /* it grows while we read; what a row says is there, is */
+    if (r < 0)
+        history_close(h);
+    else
+        *out = h;
+    return r;
+}
+
 void history_close(struct history *h)
 {
     for (int i = 0; i < N_STATEMENTS; i++)
         sqlite3_finalize(h->stmt[i]);
     sqlite3_close(h->db);
+    bulk_close(&h->bulk);
     free(h);
 }
 
@@ -376,6 +442,22 @@ static void bind_blob(sqlite3_stmt *s, int i, const uint8_t *p, size_t len)
     sqlite3_bind_blob64(s, i, p, len, SQLITE_STATIC);
 }
 
+/* bind_frames -- themselves, or where they lie. */
+static int bind_frames(struct history *h, sqlite3_stmt *s, int i, const struct history_segment *g)
+{
+    uint64_t at = 0;
+    if (g->len < BULK_MIN) {
+        bind_blob(s, i, g->frames, g->len);
+        return 0;
+    }
+    int r = bulk_add(&h->bulk, g->frames, g->len, &at);
+    if (r < 0)
+        history_rollback(h);
+    else
+        sqlite3_bind_int64(s, i, (sqlite3_int64)(at << BULK_LEN_BITS | g->len));
+    return r;
+}
+
 int history_add(struct history *h, const struct history_segment *g)
 {
     sqlite3_stmt *s = BIND(h, ADD, g->pos, h->batch, g->origin, g->epoch, g->room, g->first_seq,
@@ -383,8 +465,8 @@ int history_add(struct history *h, const struct history_segment *g)
     bind_blob(s, 10, g->prev, HASH_LEN);
     bind_blob(s, 11, g->hash, HASH_LEN);
     bind_blob(s, 12, g->signature, SIGNATURE_LEN);
-    bind_blob(s, 13, g->frames, g->len);
-    int r = step(h, s);
+    int r = bind_frames(h, s, 13, g);
+    r = r < 0 ? r : step(h, s);
     if (r < 0)
         return r;
     if (!g->apart)
@@ -427,11 +509,17 @@ int history_act(struct history *h, const uint8_t *f)
 
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
+    bool bulky = h->bulk.next != h->bulk.end;
     int r = step(h, BIND(h, META_SET, end, ring_size, h->new_hlc));
+    if (r == 0 && bulky)
+        r = step(h, BIND(h, BULK_SET, h->bulk.next));
+    if (r == 0 && (r = bulk_sync(&h->bulk)) < 0) /* before the database says that it is there */
+        history_rollback(h);
     if (r == 0)
         r = step(h, h->stmt[COMMIT]);
     if (r < 0)
         return r;
+    bulk_keep(&h->bulk);
     h->durable = end;
     h->ring_size = ring_size;
     h->newest_hlc = h->new_hlc;
@@ -442,6 +530,7 @@ void history_rollback(struct history *h)
 {
     if (!sqlite3_get_autocommit(h->db))
         (void)run(h, "ROLLBACK");
+    bulk_undo(&h->bulk);
 }
 
 /* ---- read ---- */
@@ -462,11 +551,36 @@ int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t 
     return done(h, s, rc);
 }
 
-/* read_row -- false when a blob has not the length it must have. */
-static bool read_row(sqlite3_stmt *s, struct history_row *r)
+/* A row that is being read. */
+struct reading {
+    struct history_row row;
+    uint8_t *bulk; /* its frames, if they lie there */
+};
+
+/* read_frames -- returns 0; -EBADMSG when they are not what the row says; -EIO; -ENOMEM. */
+static int read_frames(struct history *h, sqlite3_stmt *s, int i, struct reading *r)
 {
-    r->batch = column(s, 1);
-    r->s = (struct history_segment){
+    struct history_segment *g = &r->row.s;
+    if (sqlite3_column_type(s, i) != SQLITE_INTEGER) {
+        g->frames = sqlite3_column_blob(s, i);
+        g->len = (size_t)sqlite3_column_bytes(s, i);
+        return 0;
+    }
+    uint64_t place = column(s, i);
+    g->len = place & ((1u << BULK_LEN_BITS) - 1);
+    if (g->len > SEGMENT_BYTES)
+        return -EBADMSG;
+    if (!r->bulk && !(r->bulk = malloc(SEGMENT_BYTES)))
+        return -ENOMEM;
+    g->frames = r->bulk;
+    return bulk_read(&h->bulk, place >> BULK_LEN_BITS, r->bulk, g->len);
+}
+
+/* read_row -- returns as read_frames(), -EBADMSG also when a blob has not the length it must have. */
+static int read_row(struct history *h, sqlite3_stmt *s, struct reading *r)
+{
+    r->row.batch = column(s, 1);
+    r->row.s = (struct history_segment){
         .pos = column(s, 0),
         .origin = column(s, 2),
         .epoch = column(s, 3),
@@ -478,25 +592,26 @@ static bool read_row(sqlite3_stmt *s, struct history_row *r)
         .prev = sqlite3_column_blob(s, 9),
         .hash = sqlite3_column_blob(s, 10),
         .signature = sqlite3_column_blob(s, 11),
-        .frames = sqlite3_column_blob(s, 12),
-        .len = (size_t)sqlite3_column_bytes(s, 12),
     };
-    return sqlite3_column_bytes(s, 9) == HASH_LEN && sqlite3_column_bytes(s, 10) == HASH_LEN &&
-           sqlite3_column_bytes(s, 11) == SIGNATURE_LEN;
+    if (sqlite3_column_bytes(s, 9) != HASH_LEN || sqlite3_column_bytes(s, 10) != HASH_LEN ||
+        sqlite3_column_bytes(s, 11) != SIGNATURE_LEN)
+        return -EBADMSG;
+    return read_frames(h, s, 12, r);
 }
 
 static int rows(struct history *h, sqlite3_stmt *s,
                 bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
-    struct history_row row;
-    int rc;
+    struct reading reading = {0};
+    int rc, r = 0;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (!read_row(s, &row))
-            rc = SQLITE_CORRUPT;
-        if (rc == SQLITE_CORRUPT || !each(arg, &row))
+        r = read_row(h, s, &reading);
+        if (r < 0 || !each(arg, &reading.row))
             break;
     }
-    return done(h, s, rc);
+    free(reading.bulk);
+    int end = done(h, s, rc);
+    return r < 0 ? r : end;
 }
 
 int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
@@ -517,6 +632,22 @@ int history_since(struct history *h, uint64_t room, uint64_t hlc,
                   bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     return rows(h, BIND(h, SINCE, room, limit(hlc)), each, arg);
+}
+
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, SCAN_BACK, limit(pos)), each, arg);
+}
+
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, AT, limit(pos)), each, arg);
+}
+
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return seq == 0 ? 0 : rows(h, BIND(h, MISSING, origin, epoch, room, limit(seq - 1)), each, arg);
 }
 
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)

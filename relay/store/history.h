@@ -1,14 +1,16 @@
-/* history.h -- the store: segments in SQLite, one row per stream and commit; the only file with SQL in it.
+/* history.h -- the store: segments in SQLite, one row per stream and commit; SQL is here and in index.c only.
  *
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
- *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames
+ *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames (or, of large
+ *            segments, their place in bulk.h's file)
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
  *   act      (room, place in the order of display) -> frame: the STATE entries once more, to be folded in that order
  *   fork     (origin, epoch, room) -> the CHAIN that proves the smallest point known
  *   meta     one row: durable (journal position), ring_size, newest_hlc
+ *   bulk     one row: how much of that file counts
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
  * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
@@ -19,11 +21,15 @@
 
 struct history;
 
-/* history_open -- open or make DIR/history.db.
+/* history_open -- open or make DIR/history.db, and history.db-bulk beside it.
  * why      on failure, one sentence with the remedy; nothing is destroyed
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
 void history_close(struct history *h);
+
+/* history_open_reader -- the same to look only, beside the process that writes; the store is there and up to date.
+ * Between two calls it holds no version of the store: each sees what is committed by then. */
+int history_open_reader(struct history **h, const char *path) MUST_USE;
 
 /* history_durable -- where the stored journal ends, and the ring size it had; zeros in a new store. */
 void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size);
@@ -89,6 +95,14 @@ int history_newest(struct history *h, uint64_t room, bool (*each)(void *arg, con
 /* history_since -- segments of a room with hlc_max >= hlc by rising hlc_max, until `each` returns false. */
 int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(void *arg, const struct history_row *row),
                   void *arg) MUST_USE;
+
+/* history_back -- segments in the journal before pos, backwards, until `each` returns false.
+ * history_at -- the one that holds the frame at pos, if any does.
+ * history_holding -- the one of a stream that holds the entry seq, if any does. */
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
 
 /* history_acts -- the STATE frames of a room in the order of display; history_acted -- the rooms that have any. */
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg) MUST_USE;

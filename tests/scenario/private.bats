@@ -279,3 +279,25 @@ no_quarrel() {
     converge "$room" 8 alpha beta
     member beta beta
 }
+
+@test "what is said in it is found by who is in it, and by nobody else" {
+    hosts alpha beta gamma
+    link alpha beta
+    link beta gamma
+    link alpha gamma
+    plans beta
+    on alpha chat send "$room" "the needle of alice"
+    converge "$room" 3 alpha beta
+    for h in alpha beta; do
+        finds() { on $h chat grep needle | grep -q "the needle of alice"; }
+        until_true 10 finds
+    done
+    run on gamma chat grep needle
+    [ "$status" -eq 1 ]
+    on alpha chat room uninvite "$room" "$me@beta"
+    gone_from() { not member "$1" beta; }
+    until_true 10 gone_from beta
+    run on beta chat grep needle
+    [ "$status" -eq 1 ]
+    [[ $output != *alice* ]]
+}

@@ -72,7 +72,7 @@ struct history {
     struct kept_act *act;
     size_t n_acts, max_acts, n_acts_before;
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
-    bool full;
+    bool full, tight; /* tight: has been full, what comes beside the commits may find no room */
     enum commit_fate fate;
 };
 
@@ -194,7 +194,7 @@ struct history *disk_copy(const struct history *h)
     c->fork = copy_of(h->fork, h->n_forks * sizeof *h->fork);
     c->max_by_stamp = h->n_by_stamp;
     c->by_stamp = copy_of(h->by_stamp, h->n_by_stamp * sizeof *h->by_stamp);
-    c->full = false;
+    c->full = c->tight = false;
     c->fate = FATE_GOOD;
     return c;
 }
@@ -202,6 +202,7 @@ struct history *disk_copy(const struct history *h)
 void disk_full(struct history *h, bool full)
 {
     h->full = full;
+    h->tight = !w.calm;
 }
 
 void disk_fate(struct history *h, enum commit_fate fate)
@@ -220,6 +221,21 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
 {
     const struct stream *s = find(h, origin, epoch, room);
     return s ? s->last_seq : 0;
+}
+
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    uint32_t lo = 0, hi = s ? s->n : 0;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (s->at[mid].last_seq < seq)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return s && lo < s->n ? get_u64(s->at[lo].blob->s.hash) : 0;
 }
 
 void disk_each(const struct history *h,
@@ -618,7 +634,7 @@ int history_fork(struct history *h, const uint8_t *proof)
                node_name(frame_origin(proof)));
     if (p && frame_seq(proof) >= frame_seq(p->frame))
         broken("I4: %s learns again what it has a proof of", node_name(h->node->id));
-    if (h->full)
+    if (h->full || (h->tight && one_in(2)))
         return -ENOSPC;
     if (!p) {
         h->fork = realloc(h->fork, (h->n_forks + 1) * sizeof *h->fork);

@@ -132,10 +132,10 @@ static void move(struct client *c, unsigned r)
     w.stats.moves++;
     int taken = state_take(&n->st);
     ASSERT(taken == 0);
-    if (roster_is_member(s, room))
+    if (roster_is_member(&n->st.seg->roster, s, room))
         (void)roster_leave(&n->st.edit, c->session, room);
     else
-        (void)roster_join(&n->st.edit, c->session, room);
+        ASSERT(roster_join(&n->st.edit, c->session, room) >= 0);
     state_give(&n->st);
 }
 

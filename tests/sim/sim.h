@@ -229,6 +229,8 @@ void disk_free(struct history *h);
 void disk_full(struct history *h, bool full);
 void disk_fate(struct history *h, enum commit_fate fate);
 uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room);
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq); /* of the segment that seq lies in */
 void disk_each(const struct history *h,
                void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */

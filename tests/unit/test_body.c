@@ -81,7 +81,7 @@ static int make_say(uint8_t *buf, bool big)
 static int make_query(uint8_t *buf, bool big)
 {
     struct query q = {
-        .kind = big ? QUERY_ROOMS : QUERY_CATCHUP, .limit = 10, .fifo = FIFO_NAME};
+        .kind = big ? QUERY_SEARCH : QUERY_CATCHUP, .limit = 10, .fifo = FIFO_NAME, .wanted = as(big ? WANTED_MAX : 0)};
     return write_query(buf, &q, 8, 77, 9);
 }
 
@@ -258,7 +258,7 @@ static const struct {
 } kinds[] = {
     // clang-format off
     {make_hello, false},  {make_welcome, false}, {make_open, false},     {make_join, false},
-    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
+    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, true},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, true},      {make_who, false},
     {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
@@ -398,7 +398,7 @@ static void test_round_trip_of_a_query(void **state)
 {
     (void)state;
     uint8_t buf[FRAME_MAX];
-    struct query in = {QUERY_SINCE, 1, 2, 3, 4, 5, 6, {7, 8, 9, 10}, FIFO_NAME}, q;
+    struct query in = {QUERY_SINCE, 1, 2, 3, 4, 5, 6, {7, 8, 9, 10}, FIFO_NAME, {"", 0}}, q;
     assert_true(write_query(buf, &in, 8, 77, 9) > 0);
     assert_int_equal(read_query(buf, &q), 0);
     assert_true(q.kind == QUERY_SINCE && q.limit == 1 && q.uid == 2 && q.after == 3);
@@ -701,12 +701,19 @@ static void test_only_random_names_of_fifos(void **state)
         assert_int_equal(read_query(buf, &q), -EBADMSG);
     }
     for (unsigned kind = 0; kind < 256; kind++) {
-        struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
+        struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME, .wanted = text_of(kind == QUERY_SEARCH ? "x" : "")};
         assert_true(write_query(buf, &q, 8, 77, 9) > 0);
-        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE ||
+        bool good = kind == QUERY_SEARCH || (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE ||
                     (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
         assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
+        q.kind = (uint8_t)kind;
+        q.wanted = text_of(kind == QUERY_SEARCH ? "" : "x"); /* words are for a search, which has some */
+        assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+        assert_int_equal(read_query(buf, &q), -EBADMSG);
     }
+    struct query q = {.kind = QUERY_SEARCH, .fifo = FIFO_NAME, .wanted = text_of("\xff")};
+    assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+    assert_int_equal(read_query(buf, &q), -EBADMSG);
 }
 
 int main(void)
