@@ -23,6 +23,7 @@
 enum {
     JOINED_MAX = 16,
     IGNORED_MAX = 32,
+    INVITED_MAX = 32,
     RECENT_MS = 24 * 3600 * 1000, /* of what was said between two, the start of chat tells */
 };
 
@@ -36,6 +37,8 @@ static struct {
     size_t n_joined;
     char ignored[IGNORED_MAX][CALLED_MAX + 1]; /* "@user@host" */
     size_t n_ignored;
+    char invited[INVITED_MAX][CALLED_MAX + 1]; /* private rooms that we were in when we came, for completion */
+    size_t n_invited;
     struct marks marks;
     bool quit;
     int code;
@@ -481,6 +484,9 @@ static char *complete(const char *word, int n)
     for (size_t i = 0; *word != '/' && i < talking.n_joined; i++)
         if (strncmp(talking.joined[i], word, strlen(word)) == 0 && n-- == 0)
             return strdup(talking.joined[i]);
+    for (size_t i = 0; *word != '/' && i < talking.n_invited; i++)
+        if (!is_joined(talking.invited[i]) && strncmp(talking.invited[i], word, strlen(word)) == 0 && n-- == 0)
+            return strdup(talking.invited[i]);
     return NULL;
 }
 
@@ -533,6 +539,8 @@ static bool recall(void *arg, const uint8_t *f)
         return true;
     snprintf(name, sizeof name, "%.*s", (int)r.name.len, r.name.p);
     port_name_room(talking.port, name);
+    if (private_is(r.name) && talking.n_invited < INVITED_MAX)
+        snprintf(talking.invited[talking.n_invited++], CALLED_MAX + 1, "%.*s", CALLED_MAX, name);
     time_t t = (time_t)((frame_hlc(f) >> 16) / 1000);
     if ((frame_hlc(f) >> 16) + RECENT_MS < wall_ms() || !localtime_r(&t, &tm) || strftime(when, sizeof when, "%H:%M", &tm) == 0)
         return true;
