@@ -361,6 +361,59 @@ static void on_chain(struct link *l, const uint8_t *frame)
         give_chain(l, chain);
 }
 
+/* contradicts -- the signed head of a gap that its origin never can have said, if what it said before is here. */
+static void contradicts(struct link *l, const uint8_t *gap, const struct sealed *s)
+{
+    struct hub *h = hub_of(l);
+    uint8_t chain[FRAME_MAX];
+    int n = write_chain(chain, s, 1, frame_origin(gap), frame_epoch(gap), frame_room(gap), 0);
+    ASSERT(n > 0);
+    link_freeze(&h->core, gap);
+    give_chain(l, chain);
+}
+
+/* append_gap -- as append(). */
+static int append_gap(struct hub *h, const uint8_t *gap)
+{
+    struct state *st = h->st;
+    uint64_t wall = wall_ms();
+    hub_take_lock(h);
+    int r = remote_gap(st, gap, wall);
+    if (r == 0)
+        link_took(&h->core, gap, st->next);
+    state_publish(st);
+    state_give(st);
+    if (r == 0)
+        state_ring_all(st);
+    return r;
+}
+
+static int on_gap(struct link *l, const uint8_t *gap)
+{
+    struct hub *h = hub_of(l);
+    struct link_update up;
+    struct gap g;
+    if (pries(l, gap)) {
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+        return 0;
+    }
+    enum link_verdict v = link_judge_gap(&h->core, (unsigned)l->peer, gap, now_ms(), &up);
+    keeper_line_say(&h->keeper, up.feed, up.feed_len);
+    if (v == LINK_LATER)
+        return -EAGAIN;
+    const uint8_t *key = key_of(h, frame_origin(gap));
+    bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
+    if (v == LINK_BAD || (v == LINK_FORKED && !good))
+        link_farewell(l, up.reason, up.why);
+    else if (v == LINK_FORKED)
+        contradicts(l, gap, &g.last);
+    else if (v == LINK_NEW && !good)
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    else if (v == LINK_NEW)
+        return append_gap(h, gap);
+    return 0;
+}
+
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
@@ -483,9 +536,9 @@ static void hear(struct link *l)
             link_end(l, r == -EPIPE ? tls_why(l->c.tls) : strerror(-r));
             return;
         }
-        if (frame_type(frame) != FRAME_SEGMENT)
+        if (frame_type(frame) != FRAME_SEGMENT && frame_type(frame) != FRAME_GAP)
             on_frame(l, frame);
-        else if (on_remote_segment(l, frame, frames, len) == -EAGAIN)
+        else if ((frame_type(frame) == FRAME_GAP ? on_gap(l, frame) : on_remote_segment(l, frame, frames, len)) == -EAGAIN)
             conn_back(&l->c, frame);
     }
 }
@@ -499,6 +552,12 @@ void link_hear(struct link *l)
 }
 
 /* ---- turns ---- */
+
+/* gap_due -- one that named a gap is asked again with every turn: whom it waits for may be done. */
+static bool gap_due(const struct hub *h, const struct link *l)
+{
+    return l->c.deaf && link_gap_waits(&h->core, (unsigned)l->peer);
+}
 
 /* plan_on -- tell the keeper what changed in who brings what to whom. */
 static void plan_on(struct hub *h)
@@ -518,7 +577,7 @@ bool hub_go_on(struct hub *h)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
-        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF))))
+        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF)) || gap_due(h, l)))
             continue;
         conn_listen(&l->c);
         link_hear(l);

@@ -137,6 +137,8 @@ static int make_segment(struct supervisor *s, uint64_t origin)
         .sessions_max = s->conf->sessions,
         .sessions_per_user = s->conf->sessions_per_user,
         .ring_size = s->conf->journal,
+        .keep_ms = s->conf->keep_days * 24 * 3600 * 1000,
+        .keep_bytes = s->conf->keep_bytes,
     };
     size_t size;
     int r = state_create(s->gen.shm, &o);
