@@ -19,9 +19,10 @@ static const char help[] =
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
     "       chat room show ROOM                 topic, owner, operators, muted, banned; --why\n"
-    "       chat room create ROOM               a room of yours; --topic T\n"
+    "       chat room create ROOM               a room of yours; --topic T; --private: for those you invite\n"
     "       chat room topic ROOM TEXT           set its topic\n"
     "       chat room op|deop|mute|unmute|ban|unban|kick ROOM USER[@HOST]\n"
+    "       chat room invite|uninvite ROOM USER[@HOST]   to a private room\n"
     "       chat room set ROOM topic-by-operators on|off\n"
     "       chat trace ID                       which hosts have a message on disk\n"
     "       chat trace --probe [HOST]           what the way there takes, step by step\n"
@@ -37,6 +38,7 @@ static const char help[] =
     "      --wait host|all     send: until it is on disk on another host too, or on all\n"
     "      --ids               log, grep, tail: with the id of each message; send: print the ids\n"
     "      --topic TEXT        room create: with this topic\n"
+    "      --private           room create: nobody hears of it but who is invited; ROOM is called USER@HOST/ROOM\n"
     "      --why               room show: who decided it, and what had no effect\n"
     "      --timeout SECONDS   give up then (default 30)\n"
     "  -j, --json              one JSON object per line\n"
@@ -55,7 +57,7 @@ static const char help[] =
     "  chat log lobby --since -1h        what was said in the last hour\n"
     "  chat grep build '\"no space\" from:ann'   who said so, and when\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY, PRIVATE };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -67,6 +69,7 @@ static const struct option longs[] = {
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},        {"wait", required_argument, NULL, WAIT},
     {"ids", no_argument, NULL, IDS},            {"probe", no_argument, NULL, PROBE},
+    {"private", no_argument, NULL, PRIVATE},
     {NULL, 0, NULL, 0},
 };
 
@@ -142,6 +145,9 @@ static int option(struct verb_options *o, int c)
         return -1;
     case WHY:
         o->why = true;
+        return -1;
+    case PRIVATE:
+        o->is_private = true;
         return -1;
     case LINES:
         o->lines = true;

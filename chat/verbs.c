@@ -49,16 +49,20 @@ int exit_code_of(int error)
     }
 }
 
-const char room_rule[] = "a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit; a user is @alice or "
-                         "@alice@host";
+const char room_rule[] = "a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit; a private room is "
+                         "alice@host/room; a user is @alice or @alice@host";
 
 bool room_from_user(const char *typed, char *called)
 {
     struct direct d;
-    if (*typed != '@')
+    struct person owner;
+    struct text room;
+    if (!strchr(typed, '@'))
         return text_room_from_user(typed, called) == 0;
-    if ((size_t)snprintf(called, CALLED_MAX + 1, "%s", typed) > CALLED_MAX)
+    if ((size_t)snprintf(called, CALLED_MAX + 1, "%s", typed + (*typed == '#')) > CALLED_MAX)
         return false;
+    if (*typed != '@')
+        return private_read(text_of(called), &owner, &room);
     return text_user_ok(text_of(typed + 1)) || (direct_read(text_of(typed), &d) && d.n == 1);
 }
 
@@ -134,7 +138,7 @@ int thrown_out(const struct port *p, const uint8_t *f)
     if (frame_type(f) == FRAME_REFUSED && !port_is_in(p, room))
         return refused_code(f);
     if (forced)
-        fprintf(stderr, "chat: you are out of #%s\n", room);
+        fprintf(stderr, "chat: you are out of %s%s\n", port_sign(text_of(room)), room);
     return forced ? EXIT_DENIED : 0;
 }
 

@@ -24,7 +24,7 @@ struct verb_options {
     uint32_t n; /* messages of history */
     uint64_t after;
     const char *since, *until, *topic;
-    bool why;
+    bool why, is_private;
     unsigned timeout_s;
 };
 

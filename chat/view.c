@@ -134,6 +134,8 @@ static const struct act_words {
     [ACT_BAN] = {"ban", "banned", "banned"},
     [ACT_UNBAN] = {"unban", NULL, "unbanned"},
     [ACT_KICK] = {"kick", NULL, "kicked"},
+    [ACT_INVITE] = {"invite", "member", "invited"},
+    [ACT_UNINVITE] = {"uninvite", NULL, "uninvited"},
 };
 static const char *const modes[MODES_END] = {[MODE_TOPIC_BY_OPERATORS] = "topic-by-operators"};
 
@@ -331,7 +333,7 @@ static void put_time(struct view *v, struct line *l, const uint8_t *f)
         puts_line(l, text);
     struct text room = port_room_name(v->port, frame_room(f));
     if (v->o.rooms || (v->o.direct && direct_is(room))) {
-        puts_line(l, direct_is(room) ? "" : "#");
+        puts_line(l, port_sign(room));
         put_name(l, room);
         puts_line(l, " ");
     }
@@ -461,13 +463,15 @@ static const char *change_line(struct view *v, const uint8_t *f)
         return "";
     puts_line(&l, "-- ");
     if (forced) {
-        puts_line(&l, "you are out of #");
+        puts_line(&l, "you are out of ");
+        puts_line(&l, port_sign(c.room));
         put_name(&l, c.room);
         puts_line(&l, "\n");
         return v->line;
     }
     put_who(v, &l, frame_origin(f), c.user);
-    puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined #" : " left #");
+    puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined " : " left ");
+    puts_line(&l, port_sign(c.room));
     put_name(&l, c.room);
     puts_line(&l, "\n");
     return v->line;

@@ -93,6 +93,8 @@ enum act {
     ACT_BAN,     /* of one user, or of "*": all of that host */
     ACT_UNBAN,
     ACT_KICK,
+    ACT_INVITE,  /* to a private room; a host has it while somebody there is */
+    ACT_UNINVITE,
     ACTS_END
 };
 enum room_mode { MODE_TOPIC_BY_OPERATORS = 1, MODES_END };

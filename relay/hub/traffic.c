@@ -39,6 +39,12 @@ bool hub_may_hear(void *hub, uint64_t room, uint64_t host)
     return scope_host(h->st->seg, room, host);
 }
 
+bool hub_is_private(void *hub, uint64_t room)
+{
+    const struct hub *h = hub;
+    return scope_private(h->st->seg, room);
+}
+
 /* ---- what people are told ---- */
 
 /* publish -- one frame without a room: every client gets it. */
@@ -337,6 +343,26 @@ static bool pries(const struct link *l, const uint8_t *segment)
     return known && !scope_host(seg, room, l->line->peer.host) && !MUTANT(PRYING_ANSWERED);
 }
 
+/* is_sealed -- by its origin? */
+static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    const uint8_t *key = key_of(hub_of(l), frame_origin(segment));
+    return key && seal_check(segment, frames, len, key) == 0;
+}
+
+/* turned_away -- it pries.  What the owner's host of a private room sealed proves itself; a host that was uninvited may not know
+ * that yet, and what it says is dropped without a word. */
+static bool turned_away(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    const struct segment *seg = hub_of(l)->st->seg;
+    uint64_t room = frame_room(segment);
+    if (!pries(l, segment) || (scope_owns(seg, room, frame_origin(segment)) && is_sealed(l, segment, frames, len) && !MUTANT(OWNER_UNHEARD)))
+        return false;
+    if (!scope_left(seg, room, l->line->peer.host))
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    return true;
+}
+
 /* on_chain -- heads of segments, from which the keeper may learn of a fork. */
 static void on_chain(struct link *l, const uint8_t *frame)
 {
@@ -418,10 +444,8 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
 {
     struct hub *h = hub_of(l);
     struct link_update up;
-    if (pries(l, segment)) {
-        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    if (turned_away(l, segment, frames, len))
         return 0;
-    }
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     switch (v) {
@@ -430,7 +454,10 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
     case LINK_LATER:
         return -EAGAIN;
     case LINK_BAD:
-        link_farewell(l, up.reason, up.why);
+        if (roster_room(&h->st->seg->roster, frame_room(segment)) == 0)
+            link_farewell(l, REASON_DENIED, NOT_SEALED); /* as of a room that it may not know of */
+        else
+            link_farewell(l, up.reason, up.why);
         return 0;
     case LINK_FORKED:
         forked(l, segment, frames, len, &up);
@@ -567,13 +594,30 @@ static void plan_on(struct hub *h)
         keeper_line_say(&h->keeper, frame, (size_t)n);
 }
 
+/* look_at_audiences -- did other hosts come to private rooms?  Then there is news for them. */
+static bool look_at_audiences(struct hub *h)
+{
+    const struct roster *r = &h->st->seg->roster;
+    uint32_t now = atomic_load(&r->audiences);
+    bool news = false;
+    for (uint32_t i = 1; now != h->audiences && i <= r->n_rooms; i++)
+        if (atomic_load(&r->audience[i].moved) - h->audiences - 1 < now - h->audiences && !MUTANT(NEWCOMER_UNTOLD)) {
+            link_tell_room(&h->core, r->room[i].id);
+            news = true;
+        }
+    h->audiences = now;
+    return news;
+}
+
 bool hub_go_on(struct hub *h)
 {
     uint64_t durable = journal_durable(&h->st->seg->journal);
     bool moved = durable != h->durable, again = false;
     h->durable = durable;
     plan_on(h);
-    if (moved && link_durable(&h->core, durable))
+    bool news = moved && link_durable(&h->core, durable);
+    news |= look_at_audiences(h);
+    if (news)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];

@@ -490,11 +490,14 @@ static int probed(struct answer *w)
 
 /* ---- the tables ---- */
 
-/* listed -- ordinary rooms, and those conversations of the asker in which something was said. */
+/* listed -- ordinary rooms, the private ones that the asker is in, and those of his conversations in which something was said. */
 static bool listed(const struct answer *w, const struct room *r)
 {
+    struct text name = {r->name, r->name_len};
     struct direct d;
-    if (!direct_read((struct text){r->name, r->name_len}, &d))
+    if (private_is(name))
+        return r->flags & ROOM_OWNED && may_see(w, r->id);
+    if (!direct_read(name, &d))
         return true;
     return d.n == 2 && r->last_hlc != 0 && may_see(w, r->id);
 }
@@ -557,10 +560,13 @@ static void vain_act(void *arg, const uint8_t *f)
 
 static int vain(struct answer *w)
 {
+    const struct roster *all = &w->all->st->seg->roster;
+    const struct room *room = &all->room[roster_room(all, w->room)];
     struct vain *v = calloc(1, sizeof *v);
     if (!v)
         return -ENOMEM;
     v->w = w;
+    room_state_begin(&v->s, (struct text){room->name, room->name_len});
     int r = history_acts(w->all->h, w->room, vain_act, v);
     free(v);
     return r;
@@ -590,10 +596,12 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whom WHO is about: those in a room, or those of two who would hear of it now. */
+/* Whom WHO is about: those in a room, or those of two who would hear of it now.  Of a private room it is not said from host to
+ * host who is in it: of other hosts those are shown who are members, and in any room. */
 struct circle {
     uint32_t slot[2]; /* of the room; of the inboxes of a conversation */
     struct direct d;  /* n 0: a room */
+    bool is_private;
 };
 
 static struct circle circle_of(const struct answer *w)
@@ -604,6 +612,7 @@ static struct circle circle_of(const struct answer *w)
     char inbox[PERSON_MAX + 2];
     if (!direct_read((struct text){r->room[slot].name, r->room[slot].name_len}, &c.d))
         c.d.n = 0;
+    c.is_private = private_is((struct text){r->room[slot].name, r->room[slot].name_len});
     for (unsigned i = 0; i < c.d.n; i++)
         c.slot[i] = roster_room(r, room_id((struct text){inbox, direct_inbox(c.d.who[i], inbox)}));
     return c;
@@ -615,15 +624,17 @@ static bool within(const struct roster *r, const struct circle *c, const struct 
                                         (c->slot[1] != 0 && roster_is_member(r, s, c->slot[1])));
 }
 
-/* guest_within -- a guest of a conversation is one of the two who is in any room. */
+/* guest_within -- a guest of a conversation is one of the two who is in any room; of a private room, a member who is. */
 static bool guest_within(const struct roster *r, const struct circle *c, uint64_t room, const struct guest *g)
 {
     const struct host *h = &r->host[roster_host(r, g->host)];
     struct person who = {{g->user, g->user_len}, {h->name, h->name_len}};
+    if (c->is_private)
+        return g->sessions > 0 && roster_role(r, c->slot[0], g->host, who.user) & (ROLE_OWNER | ROLE_MEMBER);
     return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
 }
 
-/* is_among -- of the two of a conversation there is one guest for each room they are in. */
+/* is_among -- there is one guest for each room that somebody is in. */
 static bool is_among(const struct guest *g, const struct guest *all, size_t n)
 {
     struct text user = {g->user, g->user_len};
@@ -639,7 +650,7 @@ static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t
     size_t n = 0;
     for (uint32_t i = 0; i < r->n_guests; i++) {
         const struct guest *g = &r->guest[i];
-        if (guest_within(r, c, room, g) && !(c->d.n && is_among(g, to, n)))
+        if (guest_within(r, c, room, g) && !((c->d.n || c->is_private) && is_among(g, to, n)))
             to[n++] = *g;
     }
     return n;

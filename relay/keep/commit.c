@@ -284,6 +284,13 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
 
 /* ---- store ---- */
 
+/* is_last_word -- a host that is out of a private room gets what was said till then, and segments go whole. */
+static bool is_last_word(const uint8_t *f)
+{
+    struct room_act a;
+    return frame_type(f) == FRAME_STATE && read_room_act(f, &a) == 0 && a.act == ACT_UNINVITE;
+}
+
 /* seal -- entries from *e on into one segment; *e becomes where the next one starts, 0 when all are in. */
 static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
 {
@@ -295,7 +302,8 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     uint32_t from = *e;
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
-        if (len + frame_stride(f) > SEGMENT_BYTES || (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || frame_hlc(f) - frame_hlc(first) > span ||
+        bool ends = (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || (len > 0 && is_last_word(last));
+        if (ends || len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
             (len > 0 && c->entry[*e - 1].answer && !MUTANT(ANSWER_FIRST))) /* peers get whole segments: none may hold an answer and lie before what it answers */
             break;
         memcpy(c->blob + len, f, frame_stride(f));

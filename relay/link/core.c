@@ -149,9 +149,12 @@ struct digests {
     struct digest_row row[DIGEST_ROWS_MAX];
 };
 
-/* present -- is this stream of the run that one of the two is in?  Such a run may be any part: clocks are set back. */
-static bool present(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
+/* apart -- is this stream in no digest?  Of the run that one of the two is in, which may be any part, for clocks are set back; or
+ * of a private room. */
+static bool apart(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
 {
+    if (l->is_private && l->is_private(l->arg, r->room) && !MUTANT(PRIVATE_DIGESTED))
+        return true;
     return (r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch);
 }
 
@@ -159,7 +162,7 @@ static bool present(const struct link_core *l, const struct link_peer *p, const 
 static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d,
                                  const struct have_entry *e)
 {
-    if (present(l, p, &e->row) || !link_tells(l, p, e))
+    if (apart(l, p, &e->row) || !link_tells(l, p, e))
         return NULL;
     for (size_t i = 0; i < d->n; i++)
         if (d->row[i].origin == e->row.origin)
@@ -194,7 +197,7 @@ static void divide(const struct link_core *l, const struct link_peer *p, struct 
 static bool same(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
 {
     size_t i = place_of(l, e->row.origin);
-    return i <= l->n_hosts && !present(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
+    return i <= l->n_hosts && !apart(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
 }
 
 /* ---- what a peer says ---- */
@@ -640,6 +643,13 @@ bool link_durable(struct link_core *l, uint64_t pos)
         tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
+}
+
+void link_tell_room(struct link_core *l, uint64_t room)
+{
+    for (uint32_t i = 0; i < l->ours.n; i++)
+        if (l->ours.entry[i].row.room == room && l->ours.entry[i].durable > 0)
+            tell_news(l, i);
 }
 
 /* ---- what we say ---- */

@@ -38,7 +38,7 @@
  * SAME speaks of the time when the digest was made.  What the sender of the digest had on disk then is all that its store
  * has before the position `durable` of its journal: so the keeper needs that number and no rows, and what is committed
  * meanwhile lies behind it.  Of the present runs of both sides there are no digests, because a link process knows nothing of
- * its own host's. */
+ * its own host's; nor of private rooms, because the two may not agree yet on who is in them. */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
 
@@ -120,6 +120,7 @@ struct link_core {
     uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
     uint64_t news_next;
     bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
+    bool (*is_private)(void *arg, uint64_t room);              /* may other hosts come to it, and go?  NULL: no */
     void *arg;
     struct link_peer peer[LINK_PEERS_MAX];
 };
@@ -199,6 +200,9 @@ void *link_grow(struct link_core *l, void *memory, uint32_t max);
 
 /* link_durable -- everything in the journal before `pos` is on disk.  Returns true when there is news for the peers. */
 bool link_durable(struct link_core *l, uint64_t pos);
+
+/* link_tell_room -- other peers than before may hear of this room: tell them what we have of it. */
+void link_tell_room(struct link_core *l, uint64_t room);
 
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */

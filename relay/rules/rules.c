@@ -204,6 +204,19 @@ static int entry(struct rules *r, uint32_t session, const uint8_t *f, uint32_t r
     return RULES_NOTHING;
 }
 
+/* not_so -- why this act makes no sense here and now, or NULL. */
+static const char *not_so(uint8_t act, unsigned target)
+{
+    static const struct {
+        uint8_t undo;
+        unsigned role;
+    } undoes[] = {{ACT_DEOP, ROLE_OPERATOR}, {ACT_UNMUTE, ROLE_MUTED}, {ACT_UNBAN, ROLE_BANNED}, {ACT_UNINVITE, ROLE_MEMBER}};
+    for (size_t i = 0; i < ARRAY_LEN(undoes); i++)
+        if (act == undoes[i].undo && !(target & undoes[i].role))
+            return "There is nothing to take back: see chat room show.";
+    return act == ACT_INVITE && target & ROLE_MEMBER ? "That user is invited already: see chat room show." : NULL;
+}
+
 /* act -- what room_judge() allows, and what makes sense here and now. */
 static int act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room, unsigned author)
 {
@@ -217,25 +230,38 @@ static int act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t roo
         return refuse(r, session, f, REASON_DENIED, room_why(v));
     if (a.act == ACT_OWN && t->room[room].last_hlc != 0)
         return refuse(r, session, f, REASON_DENIED, "The room is there already, and nobody's; create one with another name.");
-    if ((a.act == ACT_DEOP && !(target & ROLE_OPERATOR)) || (a.act == ACT_UNMUTE && !(target & ROLE_MUTED)) ||
-        (a.act == ACT_UNBAN && !(target & ROLE_BANNED)))
-        return refuse(r, session, f, REASON_NOT_SO, "There is nothing to take back: see chat room show.");
+    if (a.act == ACT_INVITE && roster_host(t, a.host) == 0)
+        return rules_refuse(r, session, f, REASON_NO_HOST);
+    const char *why = not_so(a.act, target);
+    if (why)
+        return refuse(r, session, f, REASON_NOT_SO, why);
     return entry(r, session, f, room);
 }
 
-/* may_hold -- a room holds entries of both types, a conversation of two has no state, an inbox is for hearing. */
-static bool may_hold(const struct rules *r, uint32_t room, uint8_t type)
+/* creates -- is it the act that makes a room somebody's? */
+static bool creates(const uint8_t *f)
+{
+    struct room_act a;
+    return frame_type(f) == FRAME_STATE && read_room_act(f, &a) == 0 && a.act == ACT_OWN;
+}
+
+/* may_hold -- a room holds entries of both types, a private one from its creation on; a conversation of two has no state, an
+ * inbox is for hearing. */
+static bool may_hold(const struct rules *r, uint32_t room, const uint8_t *f)
 {
     const struct room *info = &r->st->seg->roster.room[room];
+    struct text name = {info->name, info->name_len};
     struct direct d;
-    return room != 0 && (!direct_read((struct text){info->name, info->name_len}, &d) || (d.n == 2 && type == FRAME_SAY));
+    if (room == 0 || (private_is(name) && !(info->flags & ROOM_OWNED) && !creates(f)))
+        return false;
+    return !direct_read(name, &d) || (d.n == 2 && frame_type(f) == FRAME_SAY);
 }
 
 /* say_or_act -- what becomes an entry of the room. */
 static int say_or_act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
 {
     unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
-    if (!may_hold(r, room, frame_type(f)))
+    if (!may_hold(r, room, f))
         reason = REASON_NO_ROOM;
     if (reason != REASON_OK)
         return rules_refuse(r, session, f, reason);
@@ -252,7 +278,7 @@ static uint32_t open_room(struct rules *r, uint32_t session, const uint8_t *f, u
     struct room_change c;
     if (read_room_change(f, &c) < 0)
         return 0;
-    unsigned denied = scope_name(r->st->seg, c.room, user_of(r, session));
+    unsigned denied = scope_name(r->st->seg, frame_room(f), c.room, user_of(r, session));
     *reason = denied ? denied : REASON_LIMIT;
     return denied ? 0 : roster_room_open(&r->st->edit, frame_room(f), c.room);
 }

@@ -50,10 +50,8 @@ static bool sees(struct hunt *h, uint64_t room)
 {
     struct state *st = h->f->st;
     uint32_t slot = roster_room(&st->seg->roster, room);
-    if (h->sees[slot] == NOT_ASKED && state_take(st) == 0) {
+    if (h->sees[slot] == NOT_ASKED)
         h->sees[slot] = asker_sees(st, h->who, room) ? SEES : SEES_NOT;
-        state_give(st);
-    }
     return h->sees[slot] == SEES;
 }
 
@@ -62,7 +60,11 @@ static uint64_t room_of(const struct hunt *h, struct text called)
 {
     char typed[DIRECT_NAME_MAX + 1], name[DIRECT_NAME_MAX + 1];
     struct text host = text_of(h->f->st->seg->shape.host);
+    struct person owner;
+    struct text room;
     struct direct d;
+    if (private_is(called))
+        return private_read(called, &owner, &room) ? room_id(called) : 0;
     if (called.len >= PERSON_MAX + 1)
         return 0;
     bool has_host = called.len > 1 && memchr(called.p + 1, '@', called.len - 1);

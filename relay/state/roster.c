@@ -201,6 +201,42 @@ unsigned roster_role(const struct roster *r, uint32_t room, uint64_t host, struc
     return bits & ROLE_OWNER ? ROLE_OWNER : bits;
 }
 
+/* ---- hosts of private rooms ---- */
+
+void roster_audience(const struct roster_edit *e, uint32_t room, const uint64_t in[HOST_WORDS], const uint64_t left[HOST_WORDS])
+{
+    struct audience *a = &e->r->audience[room];
+    bool same = true;
+    for (size_t i = 0; i < HOST_WORDS; i++)
+        same = same && atomic_load(&a->in[i]) == in[i] && atomic_load(&a->left[i]) == left[i];
+    if (same)
+        return;
+    save(e, a, sizeof *a);
+    save(e, &e->r->audiences, sizeof e->r->audiences);
+    for (size_t i = 0; i < HOST_WORDS; i++) {
+        atomic_store(&a->in[i], in[i]);
+        atomic_store(&a->left[i], left[i]);
+    }
+    atomic_store(&a->moved, atomic_load(&e->r->audiences) + 1);
+    atomic_store(&e->r->audiences, atomic_load(&a->moved)); /* last: who sees it sees the others */
+}
+
+static bool has_host(const struct roster *r, const _Atomic uint64_t bits[HOST_WORDS], uint64_t host)
+{
+    uint32_t i = roster_host(r, host);
+    return i != 0 && atomic_load(&bits[(i - 1) / 64]) >> ((i - 1) % 64) & 1;
+}
+
+bool roster_hears(const struct roster *r, uint32_t room, uint64_t host)
+{
+    return has_host(r, r->audience[room].in, host);
+}
+
+bool roster_left(const struct roster *r, uint32_t room, uint64_t host)
+{
+    return has_host(r, r->audience[room].left, host);
+}
+
 /* ---- turnouts ---- */
 
 static uint32_t *turnout_bucket(const struct roster *r, uint32_t uid, uint32_t room)

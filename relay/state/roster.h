@@ -41,8 +41,18 @@ struct room {
 };
 
 /* What the state of a room (rules/room_state.h) means for what its users may do. */
-enum { ROOM_OWNED = 1, ROOM_TOPIC_BY_OPERATORS = 2 };
-enum { ROLE_OWNER = 1, ROLE_OPERATOR = 2, ROLE_MUTED = 4, ROLE_BANNED = 8 };
+enum { ROOM_OWNED = 1, ROOM_TOPIC_BY_OPERATORS = 2, ROOM_PRIVATE = 4 };
+enum { ROLE_OWNER = 1, ROLE_OPERATOR = 2, ROLE_MUTED = 4, ROLE_BANNED = 8, ROLE_MEMBER = 16 /* of a private room */ };
+
+enum { HOST_WORDS = (HOSTS_MAX + 63) / 64 };
+
+/* The hosts of a private room, a bit for each slot of `host`; written by the keeper, read without the lock: a host that stays in is
+ * in at every moment. */
+struct audience {
+    _Atomic uint64_t in[HOST_WORDS];   /* somebody of it is a member */
+    _Atomic uint64_t left[HOST_WORDS]; /* somebody was, and nobody is any more */
+    _Atomic uint32_t moved;            /* `audiences` as this one changed last */
+};
 
 /* Somebody who has a role in a room; written by the keeper. */
 struct role {
@@ -112,6 +122,7 @@ struct roster {
     uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
     uint32_t n_guests;                     /* slots in use */
     uint32_t free_role, unused_role;       /* as for sessions */
+    _Atomic uint32_t audiences;            /* how often the hosts of any private room changed */
     uint32_t free_seats, unused_seats;     /* of the pool, as for sessions */
     uint32_t free_turnout, unused_turnout;
     uint64_t moves; /* how often anybody here came to or left a room: a change is looked for only when it moved */
@@ -120,6 +131,7 @@ struct roster {
     uint32_t turnout_bucket[TURNOUT_BUCKETS];
     struct host host[HOSTS_MAX + 1];
     struct room room[ROOMS_MAX];
+    struct audience audience[ROOMS_MAX]; /* by slot of the room */
     struct guest guest[GUESTS_MAX];
     uint32_t role_bucket[ROLE_BUCKETS];
     struct role role[ROLES_MAX];
@@ -199,6 +211,13 @@ bool roster_roles_clear(const struct roster_edit *e, uint32_t room);
 
 /* roster_role -- the roles of a user in a room, a ban of all of his host included, from which its owner is exempt. */
 unsigned roster_role(const struct roster *r, uint32_t room, uint64_t host, struct text user);
+
+/* roster_audience -- from now on the private room is for these hosts, and was once for those that left (bits of host slots). */
+void roster_audience(const struct roster_edit *e, uint32_t room, const uint64_t in[HOST_WORDS], const uint64_t left[HOST_WORDS]);
+
+/* roster_hears, roster_left -- is that host among them?  Without the lock. */
+bool roster_hears(const struct roster *r, uint32_t room, uint64_t host);
+bool roster_left(const struct roster *r, uint32_t room, uint64_t host);
 
 /* roster_next_room -- the first room slot >= `from` that the session is in, or 0. */
 uint32_t roster_next_room(const struct roster *r, const struct session *s, uint32_t from);
