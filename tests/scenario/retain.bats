@@ -153,8 +153,8 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     for i in 1 2 3 4 5 6; do
         later on alpha relay start
         remember alpha
-        kill -9 "$(process_of alpha keeper)" 2>/dev/null || true # it is started again, and goes on
         kill_all alpha
+        until_true 5 not on alpha relay status # its lock is free
         up alpha # with the right clock: nothing more goes
         all
         on alpha relay stop
