@@ -287,6 +287,30 @@ int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin,
                 uint64_t point) MUST_USE;
 int read_chain(const uint8_t *f, struct sealed s[CHAIN_HEADS_MAX]) MUST_USE; /* returns how many */
 
+/* GAP: entries of one stream that its sender does not have any more, or never had: who has what lies before them goes on behind
+ * them.  It bears the signed head of the last segment that is missing: so nobody can name a gap in what the origin did not
+ * say.  Header: origin, epoch, room; seq and hlc = the last missing entry's.  From keeper to link, header: client = the feed. */
+enum gap_why {
+    GAP_OLD = 1, /* they were here, and kept as long as relay.conf says */
+    GAP_AWAY,    /* no host that is linked with this one kept them until they could come here */
+};
+struct gap {
+    uint8_t why;
+    uint64_t first_seq, hlc_min; /* of the first missing entry */
+    uint32_t messages;           /* that people said, among them */
+    struct sealed last;
+};
+int write_gap(uint8_t *buf, const struct gap *g, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t hlc_max) MUST_USE;
+int read_gap(const uint8_t *f, struct gap *g) MUST_USE;
+
+/* GONE: what people are told of gaps.  Header: room; origin = whose messages, 0: of more than one host; hlc = the last one's. */
+struct gone {
+    uint8_t why; /* enum gap_why */
+    uint64_t messages, hlc_min;
+};
+int write_gone(uint8_t *buf, const struct gone *g, uint64_t origin, uint64_t room, uint64_t hlc_max) MUST_USE;
+int read_gone(const uint8_t *f, struct gone *g) MUST_USE;
+
 /* GREETING, the first frame on a link, from both sides.  Header: origin = the host that greets; epoch = its run. */
 struct greeting {
     uint16_t version_min, version_max;

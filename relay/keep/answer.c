@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "ipc/fifo.h"
 #include "keep/asker.h"
+#include "keep/gone.h"
 #include "keep/parked.h"
 #include "keep/trace.h"
 
@@ -204,6 +205,87 @@ static void each_frame(struct answer *w, const struct history_row *row, bool (*w
     }
 }
 
+/* ---- what is gone ---- */
+
+/* in_conversation -- a room that is one of two, the asker being one of them. */
+static bool in_conversation(const struct answer *w, uint64_t room)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
+}
+
+/* The gaps that one page of an answer has to tell of. */
+struct missing {
+    struct answer *w;
+    uint64_t before;      /* positions ... */
+    uint64_t from, until; /* ... and stamps */
+    struct gone_line old; /* all that was kept for long enough is one line */
+};
+
+static void gone_out(struct missing *m, const struct gone_line *l)
+{
+    uint8_t buf[FRAME_MAX];
+    if (l->gone.messages > 0 && write_gone(buf, &l->gone, l->origin, l->room, l->hlc_max) > 0)
+        collect(m->w, buf);
+}
+
+static void missing_one(void *arg, const uint8_t *gap)
+{
+    struct missing *m = arg;
+    struct gap g;
+    if (read_gap(gap, &g) < 0 || frame_pos(gap) >= m->before || frame_hlc(gap) < m->from || g.hlc_min >= m->until ||
+        forks_hides(m->w->all->forks, gap) || (m->w->inbox && !in_conversation(m->w, frame_room(gap))))
+        return;
+    if (m->w->q.key.hlc && g.hlc_min <= m->w->q.key.hlc)
+        return; /* told with the page before */
+    if (g.why == GAP_OLD) {
+        gone_add(&m->old, gap);
+        return;
+    }
+    struct gone_line one = {.origin = frame_origin(gap), .room = frame_room(gap)};
+    gone_add(&one, gap);
+    gone_out(m, &one);
+}
+
+/* join -- lines that follow each other and are of one host become one. */
+static void join(struct answer *w, size_t from)
+{
+    size_t to = from, run = from; /* run: where the lines began that follow each other */
+    for (size_t i = from; i < w->n; i++) {
+        uint8_t *f = w->frames.p + w->at[i];
+        struct gone g, before;
+        size_t k = run;
+        if (frame_type(f) != FRAME_GONE || read_gone(f, &g) < 0) {
+            w->at[to++] = w->at[i];
+            run = to;
+            continue;
+        }
+        while (k < to && frame_origin(nth(w, k)) != frame_origin(f))
+            k++;
+        if (k < to && read_gone(nth(w, k), &before) == 0) {
+            g.messages += before.messages;
+            g.hlc_min = min_u64(g.hlc_min, before.hlc_min);
+            int n = write_gone(w->frames.p + w->at[k], &g, frame_origin(f), frame_room(f), frame_hlc(f));
+            ASSERT(n > 0);
+        } else {
+            w->at[to++] = w->at[i];
+        }
+    }
+    w->n = to;
+}
+
+/* add_missing -- in their places among the frames from `at` on. */
+static int add_missing(struct answer *w, size_t at, uint64_t after, uint64_t from, uint64_t until)
+{
+    struct missing m = {.w = w, .before = w->q.before, .from = from, .until = until, .old = {.room = w->room}};
+    int r = history_gaps(w->all->h, w->inbox ? 0 : w->room, after, missing_one, &m);
+    gone_out(&m, &m.old);
+    if (w->n > at + 1)
+        qsort_r(w->at + at, w->n - at, sizeof *w->at, by_order, w->frames.p);
+    join(w, at);
+    return r;
+}
+
 /* ---- QUERY_CATCHUP ---- */
 
 static bool want_pos(const struct answer *w, const uint8_t *f)
@@ -227,13 +309,6 @@ static bool catchup_row(void *arg, const struct history_row *row)
     return w->error == 0;
 }
 
-/* in_conversation -- a room that is one of two, the asker being one of them. */
-static bool in_conversation(const struct answer *w, uint64_t room)
-{
-    const struct roster *r = &w->all->st->seg->roster;
-    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
-}
-
 /* inbox_row -- as catchup_row(), out of the rows of all rooms, which a scan finds by pos, not by batch. */
 static bool inbox_row(void *arg, const struct history_row *row)
 {
@@ -248,6 +323,12 @@ static int catchup(struct answer *w)
     uint64_t from = w->batch ? w->batch + 1 : w->q.after > REACH ? w->q.after - REACH : 0;
     w->whole = true;
     w->done = w->batch;
+    if (w->count == 0) { /* the first piece */
+        int gone = add_missing(w, 0, w->q.after, 0, UINT64_MAX);
+        collected_out(w, 0, w->n);
+        if (gone < 0)
+            return gone;
+    }
     int r = w->inbox ? history_scan(w->all->h, 0, from, UINT32_MAX, inbox_row, w)
                      : history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
     sort(w, by_pos);
@@ -301,6 +382,8 @@ static int newest(struct answer *w)
     int r = w->q.limit ? history_newest(w->all->h, w->room, newest_row, w) : 0;
     sort(w, by_order);
     size_t cut = cut_newest(w);
+    if (r == 0 && w->q.limit > 0)
+        r = add_missing(w, cut, 0, cut > 0 ? frame_hlc(nth(w, cut)) : 0, UINT64_MAX);
     collected_out(w, cut, w->n);
     return r;
 }
@@ -341,7 +424,11 @@ static int since(struct answer *w)
     while (i < w->n && seen < w->q.limit)
         seen += !(frame_flags(nth(w, i++)) & FRAME_MORE);
     w->more = i < w->n;
-    collected_out(w, 0, i);
+    w->n = i;
+    uint64_t until = w->more ? frame_hlc(nth(w, i - 1)) + 1 : w->q.until ? w->q.until : UINT64_MAX;
+    if (r == 0)
+        r = add_missing(w, 0, 0, w->q.since, until);
+    collected_out(w, 0, w->n);
     return r;
 }
 

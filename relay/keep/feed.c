@@ -50,6 +50,8 @@ struct feed {
         uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
     } held[HELD_MAX];         /* a ring, in the order of the journal */
     uint64_t held_first, held_next;
+    uint64_t released; /* pos of the one that is sent now */
+    uint64_t gap;  /* the next gap in the store is not before this position */
     uint64_t live; /* segments with pos before this were there when it began */
     bool caught;   /* they are on their way, and the peer was told so */
     bool going, more; /* more: there may be something behind the cursor */
@@ -411,13 +413,16 @@ static bool says_out(const struct feed *f, const struct history_segment *s)
     return room && s->hlc_min <= room_state_out(room, f->peer);
 }
 
-/* is_early -- would it be sent before the peer knows that we are in that room, too?  The owner's host said so itself; and of what
- * it says now it has nothing to tell but that. */
-static bool is_early(const struct feed *f, const struct history_segment *s)
+/* waits_to_be_known -- would it be sent before the peer knows that we are in that room, too?  Then it is noted.  The owner's host
+ * said so itself; and of what it says now it has nothing to tell but that. */
+static bool waits_to_be_known(struct feed *f, const struct history_segment *s)
 {
     const struct segment *seg = f->all->seg;
-    return scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
+    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
            !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
+    if (early)
+        f->unheard = min_u64(f->unheard, s->pos);
+    return early;
 }
 
 static int on_same(struct feed *f, const uint8_t *frame)
@@ -790,7 +795,8 @@ static bool hold(struct feed *f, const struct history_segment *s)
 static bool held_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
-    int r = wants(f, &row->s) ? put_segment(f, &row->s) : 0; /* a fork may be known by now */
+    bool same = row->s.pos == f->released; /* it may be deleted by now */
+    int r = same && wants(f, &row->s) ? put_segment(f, &row->s) : 0; /* a fork may be known by now */
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return false;
@@ -825,6 +831,7 @@ static void release(struct feed *f)
                 room[n++] = h->row.room;
                 continue;
             }
+            f->released = h->pos;
             if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
                 log_error("the store cannot be read for a link");
         }
@@ -842,19 +849,65 @@ bool feeds_hold(const struct feeds *fs)
     return false;
 }
 
+/* put_gap -- so much of it as the peer does not have. */
+static int put_gap(struct feed *f, uint8_t *frame)
+{
+    struct have_row row = {frame_origin(frame), frame_epoch(frame), frame_room(frame), frame_seq(frame), {0}};
+    const struct have_entry *e = have_find(&f->theirs, row.origin, row.epoch, row.room);
+    struct gap g;
+    int r = read_gap(frame, &g);
+    if (r < 0)
+        return r;
+    g.why = GAP_OLD;
+    g.first_seq = max_u64(g.first_seq, e ? e->row.seq + 1 : 0);
+    g.messages = (uint32_t)min_u64(g.messages, row.seq - g.first_seq + 1);
+    int n = write_gap(frame, &g, row.origin, row.epoch, row.room, frame_hlc(frame));
+    ASSERT(n > 0);
+    frame_set_client(frame, f->number);
+    r = buffer_add(&f->all->out, frame, (size_t)n);
+    return r < 0 ? r : peer_has(f, &row, false);
+}
+
+/* wants_gap -- what lies before it in its stream the peer has, or was sent: the beginning of a stream is never missing. */
+static bool wants_gap(struct feed *f, const uint8_t *frame, uint64_t pos)
+{
+    struct history_segment s = {.origin = frame_origin(frame), .epoch = frame_epoch(frame), .room = frame_room(frame),
+                                .first_seq = frame_seq(frame), .last_seq = frame_seq(frame), .hlc_min = frame_hlc(frame),
+                                .pos = pos};
+    return wants(f, &s) && !waits_to_be_known(f, &s);
+}
+
+/* gaps_before -- those in the store that lie before this position, in their place among the segments.  Returns false when there is
+ * no credit for all of them. */
+static bool gaps_before(struct feed *f, uint64_t pos)
+{
+    uint8_t gap[FRAME_MAX];
+    while (f->gap < pos) {
+        if (!can_send(f))
+            return false;
+        int r = history_gap_at(f->all->h, f->gap, gap);
+        if (r < 0)
+            log_error("the store cannot be read for a link: %s", strerror(-r));
+        f->gap = r == 1 ? frame_pos(gap) : UINT64_MAX;
+        if (f->gap >= pos)
+            break;
+        if (wants_gap(f, gap, f->gap) && put_gap(f, gap) < 0)
+            log_error("a stored gap cannot be sent");
+        f->cursor = ++f->gap;
+    }
+    return true;
+}
+
 static bool feed_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
     f->more = true;
-    if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
+    if (!gaps_before(f, row->s.pos) || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
     if (!may_have(f, row->s.room) && !says_out(f, &row->s))
         pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq, {0}});
-    bool wanted = wants(f, &row->s), early = wanted && is_early(f, &row->s);
-    if (early)
-        f->unheard = min_u64(f->unheard, row->s.pos);
-    int r = wanted && !early && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
+    int r = wants(f, &row->s) && !waits_to_be_known(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return true;
@@ -874,9 +927,12 @@ static bool feed_some(struct feed *f)
     if (!f->going || !f->more || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->more = false;
+    f->gap = f->cursor;
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
+    if (!f->more)
+        f->more = !gaps_before(f, UINT64_MAX);
     tell_said(f);
     if (!f->caught && (!f->more || f->cursor >= f->live))
         say_caught(f);

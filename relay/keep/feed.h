@@ -2,7 +2,7 @@
  *
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
  * FEED, SAME, HAVE and CHAIN frames (body.h).  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
- * SEGMENT, CHAIN and CAUGHT frames with client = the feed.  A
+ * SEGMENT, GAP, CHAIN and CAUGHT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
  * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds.  What is

@@ -32,7 +32,7 @@ struct proc {
     bool reload; /* SIGHUP came: settings may have changed */
     void (*on_tick)(void *arg);
     void *arg;
-    bool ticking;
+    unsigned tick_ms;
 };
 
 /* proc_start -- read the generation record, attach, wire life line, bell and signals.

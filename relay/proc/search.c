@@ -18,6 +18,7 @@
 enum {
     SETTLE_MS = 500,  /* for what is new to become more, before it is indexed */
     RETRY_MS = 10000, /* after the index could not be written */
+    TIDY_MS = 6 * 3600 * 1000, /* between two looks whether it is worth its place */
 };
 
 struct search {
@@ -28,7 +29,7 @@ struct search {
     struct finder finder;
     char store[INSTANCE_PATH_MAX + 16], index[INSTANCE_PATH_MAX + 16];
     struct loop_source questions;
-    uint64_t rest_until; /* now_ms() */
+    uint64_t rest_until, tidy_at; /* now_ms() */
     bool failing;        /* was said in the log */
 };
 
@@ -57,22 +58,40 @@ static void fail(struct search *s, int error)
     s->rest_until = now_ms() + RETRY_MS;
 }
 
+static void make_anew(struct search *s)
+{
+    builder_close(s->b);
+    s->b = NULL;
+    index_remove(s->index);
+}
+
+/* tidy -- messages that are not kept any more leave words behind. */
+static void tidy(struct search *s)
+{
+    if (!s->b || now_ms() < s->tidy_at)
+        return;
+    s->tidy_at = now_ms() + TIDY_MS;
+    if (!builder_outlived(s->b))
+        return;
+    log_info("the index for searches is made anew: most of it was of messages that are not kept any more");
+    make_anew(s);
+}
+
 /* work -- one step; then a rest as long as it took, four times as long while others work, too. */
 static bool work(struct search *s)
 {
     uint64_t begin = now_ms(), head = journal_head(&s->proc.st.seg->journal);
     int r = s->b ? 0 : builder_open(&s->b, s->index, s->h, durable(s));
     r = r < 0 ? r : builder_step(s->b, durable(s));
-    if (r == -EBADMSG && s->b) {
-        builder_close(s->b);
-        s->b = NULL;
-        index_remove(s->index);
-    }
+    if (r == -EBADMSG && s->b)
+        make_anew(s);
     if (r < 0) {
         fail(s, r);
         return false;
     }
     s->failing = false;
+    if (r == 0)
+        tidy(s);
     bool busy = journal_head(&s->proc.st.seg->journal) != head;
     s->rest_until = now_ms() + (r == 0 ? SETTLE_MS : (now_ms() - begin) * (busy ? 4 : 1));
     return r > 0;
@@ -115,8 +134,8 @@ int search_main(const struct proc_args *args)
     static struct search search;
     struct search *s = &search;
     proc_start(&s->proc, args, on_tick, s);
-    proc_ready(&s->proc); /* nobody has to wait for what comes now */
     open_all(s);
+    proc_ready(&s->proc);
     while (!s->proc.stop) {
         uint64_t now = now_ms();
         if (now < s->rest_until)

@@ -137,6 +137,8 @@ static int make_segment(struct supervisor *s, uint64_t origin)
         .sessions_max = s->conf->sessions,
         .sessions_per_user = s->conf->sessions_per_user,
         .ring_size = s->conf->journal,
+        .keep_ms = s->conf->keep_days * 24 * 3600 * 1000,
+        .keep_bytes = s->conf->keep_bytes,
     };
     size_t size;
     int r = state_create(s->gen.shm, &o);
@@ -276,12 +278,13 @@ static int start_all(struct supervisor *s)
     start(s, PROC_KEEPER); /* first: it fills the tables */
     if (wait_ready(s, PROC_KEEPER) < 0)
         return -ESRCH;
-    for (unsigned i = 0; i < PROCS_MAX; i++)
+    for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i))
             start(s, i);
-    for (unsigned i = 0; i < PROCS_MAX; i++)
+    for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i) && wait_ready(s, i) < 0)
             return -ESRCH;
+    start(s, PROC_SEARCH); /* last: nobody waits for it */
     s->gen.ready = true;
     return generation_write(s->inst, &s->gen);
 }

@@ -439,8 +439,8 @@ static void inherit(struct worker *w)
     for (uint32_t i = 1; i < r->unused_session; i++)
         if (is_ours(w, &r->session[i], SESSION_ATTACHED))
             lose(w, i, false);
-    w->lingering = true;
-    proc_tick(&w->proc, TICK_MS);
+    w->lingering = r->unused_session > 1; /* some may have been detached already */
+    proc_tick(&w->proc, w->lingering ? TICK_MS : 0);
 }
 
 /* ---- the process ---- */

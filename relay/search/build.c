@@ -55,11 +55,20 @@ static int open_index(struct builder *b, const char *path, uint64_t durable)
     return r < 0 ? r : -EBADMSG;
 }
 
-/* begin_at_the_end -- an index of nothing: first what is new, then what was there before. */
-static void begin_at_the_end(struct builder *b, uint64_t durable)
+static bool note_pos(void *arg, const struct history_row *row)
 {
-    if (b->range.seal_pos == 0)
-        b->range.low = b->range.high = durable;
+    *(uint64_t *)arg = row->s.pos;
+    return false;
+}
+
+/* begin_at_the_end -- an index of nothing: first what is new, then what was there before, if anything was. */
+static int begin_at_the_end(struct builder *b, uint64_t durable)
+{
+    uint64_t first = UINT64_MAX;
+    int r = history_scan(b->h, 0, 0, 1, note_pos, &first);
+    b->range.high = durable;
+    b->range.low = first < durable ? durable : 0;
+    return r;
 }
 
 int builder_open(struct builder **out, const char *path, struct history *h, uint64_t durable)
@@ -74,13 +83,13 @@ int builder_open(struct builder **out, const char *path, struct history *h, uint
         index_remove(path);
         r = open_index(b, path, durable);
     }
-    if (r < 0) {
+    if (r == 0 && b->range.seal_pos == 0 && (r = begin_at_the_end(b, durable)) < 0)
+        index_close(b->x);
+    if (r < 0)
         free(b);
-        return r;
-    }
-    begin_at_the_end(b, durable);
-    *out = b;
-    return 0;
+    else
+        *out = b;
+    return r;
 }
 
 void builder_close(struct builder *b)
@@ -93,6 +102,14 @@ void builder_close(struct builder *b)
 const struct index_range *builder_range(const struct builder *b)
 {
     return &b->range;
+}
+
+bool builder_outlived(struct builder *b)
+{
+    uint64_t kept = b->range.high, indexed;
+    if (history_scan(b->h, 0, 0, 1, note_pos, &kept) < 0 || index_oldest(b->x, &indexed) < 0)
+        return false;
+    return kept > indexed && kept - indexed > b->range.high - min_u64(kept, b->range.high);
 }
 
 /* ---- a step ---- */

@@ -17,6 +17,10 @@ void builder_close(struct builder *b);
  * Returns  1 there is more to do; 0 everything up to `durable` is in the index; -errno: nothing has changed */
 int builder_step(struct builder *b, uint64_t durable) MUST_USE;
 
+/* builder_outlived -- is most of what is in it not kept in the store any more?  What was indexed cannot be taken out; so it should be
+ * made anew: closed, removed, opened. */
+bool builder_outlived(struct builder *b);
+
 /* builder_range -- what of the journal is in it. */
 const struct index_range *builder_range(const struct builder *b);
 

@@ -24,6 +24,7 @@ struct hunt {
     struct index_search search;
     struct finding *found;
     struct hit *hit;
+    uint8_t sees[ROOMS_MAX + 1]; /* by slot: may he know of the room?  Asked once */
     size_t n_hits, in_index; /* in_index: how many there were before the index that is looked into now */
     bool gap; /* between the tail that was searched and the index lies something */
     int error;
@@ -41,6 +42,19 @@ static bool refuse(struct hunt *h, uint8_t reason, const char *text)
     h->found->reason = reason;
     h->found->text = text;
     return false;
+}
+
+enum { NOT_ASKED, SEES, SEES_NOT };
+
+static bool sees(struct hunt *h, uint64_t room)
+{
+    struct state *st = h->f->st;
+    uint32_t slot = roster_room(&st->seg->roster, room);
+    if (h->sees[slot] == NOT_ASKED && state_take(st) == 0) {
+        h->sees[slot] = asker_sees(st, h->who, room) ? SEES : SEES_NOT;
+        state_give(st);
+    }
+    return h->sees[slot] == SEES;
 }
 
 /* room_of -- the number of the room that is called so by him who asks; 0: none. */
@@ -74,7 +88,7 @@ static bool take_rooms(struct hunt *h)
 {
     for (unsigned i = 0; i < h->wanted.n_rooms; i++) {
         uint64_t room = room_of(h, h->wanted.room[i]);
-        if (room == 0 || !asker_sees(h->f->st, h->who, room))
+        if (room == 0 || !sees(h, room))
             return refuse(h, REASON_NO_ROOM, "There is no such room.");
         h->search.room[h->search.n_rooms++] = room;
     }
@@ -175,7 +189,7 @@ static bool take_place(void *arg, uint64_t pos, uint64_t room)
 {
     struct hunt *h = arg;
     struct look l = {h, pos};
-    if (!asker_sees(h->f->st, h->who, room))
+    if (!sees(h, room))
         return true;
     int r = history_at(h->f->h, pos, look_into, &l);
     h->error = h->error ? h->error : r;

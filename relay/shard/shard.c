@@ -422,6 +422,7 @@ static bool concerns(const struct client *c, const uint8_t *f)
     case FRAME_QUERY:
     case FRAME_SEGMENT:
     case FRAME_DUE:
+    case FRAME_GAP:
         return false;
     default:
         break;
@@ -514,7 +515,7 @@ static void note_room(struct shard *sh, uint32_t room, uint64_t pos, size_t n)
 static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
 {
     uint8_t type = frame_type(f);
-    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE)
+    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE || type == FRAME_GAP)
         return;
     if (frame_flags(f) & FRAME_SELF || type == FRAME_LEAVE) {
         uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));

@@ -50,6 +50,8 @@ static void fill(struct segment *seg, const struct state_options *o, size_t tabl
     seg->shape.epoch = o->epoch;
     seg->shape.sessions_max = o->sessions_max;
     seg->shape.sessions_per_user = o->sessions_per_user;
+    seg->shape.keep_ms = o->keep_ms;
+    seg->shape.keep_bytes = o->keep_bytes;
     snprintf(seg->shape.host, sizeof seg->shape.host, "%s", o->host);
     journal_init(&seg->journal, o->ring_size, 0);
     members_init(&seg->members, o->origin);

@@ -34,7 +34,7 @@ static const char schema[] =
     "COMMIT";
 _Static_assert(APPLICATION_ID == 1128808777 && INDEX_VERSION == 1, "as in the schema");
 
-enum statement { BEGIN, COMMIT, PLACE, WORDS, SET_RANGE, GET_RANGE, FIND, N_STATEMENTS };
+enum statement { BEGIN, COMMIT, PLACE, WORDS, SET_RANGE, GET_RANGE, OLDEST, FIND, N_STATEMENTS };
 static const char *const sql[N_STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -42,6 +42,7 @@ static const char *const sql[N_STATEMENTS] = {
     [WORDS] = "INSERT INTO found(rowid, words, marks) VALUES(?,?,?)",
     [SET_RANGE] = "UPDATE meta SET low=?, high=?, seal_pos=?, seal=?",
     [GET_RANGE] = "SELECT low, high, seal_pos, seal FROM meta",
+    [OLDEST] = "SELECT min(pos) FROM (SELECT pos FROM place ORDER BY id LIMIT 100)", /* some may have come late */
     [FIND] = ("SELECT place.pos, place.room FROM found JOIN place ON place.id = found.rowid WHERE found MATCH ? "
               "AND found.rowid BETWEEN ? AND ? ORDER BY found.rowid DESC"),
 };
@@ -210,6 +211,15 @@ int index_range(struct index *x, struct index_range *range)
         else
             range->seal_pos = 0;
     }
+    return done(x, s, rc);
+}
+
+int index_oldest(struct index *x, uint64_t *pos)
+{
+    sqlite3_stmt *s = x->stmt[OLDEST];
+    int rc = sqlite3_step(s);
+    bool none = rc != SQLITE_ROW || sqlite3_column_type(s, 0) == SQLITE_NULL;
+    *pos = none ? UINT64_MAX : (uint64_t)sqlite3_column_int64(s, 0);
     return done(x, s, rc);
 }
 

@@ -33,6 +33,9 @@ struct index_range {
 };
 int index_range(struct index *x, struct index_range *range) MUST_USE;
 
+/* index_oldest -- where the oldest message in it lies, or lay: about.  UINT64_MAX: there is none. */
+int index_oldest(struct index *x, uint64_t *pos) MUST_USE;
+
 struct index_entry {
     uint64_t hlc, pos, room, origin;
     struct text user, words;

@@ -7,6 +7,7 @@
 #include "ipc/shm.h"
 
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -165,6 +166,8 @@ static void the_times_are_exact(void **state)
         snprintf(text, sizeof text, "tick %c", (char)('a' + i));
         SAY(LOBBY, "ann", text, .hlc = t + i);
     }
+    for (int i = 0; i < 20; i++) /* whose numbers in the index lie behind their stamp */
+        SAY(LOBBY, "ann", "tick early", .hlc = t);
     for (int i = 0; i < 2; i++, index_all()) {
         q.since = t + 1;
         q.until = t + 4;
@@ -235,6 +238,19 @@ static void parts_are_one_message(void **state)
         assert_string_equal(finds("ann", "wo"), "");
         assert_string_equal(finds("ann", "alone"), " alone");
     }
+}
+
+static void signs_mean_nothing(void **state)
+{
+    static const char *const words[] = {"say\"so", "\"say\" so*", "NEAR(say so)", "say AND so", "words:say", "say^", "say)", "{say}*", "say + so"};
+    (void)state;
+    SAY(LOBBY, "ann", "say so NEAR and words");
+    for (int i = 0; i < 2; i++, index_all())
+        for (size_t k = 0; k < ARRAY_LEN(words); k++)
+            if (strchr(words[k], '(') || strchr(words[k], ':')) /* what was one word is a phrase now */
+                assert_string_equal(finds("ann", words[k]), "");
+            else
+                assert_string_equal(finds("ann", words[k]), " say so NEAR and words");
 }
 
 static void rooms_and_hosts_that_are_not_there(void **state)
@@ -314,6 +330,27 @@ static void the_index_of_another_store_is_made_anew(void **state)
     assert_string_equal(finds("ann", "there"), " there");
 }
 
+/* Half of what was said is gone from the store; what of it is in the index is no hit, and then the index is not worth its place. */
+static void what_is_not_kept_any_more(void **state)
+{
+    char sql[128];
+    sqlite3 *db;
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        SAY(LOBBY, "ann", i < 6 ? "word old" : "word new");
+    index_all();
+    assert_false(builder_outlived(play.b));
+    uint64_t kept = SAY(LOBBY, "ann", "word last");
+    index_all();
+    assert_false(builder_outlived(play.b));
+    snprintf(sql, sizeof sql, "DELETE FROM segment WHERE pos < %llu", (unsigned long long)kept);
+    assert_int_equal(sqlite3_open(store_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_string_equal(finds("ann", "word"), " word last");
+    assert_true(builder_outlived(play.b));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 int main(void)
 {
@@ -324,9 +361,11 @@ int main(void)
         TEST(what_is_between_two_is_found_by_these_two),
         TEST(what_is_hidden_is_not_found),
         TEST(parts_are_one_message),
+        TEST(signs_mean_nothing),
         TEST(rooms_and_hosts_that_are_not_there),
         TEST(who_is_behind_says_so),
         TEST(it_begins_at_the_end),
+        TEST(what_is_not_kept_any_more),
         TEST(the_index_of_another_store_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
