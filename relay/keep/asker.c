@@ -18,7 +18,14 @@ struct asker asker_of(struct state *st, uint64_t client, uint32_t uid)
     return who;
 }
 
-bool asker_sees(const struct state *st, const struct asker *who, uint64_t room)
+bool asker_sees(struct state *st, const struct asker *who, uint64_t room)
 {
-    return scope_user(st->seg, roster_room(&st->seg->roster, room), asker_user(who));
+    uint32_t slot = roster_room(&st->seg->roster, room);
+    if (!scope_private(st->seg, room))
+        return scope_user(st->seg, slot, asker_user(who));
+    if (state_take(st) < 0) /* who is in it changes */
+        return false;
+    bool sees = scope_user(st->seg, slot, asker_user(who));
+    state_give(st);
+    return sees;
 }

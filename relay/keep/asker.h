@@ -12,8 +12,8 @@ struct asker {
 /* asker_of -- the user of the session of that client, if it belongs to this uid. */
 struct asker asker_of(struct state *st, uint64_t client, uint32_t uid);
 
-/* asker_sees -- may he know of the room of that number (state/scope.h)?  To be asked by the keeper, or with the lock. */
-bool asker_sees(const struct state *st, const struct asker *who, uint64_t room);
+/* asker_sees -- may he know of the room of that number (state/scope.h)?  Not in a section: for a private room it is one. */
+bool asker_sees(struct state *st, const struct asker *who, uint64_t room);
 
 static inline struct text asker_user(const struct asker *who)
 {

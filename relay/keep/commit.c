@@ -302,8 +302,8 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     uint32_t from = *e;
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
-        if (len + frame_stride(f) > SEGMENT_BYTES || (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || frame_hlc(f) - frame_hlc(first) > span ||
-            (len > 0 && is_last_word(last)) ||
+        bool ends = (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || (len > 0 && is_last_word(last));
+        if (ends || len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
             (len > 0 && c->entry[*e - 1].answer && !MUTANT(ANSWER_FIRST))) /* peers get whole segments: none may hold an answer and lie before what it answers */
             break;
         memcpy(c->blob + len, f, frame_stride(f));

@@ -50,10 +50,8 @@ static bool sees(struct hunt *h, uint64_t room)
 {
     struct state *st = h->f->st;
     uint32_t slot = roster_room(&st->seg->roster, room);
-    if (h->sees[slot] == NOT_ASKED && state_take(st) == 0) {
+    if (h->sees[slot] == NOT_ASKED)
         h->sees[slot] = asker_sees(st, h->who, room) ? SEES : SEES_NOT;
-        state_give(st);
-    }
     return h->sees[slot] == SEES;
 }
 
