@@ -463,6 +463,8 @@ static void help(const char *rest)
 
 static void command(char *line)
 {
+    for (size_t end = strlen(line); line[end - 1] == ' ';) /* as completion leaves one */
+        line[--end] = '\0';
     size_t n = strcspn(line, " ");
     char *rest = line + n + strspn(line + n, " ");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)

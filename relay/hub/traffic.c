@@ -343,24 +343,23 @@ static bool pries(const struct link *l, const uint8_t *segment)
     return known && !scope_host(seg, room, l->line->peer.host) && !MUTANT(PRYING_ANSWERED);
 }
 
-/* is_sealed -- by its origin? */
+/* is_owners -- of a private room, from its owner's host?  Sealed, that proves itself, whoever brings it. */
+static bool is_owners(const struct link *l, const uint8_t *frame)
+{
+    return scope_owns(hub_of(l)->st->seg, frame_room(frame), frame_origin(frame)) && !MUTANT(OWNER_UNHEARD);
+}
+
 static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     const uint8_t *key = key_of(hub_of(l), frame_origin(segment));
     return key && seal_check(segment, frames, len, key) == 0;
 }
 
-/* turned_away -- it pries.  What the owner's host of a private room sealed proves itself; a host that was uninvited may not know
- * that yet, and what it says is dropped without a word. */
-static bool turned_away(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+/* turn_away -- who pries.  A host that was uninvited may not know that yet: what it says is dropped without a word. */
+static void turn_away(struct link *l, const uint8_t *frame)
 {
-    const struct segment *seg = hub_of(l)->st->seg;
-    uint64_t room = frame_room(segment);
-    if (!pries(l, segment) || (scope_owns(seg, room, frame_origin(segment)) && is_sealed(l, segment, frames, len) && !MUTANT(OWNER_UNHEARD)))
-        return false;
-    if (!scope_left(seg, room, l->line->peer.host))
+    if (!scope_left(hub_of(l)->st->seg, frame_room(frame), l->line->peer.host))
         link_farewell(l, REASON_DENIED, NOT_SEALED);
-    return true;
 }
 
 /* on_chain -- heads of segments, from which the keeper may learn of a fork. */
@@ -419,16 +418,16 @@ static int on_gap(struct link *l, const uint8_t *gap)
     struct hub *h = hub_of(l);
     struct link_update up;
     struct gap g;
-    if (pries(l, gap)) {
-        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    const uint8_t *key = key_of(h, frame_origin(gap));
+    bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
+    if (pries(l, gap) && !(is_owners(l, gap) && good)) {
+        turn_away(l, gap);
         return 0;
     }
     enum link_verdict v = link_judge_gap(&h->core, (unsigned)l->peer, gap, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     if (v == LINK_LATER)
         return -EAGAIN;
-    const uint8_t *key = key_of(h, frame_origin(gap));
-    bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
     if (v == LINK_BAD || (v == LINK_FORKED && !good))
         link_farewell(l, up.reason, up.why);
     else if (v == LINK_FORKED)
@@ -444,8 +443,10 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
 {
     struct hub *h = hub_of(l);
     struct link_update up;
-    if (turned_away(l, segment, frames, len))
+    if (pries(l, segment) && !(is_owners(l, segment) && is_sealed(l, segment, frames, len))) {
+        turn_away(l, segment);
         return 0;
+    }
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     switch (v) {

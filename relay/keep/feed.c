@@ -413,13 +413,16 @@ static bool says_out(const struct feed *f, const struct history_segment *s)
     return room && s->hlc_min <= room_state_out(room, f->peer);
 }
 
-/* is_early -- would it be sent before the peer knows that we are in that room, too?  The owner's host said so itself; and of what
- * it says now it has nothing to tell but that. */
-static bool is_early(const struct feed *f, const struct history_segment *s)
+/* waits_to_be_known -- would it be sent before the peer knows that we are in that room, too?  Then it is noted.  The owner's host
+ * said so itself; and of what it says now it has nothing to tell but that. */
+static bool waits_to_be_known(struct feed *f, const struct history_segment *s)
 {
     const struct segment *seg = f->all->seg;
-    return scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
+    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
            !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
+    if (early)
+        f->unheard = min_u64(f->unheard, s->pos);
+    return early;
 }
 
 static int on_same(struct feed *f, const uint8_t *frame)
@@ -866,11 +869,12 @@ static int put_gap(struct feed *f, uint8_t *frame)
 }
 
 /* wants_gap -- what lies before it in its stream the peer has, or was sent: the beginning of a stream is never missing. */
-static bool wants_gap(const struct feed *f, const uint8_t *frame, uint64_t pos)
+static bool wants_gap(struct feed *f, const uint8_t *frame, uint64_t pos)
 {
     struct history_segment s = {.origin = frame_origin(frame), .epoch = frame_epoch(frame), .room = frame_room(frame),
-                                .first_seq = frame_seq(frame), .last_seq = frame_seq(frame), .pos = pos};
-    return wants(f, &s);
+                                .first_seq = frame_seq(frame), .last_seq = frame_seq(frame), .hlc_min = frame_hlc(frame),
+                                .pos = pos};
+    return wants(f, &s) && !waits_to_be_known(f, &s);
 }
 
 /* gaps_before -- those in the store that lie before this position, in their place among the segments.  Returns false when there is
@@ -903,10 +907,7 @@ static bool feed_row(void *arg, const struct history_row *row)
     f->cursor = row->s.pos + 1;
     if (!may_have(f, row->s.room) && !says_out(f, &row->s))
         pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq, {0}});
-    bool wanted = wants(f, &row->s), early = wanted && is_early(f, &row->s);
-    if (early)
-        f->unheard = min_u64(f->unheard, row->s.pos);
-    int r = wanted && !early && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
+    int r = wants(f, &row->s) && !waits_to_be_known(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return true;

@@ -75,6 +75,20 @@ no_quarrel() {
     done
 }
 
+@test "a terminal that comes later: told of the room, which Tab completes" {
+    hosts alpha beta
+    link alpha beta
+    plans beta
+    on alpha chat room topic "$room" "of us two"
+    topic() { on beta chat room show "$room" | grep -q "of us two"; }
+    until_true 10 topic
+    terminal one beta
+    until_true 10 shows one "-- $room, in which you are, was last heard of at"
+    keys one "/join ${me:0:3}" Tab Enter
+    until_true 10 shows one "-- topic     of us two"
+    shows one "$room>"
+}
+
 @test "what is refused, and how it is said" {
     hosts alpha beta
     link alpha beta
