@@ -26,7 +26,8 @@ struct hunt {
     struct hit *hit;
     uint8_t sees[ROOMS_MAX + 1]; /* by slot: may he know of the room?  Asked once */
     size_t n_hits, in_index; /* in_index: how many there were before the index that is looked into now */
-    bool gap; /* between the tail that was searched and the index lies something */
+    bool gap;   /* between the tail that was searched and the index lies something */
+    bool older; /* and before the index */
     int error;
 };
 
@@ -229,8 +230,10 @@ static int find_in(struct hunt *h, struct tail *t)
 
 static int find_in_tail(struct hunt *h)
 {
-    struct tail t = {.gather = {.h = h->f->h}, .high = h->f->range.high};
+    bool none = h->f->range.low == h->f->range.high; /* nothing is indexed: all that was said is tail */
+    struct tail t = {.gather = {.h = h->f->h}, .high = none ? 0 : h->f->range.high};
     int r = history_back(h->f->h, INT64_MAX, take_tail, &t);
+    h->older = !none && h->f->range.low > 0;
     h->gap = !t.whole && t.gather.n >= TAIL_MESSAGES;
     r = r < 0 ? r : t.gather.error;
     if (r == 0 && t.gather.n > 0)
@@ -309,7 +312,7 @@ static int hunt(struct hunt *h)
     bool all = h->n_hits >= h->q->limit;
     if (r == -ETIMEDOUT)
         h->found->text = "The search was given up after a second, more may be there; name a room, a time, or a rarer word.";
-    else if (r == 0 && (h->gap || (!all && h->f->range.low > 0)))
+    else if (r == 0 && (h->gap || (!all && h->older)))
         h->found->text = "The index is still being made, so more may be there; ask again in a while.";
     return r == -ETIMEDOUT ? 0 : r;
 }

@@ -7,7 +7,7 @@ enum { SEGMENTS_MAX = 64 /* that the parts of one message are looked for in */ }
 struct piece {
     const uint8_t *last;
     struct buffer frames;
-    uint64_t first_seq;
+    uint64_t seq, first_seq; /* seq: must be in it */
     bool begun; /* the first part is among them */
     int error;
 };
@@ -20,6 +20,8 @@ static bool is_part(const struct piece *p, const uint8_t *f)
 static bool read_piece(void *arg, const struct history_row *row)
 {
     struct piece *p = arg;
+    if (row->s.first_seq > p->seq)
+        return false; /* it is not kept any more */
     p->first_seq = row->s.first_seq;
     for (size_t at = 0; at < row->s.len && p->error == 0;) {
         const uint8_t *f = row->s.frames + at;
@@ -39,7 +41,7 @@ static bool read_piece(void *arg, const struct history_row *row)
 /* add_before -- what lies up to entry `seq`, the earlier segments first. */
 static int add_before(struct history *h, const uint8_t *last, uint64_t seq, unsigned segments, struct buffer *to)
 {
-    struct piece p = {.last = last};
+    struct piece p = {.last = last, .seq = seq};
     int r = history_holding(h, frame_origin(last), frame_epoch(last), frame_room(last), seq, read_piece, &p);
     r = r < 0 ? r : p.error;
     if (r == 0 && !p.begun && p.first_seq > 1 && segments < SEGMENTS_MAX)

@@ -66,8 +66,8 @@ _Static_assert(SEGMENT_BYTES < 1 << BULK_LEN_BITS, "a segment's length must fit 
 /* clang-format off */
 enum statement {
     BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, BULK_SET, FORK_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, SCAN_BACK, AT, NEWEST, SINCE, HOLDING, MISSING, ACTS, ACTED, HEADS,
-    FORKS, FORK_GET, /* read */
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, SCAN_BACK, AT, HOLDING, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
+    FORK_GET, /* read */
     DROP, PLACE, DROPPED, GAP_ADD, GAP_DROP, GAP_END, GAP_NEXT, GAPS_ALL, GAPS_ROOM, BEFORE, /* what is gone */
     N_STATEMENTS
 };
@@ -97,9 +97,9 @@ static const char *const sql[N_STATEMENTS] = {
     [SCAN_ROOM] = SEGMENT "WHERE room=? AND batch>=? ORDER BY batch, pos LIMIT ?",
     [SCAN_BACK] = SEGMENT "WHERE pos<? ORDER BY pos DESC",
     [AT] = SEGMENT "WHERE pos<=? ORDER BY pos DESC LIMIT 1",
+    [HOLDING] = SEGMENT "WHERE origin=? AND epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT 1",
     [NEWEST] = SEGMENT "WHERE room=? ORDER BY hlc_max DESC",
     [SINCE] = SEGMENT "WHERE room=? AND hlc_max>=? ORDER BY hlc_max",
-    [HOLDING] = SEGMENT "WHERE pos=(SELECT pos FROM segment WHERE " MISSING_FROM ") AND first_seq<=?4+1",
     [MISSING] = "SELECT min(pos) FROM (SELECT * FROM (SELECT pos FROM segment WHERE " MISSING_FROM ") "
                 "UNION ALL SELECT * FROM (SELECT pos FROM gap WHERE " MISSING_FROM "))",
     [ACT_ADD] = "INSERT OR REPLACE INTO act VALUES(?,?,?)",
@@ -666,7 +666,7 @@ int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const st
 int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
                     bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
-    return seq == 0 ? 0 : rows(h, BIND(h, HOLDING, origin, epoch, room, limit(seq - 1)), each, arg);
+    return rows(h, BIND(h, HOLDING, origin, epoch, room, limit(seq)), each, arg);
 }
 
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)

@@ -100,7 +100,7 @@ int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(v
 
 /* history_back -- segments in the journal before pos, backwards, until `each` returns false.
  * history_at -- the one that holds the frame at pos, if any does.
- * history_holding -- the one of a stream that holds the entry seq, if any does. */
+ * history_holding -- the one of a stream that holds the entry seq, or the next one when that is missing, if there is one. */
 int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
 int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
 int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
