@@ -377,6 +377,8 @@ static bool list_frame(void *arg, const uint8_t *f)
     struct listing *l = arg;
     const char *line = view_frame(l->view, f);
     l->n += *line != '\0';
+    if (frame_type(f) == FRAME_GONE) /* it may reach further than what was shown: the next page begins behind that */
+        return out(line);
     l->q->key.hlc = frame_hlc(f);
     l->q->key.origin = frame_origin(f);
     l->q->key.epoch = frame_epoch(f);
