@@ -4,8 +4,8 @@
  * not acknowledged is sent again under the same number, what was missed is fetched from the store, what comes
  * twice is dropped by (client, room, client_seq).
  *
- * Rooms are called here as people call them: "lobby", and a conversation by the other of the two: "@bob" (of this host) or
- * "@bob@beta". */
+ * Rooms are called here as people call them: "lobby", a private one "alice@alpha/plans", and a conversation by the other of the
+ * two: "@bob" (of this host) or "@bob@beta". */
 #ifndef CHAT_PORT_H
 #define CHAT_PORT_H
 
@@ -13,7 +13,13 @@
 #include "frame/body.h"
 #include "instance/instance.h"
 
-enum { CALLED_MAX = PERSON_MAX + 1 }; /* bytes of what a room is called */
+enum { CALLED_MAX = PRIVATE_NAME_MAX }; /* bytes of what a room is called */
+
+/* port_sign -- what stands before the name of a room where people read it: nothing, where there is an @ in it. */
+static inline const char *port_sign(struct text called)
+{
+    return direct_is(called) || private_is(called) ? "" : "#";
+}
 
 struct port;
 

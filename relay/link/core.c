@@ -149,9 +149,12 @@ struct digests {
     struct digest_row row[DIGEST_ROWS_MAX];
 };
 
-/* present -- is this stream of the run that one of the two is in?  Such a run may be any part: clocks are set back. */
-static bool present(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
+/* apart -- is this stream in no digest?  Of the run that one of the two is in, which may be any part, for clocks are set back; or
+ * of a private room. */
+static bool apart(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
 {
+    if (l->is_private && l->is_private(l->arg, r->room) && !MUTANT(PRIVATE_DIGESTED))
+        return true;
     return (r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch);
 }
 
@@ -159,7 +162,7 @@ static bool present(const struct link_core *l, const struct link_peer *p, const 
 static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d,
                                  const struct have_entry *e)
 {
-    if (present(l, p, &e->row) || !link_tells(l, p, e))
+    if (apart(l, p, &e->row) || !link_tells(l, p, e))
         return NULL;
     for (size_t i = 0; i < d->n; i++)
         if (d->row[i].origin == e->row.origin)
@@ -194,7 +197,7 @@ static void divide(const struct link_core *l, const struct link_peer *p, struct 
 static bool same(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
 {
     size_t i = place_of(l, e->row.origin);
-    return i <= l->n_hosts && !present(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
+    return i <= l->n_hosts && !apart(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
 }
 
 /* ---- what a peer says ---- */
@@ -488,6 +491,80 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     return l->pending_next - l->pending_first == LINK_PENDING_MAX && !MUTANT(NEVER_LATER) ? LINK_LATER : LINK_NEW;
 }
 
+/* ---- gaps ---- */
+
+/* first_to -- of two that name gaps, is this one to go on first?  The one whose gap is older keeps more. */
+static bool first_to(const struct link_peer *p, const struct link_peer *other)
+{
+    return p->gap != other->gap ? p->gap < other->gap : p->host < other->host;
+}
+
+/* may_bring -- can this other peer still bring what is missing, or say first that it cannot? */
+static bool may_bring(const struct link_peer *q, const struct link_peer *p, uint64_t now_ms)
+{
+    if (q == p || q->phase < LINK_VECTOR || q->caught)
+        return false;
+    return q->gap ? first_to(q, p) : !q->vector_told || now_ms - q->moved_ms < LINK_GAP_MS;
+}
+
+/* gap_ripe -- is there nobody who may have the missing part?  In the present run of a host that is linked, where it may be what
+ * was said a moment ago, that host alone says what is gone. */
+static bool gap_ripe(const struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms)
+{
+    if (now_ms - p->up_ms >= LINK_GAP_MAX_MS)
+        return true;
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        const struct link_peer *q = &l->peer[i];
+        bool its_own = q != p && q->phase == LINK_OPEN && q->host == frame_origin(f) && q->epoch == frame_epoch(f);
+        if ((its_own && p->host != q->host) || may_bring(q, p, now_ms))
+            return false;
+    }
+    return now_ms - p->up_ms >= LINK_GAP_MS;
+}
+
+/* gap_fits -- is what it says to be missing what comes next in this stream, as far as can be told? */
+static bool gap_fits(const struct have_entry *e, const struct gap *g)
+{
+    return g->last.first_seq > e->row.seq &&
+           (g->last.first_seq > e->row.seq + 1 || memcmp(g->last.prev, e->head, HASH_LEN) == 0);
+}
+
+enum link_verdict link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
+{
+    struct link_peer *p = &l->peer[peer];
+    struct gap g;
+    nothing(up);
+    p->heard_ms = now_ms;
+    p->gap = 0;
+    if (p->phase < LINK_VECTOR || p->caught || read_gap(f, &g) < 0)
+        return bad(up, REASON_MALFORMED, "A gap came that is none, or not in its time.");
+    if (frame_origin(f) == l->self && frame_epoch(f) == l->epoch)
+        return LINK_OLD;
+    if (!link_knows(l, frame_origin(f)))
+        return bad(up, REASON_DENIED, "A gap came in a stream of a host that is not known here.");
+    const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    if (!e || e->row.seq == 0 || g.first_seq > e->row.seq + 1)
+        return bad(up, REASON_MALFORMED, "A gap came that does not continue its stream.");
+    if (e->frozen || frame_seq(f) >= e->point || frame_seq(f) <= e->row.seq)
+        return LINK_OLD;
+    if (!gap_fits(e, &g)) {
+        end_link(up, REASON_DENIED, "A gap came that contradicts what its origin said before.");
+        return LINK_FORKED;
+    }
+    p->gap = max_u64(frame_hlc(f), 1);
+    if (!gap_ripe(l, p, f, now_ms) || l->pending_next - l->pending_first == LINK_PENDING_MAX)
+        return LINK_LATER;
+    p->gap = 0;
+    p->moved_ms = now_ms;
+    peer_has(p, f, up);
+    return LINK_NEW;
+}
+
+bool link_gap_waits(const struct link_core *l, unsigned peer)
+{
+    return l->peer[peer].gap != 0;
+}
+
 enum link_verdict link_judge_chain(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
                                    struct link_update *up)
 {
@@ -553,9 +630,11 @@ void *link_grow(struct link_core *l, void *memory, uint32_t max)
 
 void link_took(struct link_core *l, const uint8_t *f, uint64_t end)
 {
-    struct segment_head s;
+    struct sealed s;
+    struct gap g;
     struct have_entry *e = have_add(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
-    int r = read_segment(f, &s);
+    int r = frame_type(f) == FRAME_GAP ? read_gap(f, &g) : read_sealed(f, &s);
+    s = frame_type(f) == FRAME_GAP ? g.last : s;
     ASSERT(e && r == 0 && l->pending_next - l->pending_first < LINK_PENDING_MAX);
     e->row.seq = frame_seq(f);
     memcpy(e->head, s.hash, HASH_LEN);
@@ -581,6 +660,13 @@ bool link_durable(struct link_core *l, uint64_t pos)
         tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
+}
+
+void link_tell_room(struct link_core *l, uint64_t room)
+{
+    for (uint32_t i = 0; i < l->ours.n; i++)
+        if (l->ours.entry[i].row.room == room && l->ours.entry[i].durable > 0)
+            tell_news(l, i);
 }
 
 /* ---- what we say ---- */

@@ -74,9 +74,9 @@ void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void 
 
 void proc_tick(struct proc *p, unsigned ms)
 {
-    if (p->ticking != (ms != 0) && loop_every(&p->loop, ms, on_tick) < 0)
+    if (p->tick_ms != ms && loop_every(&p->loop, ms, on_tick) < 0)
         log_warn("no timer");
-    p->ticking = ms != 0;
+    p->tick_ms = ms;
 }
 
 void proc_ready(struct proc *p)

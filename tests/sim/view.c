@@ -88,6 +88,18 @@ static bool same_pair(const struct node *one, const struct node *other, uint64_t
     return a.sum == b.sum;
 }
 
+/* show_pair -- where they do not. */
+static bool show_pair(const struct node *one, const struct node *other, uint64_t room)
+{
+    if (!same_pair(one, other, room)) {
+        struct pair p = {one, other}, q = {other, one};
+        trace("        %s and %s differ in %04llx", node_name(one->id), node_name(other->id), (unsigned long long)(room & 0xffff));
+        disk_streams(one->disk, show_difference, &p);
+        disk_streams(other->disk, show_difference, &q);
+    }
+    return true;
+}
+
 struct proofs {
     const struct node *node;
     bool kept, loud;
@@ -155,6 +167,8 @@ bool check_same(bool loud)
         if (w.client[c].acked < w.client[c].said)
             trace("        client %u at %s: %u of %u acknowledged", c,
                   node_name(w.client[c].node->id), w.client[c].acked, w.client[c].said);
+    if (loud)
+        (void)pairs_each(show_pair);
     return pairs_each(same_pair) && people_content();
 }
 
@@ -214,7 +228,7 @@ static void check_kept(const struct node *n)
             const struct message *m = &w.client[c].msg[i];
             if (w.evicted < NODES_MAX && held_by_nobody(m, w.evicted))
                 continue; /* a lost disk, and the only other host that had it was put out */
-            if (m->room == PAIR && !pair_may(room_id(text_of(pair_name(w.client[c].pair))), n))
+            if (m->room >= PAIR && !pair_keeps(pair_of(&w.client[c], m->room), n))
                 continue;
             if (m->acked && !m->lost && !hosts_have(&m->holders, n->n))
                 broken("I1: message %u of client %u was acknowledged and is not at %s", i, c,
