@@ -830,6 +830,20 @@ int write_caught(uint8_t *buf, uint64_t feed)
     return frame_end(buf, &w);
 }
 
+void write_beat_row(struct wr *w, const struct beat_row *b)
+{
+    wr_u64(w, b->host);
+    wr_u64(w, b->epoch);
+    wr_u64(w, b->beat);
+}
+
+void read_beat_row(struct rd *r, struct beat_row *b)
+{
+    b->host = rd_u64(r);
+    b->epoch = rd_u64(r);
+    b->beat = rd_u64(r);
+}
+
 int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)
 {
     struct wr w = frame_begin(buf, FRAME_LINKS);

@@ -441,7 +441,15 @@ enum { TUNNEL_BYTES_MAX = 4032 - 18 };
 int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin) MUST_USE;
 int read_tunnel(const uint8_t *f, struct tunnel_part *p) MUST_USE;
 
-/* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
+/* BEAT: who is alive, 1 .. BEAT_ROWS_MAX rows: a host, its run, a count that rises. */
+struct beat_row {
+    uint64_t host, epoch, beat;
+};
+enum { BEAT_ROWS_MAX = 168 };
+void write_beat_row(struct wr *w, const struct beat_row *b);
+void read_beat_row(struct rd *r, struct beat_row *b);
+
+/* PING and PONG: the asker's clock, given back. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;
 int read_ping(const uint8_t *f, uint64_t *sent_ms) MUST_USE;
 

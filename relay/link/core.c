@@ -319,6 +319,21 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
 }
 
+/* on_beats -- each of a host that is known. */
+static void on_beats(struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms, struct link_update *up)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    if (p->phase < LINK_VECTOR || rd_left(&r) % sizeof(struct beat_row) != 0) {
+        end_link(up, REASON_MALFORMED, "What a peer says of who is alive cannot be read, or came before it greeted.");
+        return;
+    }
+    for (struct beat_row b; rd_left(&r) > 0;) {
+        read_beat_row(&r, &b);
+        if (link_knows(l, b.host))
+            presence_heard_beat(&l->presence, p->host, &b, now_ms);
+    }
+}
+
 /* on_links -- of a host that is known. */
 static void on_links(struct link_core *l, const struct link_peer *from, const uint8_t *f, struct link_update *up)
 {
@@ -397,8 +412,10 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         if (read_ping(f, &sent_ms) == 0 && sent_ms <= now_ms)
             p->rtt_ms = (uint32_t)min_u64(now_ms - sent_ms, UINT32_MAX);
         return;
-    case FRAME_PRESENCE:
     case FRAME_BEAT:
+        on_beats(l, p, f, now_ms, up);
+        return;
+    case FRAME_PRESENCE:
         on_presence(l, p, f, now_ms, up);
         return;
     case FRAME_LINKS:
@@ -757,6 +774,15 @@ static bool turn_of(const struct link_core *l, const struct link_peer *p, uint64
     return true;
 }
 
+/* say_people -- beats from time to time, many at once. */
+static int say_people(struct link_core *l, struct link_peer *p, uint64_t now_ms, uint8_t *f)
+{
+    int n = presence_next(&l->presence, &p->presence, p->host, rested(l, p->beats_said_ms, now_ms), f);
+    if (n > 0 && frame_type(f) == FRAME_BEAT)
+        p->beats_said_ms = now_ms;
+    return n;
+}
+
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
     int n = 0;
@@ -777,7 +803,7 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
     if (p->vector_told && p->news < l->news_next)
         n = say_news(l, p, f);
     if (n == 0 && !p->through)
-        n = presence_next(&l->presence, &p->presence, p->host, f);
+        n = say_people(l, p, now_ms, f);
     if (n == 0 && !p->through)
         n = topology_next(&l->topology, &p->links_told, p->host, f);
     if (n != 0)

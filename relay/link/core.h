@@ -88,7 +88,7 @@ struct link_peer {
     bool caught;  /* it has sent all that it had */
     bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
-    uint64_t links_told;
+    uint64_t links_told, beats_said_ms;
     uint64_t others[TOPOLOGY_WORDS]; /* of the hosts we know, those whose streams others bring it */
     bool planned, plan_due;          /* the keeper was told so; has to be told */
     struct link_same {

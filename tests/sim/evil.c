@@ -256,12 +256,29 @@ static void lie(struct tls *t, const uint8_t *frame)
     emit(t, f, NULL, 0);
 }
 
+/* gossip_beat -- the same of who is alive. */
+static void gossip_beat(uint8_t *row)
+{
+    unsigned what = (unsigned)chance(3);
+    if (what == 0)
+        put_u64(row, w.node[chance(w.n_nodes)]->id);
+    else if (what == 1)
+        put_u64(row + 8, get_u64(row + 8) + 1 + chance(UINT64_C(1) << 40));
+    else
+        put_u64(row + 16, one_in(2) ? 0 : get_u64(row + 16) + 1 + chance(100));
+}
+
 /* gossip -- a lie about who is where: not told, told as newer than it is, of another run, another number, another host. */
 static void gossip(struct tls *t, const uint8_t *frame)
 {
     uint8_t f[FRAME_MAX];
     memcpy(f, frame, frame_stride(frame));
     w.stats.people_lies++;
+    if (frame_type(f) == FRAME_BEAT) {
+        gossip_beat(f + FRAME_HEAD + sizeof(struct beat_row) * chance(frame_body_len(f) / sizeof(struct beat_row)));
+        emit(t, f, NULL, 0);
+        return;
+    }
     switch (chance(5)) {
     case 0:
         return;

@@ -1,4 +1,5 @@
-/* test_link_plan.c -- who brings what to whom: what the keeper is told of it, when, and how often others hear of our links. */
+/* test_link_plan.c -- what all hosts of a network hear of, and how often: who is linked with whom, and what the keeper is told
+ * follows from that; who is alive. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -128,6 +129,64 @@ static void test_links_are_told_rarely(void **state)
     assert_in_range(told, 2, 10); /* of twenty changes; A knows two hosts, B and itself, so it rests for twice that time */
 }
 
+/* beat -- C passes on that D is alive. */
+static void beat(unsigned peer, uint64_t count)
+{
+    uint8_t f[FRAME_MAX];
+    struct wr w = frame_begin(f, FRAME_BEAT);
+    write_beat_row(&w, &(struct beat_row){'X', 1, count}); /* whom nobody knows */
+    write_beat_row(&w, &(struct beat_row){'D', 1, count});
+    assert_true(frame_end(f, &w) > 0);
+    link_heard(&a->core, peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_OK);
+}
+
+static void test_beats_are_told_rarely(void **state)
+{
+    (void)state;
+    unsigned told = 0;
+    meet_in_silence();
+    unsigned peer = linked('C');
+    assert_int_equal(link_know(&a->core, 'D') | link_know(&b->core, 'D'), 0);
+    now += 100;
+    talk();
+    transcript[0] = '\0';
+    for (uint64_t i = 1; i <= 30; i++, now += LINK_REST_MS) {
+        beat(peer, i);
+        talk();
+    }
+    for (const char *at = transcript; (at = strstr(at, "A BEAT")); at++)
+        told++;
+    assert_int_equal(told, 15); /* A knows two hosts */
+    now += LINK_REST_MS;
+    talk();
+    assert_int_equal(b->core.presence.host[1].host, 'D');
+    assert_int_equal(b->core.presence.host[1].beat, 30);
+    assert_int_equal(b->core.presence.n_hosts, 2); /* not of X */
+}
+
+static void test_bad_beats(void **state)
+{
+    (void)state;
+    uint8_t f[FRAME_MAX];
+    struct wr w = frame_begin(f, FRAME_BEAT);
+    write_beat_row(&w, &(struct beat_row){'B', 1, 1});
+    wr_u8(&w, 7); /* and the beginning of another */
+    assert_true(frame_end(f, &w) > 0);
+    meet_in_silence();
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_MALFORMED);
+    w = frame_begin(f, FRAME_BEAT);
+    write_beat_row(&w, &(struct beat_row){'B', 1, 1});
+    assert_true(frame_end(f, &w) > 0);
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_OK);
+    int early = link_up(&a->core, 'C', 3, now); /* it has not greeted */
+    assert_true(early >= 0);
+    link_heard(&a->core, (unsigned)early, f, now, &up);
+    assert_int_equal(up.reason, REASON_MALFORMED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, link_play_open, link_play_close)
 
 int main(void)
@@ -137,6 +196,8 @@ int main(void)
         TEST(test_at_once),
         TEST(test_rests),
         TEST(test_links_are_told_rarely),
+        TEST(test_beats_are_told_rarely),
+        TEST(test_bad_beats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
