@@ -75,7 +75,7 @@ static void repeat(struct site *a, struct crew *crew, struct cable *c, const cha
 {
     uint64_t given = bench_ns();
     cable_do(c, how);
-    crew_begin(crew, ORDER_POUR, MERGED);
+    crew_begin(crew, (struct order){.how = ORDER_POUR, .count = MERGED});
     for (uint64_t deadline = now_ms() + PATIENCE_MS; atomic_load(&crew->board->acked_ns) < given; poll(NULL, 0, 1))
         if (now_ms() > deadline)
             bench_fail("not acknowledged while there was no link");
@@ -112,8 +112,8 @@ static int run(const struct bench *b)
             repeat(&near, &crew, &cable, how[k], v, i);
         for (unsigned c = 0; c < 3; c++)
             row[c] = spread_of(v[c], b->repetitions);
-        row[3] = spread_one((double)atomic_load(&crew.board->lost));
-        row[4] = spread_one((double)atomic_load(&crew.board->doubled));
+        row[3] = spread_one((double)board_tally(crew.board).lost);
+        row[4] = spread_one((double)board_tally(crew.board).doubled);
         table_row(&t, row);
     }
     crew_end(&crew);

@@ -21,13 +21,15 @@ static const struct column columns[] = {
     {"idle_cpu_us", "CPU us in 2 s", UNIT_US},
 };
 
+static const char *const room = "bench";
+
 /* One session that stays, so that what the first one touches is not counted as a thousandth of
  * the others. */
 static void visitor(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     int fd[1];
-    crew_join(site->inst.name, "bench", fd, 1);
+    crew_join(site->inst.name, &room, 1, fd, 1);
     hand_done(self);
     (void)hand_next(self);
 }
@@ -36,7 +38,7 @@ static void crowd(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     static int fd[SESSIONS];
-    crew_join(site->inst.name, "bench", fd, SESSIONS);
+    crew_join(site->inst.name, &room, 1, fd, SESSIONS);
     hand_done(self);
     (void)hand_next(self);
 }
