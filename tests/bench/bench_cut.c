@@ -105,7 +105,7 @@ static int run(const struct bench *b)
     for (size_t k = 0; k < ARRAY_LEN(how); k++) {
         static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
         struct spread row[ARRAY_LEN(columns)];
-        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json};
+        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json, false};
         table_head(&t, k == 0 ? "100,000 messages of 200 bytes while every connection is reset"
                               : "the same while bytes vanish, until both sides have given up");
         for (unsigned i = 0; i < b->repetitions; i++)

@@ -55,7 +55,7 @@ static void repeat(struct crew *crew, int fd, double v[ARRAY_LEN(columns)][REPET
 
 static int run(const struct bench *b)
 {
-    struct table t = {"durable", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"durable", columns, ARRAY_LEN(columns), b->json, false};
     struct site site;
     struct crew crew;
     struct spread row[ARRAY_LEN(columns)];

@@ -85,7 +85,7 @@ static void repeat(double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned i)
 
 static int run(const struct bench *b)
 {
-    struct table t = {"idle", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"idle", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
     table_head(&t,

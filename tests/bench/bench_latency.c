@@ -62,7 +62,7 @@ static void measure(const struct bench *b, unsigned readers,
 
 static int run(const struct bench *b)
 {
-    struct table t = {"latency", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"latency", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     table_head(
         &t, "send to shown, 200-byte messages, 1,000 per second, all readers in one process");

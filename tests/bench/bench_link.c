@@ -97,7 +97,7 @@ static void sum_up(const struct pair *p, struct spread *lost, struct spread *dou
 
 static int run(const struct bench *b)
 {
-    struct table t = {"link", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"link", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     static struct pair p;
     static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
