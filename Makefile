@@ -133,7 +133,7 @@ check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
 # A module that does no I/O imports memory and string functions and its fellows, nothing else.
-fellows := act|frame|read|write|splitter|text|direct|scope|link|have|digest|fork|wire|presence|topology|journal|members|roster|undo|assert
+fellows := act|frame|read|write|splitter|text|direct|private|scope|link|have|digest|fork|wire|presence|topology|journal|members|roster|undo|assert
 check-pure: $(call obj,$(pure))
 	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
 	  '^(mem(cpy|move|set|cmp|chr|mem)|bcmp|str(len|nlen|cmp|ncmp|chr|spn)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'
@@ -153,7 +153,7 @@ sim.small := -DLINK_RING=16
 sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
-sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire topology_set link_plan
+sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire
 sim.link   = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
              $(CC) $(ALL_LDFLAGS) $(sim.wraps:%=-Wl,--wrap=%) -o $@ $^ $(call libs,chat)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags

@@ -75,6 +75,8 @@ static int read_answer(struct port *p, struct asking *a)
 static int tell(struct port *p, const struct buffer *all, bool (*each)(void *arg, const uint8_t *frame), void *arg)
 {
     for (size_t at = 0; at < all->end; at += frame_stride(all->p + at)) {
+        if (frame_type(all->p + at) == FRAME_CREATE)
+            port_learn(p, all->p + at);
         if (port_is_shown(all->p + at))
             (void)seen_first(&p->seen, all->p + at);
         if (!each(arg, all->p + at))

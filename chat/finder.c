@@ -49,8 +49,10 @@ static void start_relay(struct finder *f)
         _exit(127);
     }
     close_fd(&null);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    int status = -1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    f->started |= status == 0;
     f->start_at = now_ms() + min_u64((uint64_t)START_MS << min_u64(f->starts, 5), START_MAX_MS);
     f->starts++;
 }

@@ -11,6 +11,7 @@ struct finder {
     struct generation gen;
     unsigned starts;      /* in vain, so far */
     uint64_t start_at;    /* now_ms(): not again before */
+    bool started;         /* one was, by us */
 };
 
 /* finder_find -- fill in inst and gen of a relay that is ready.

@@ -15,12 +15,14 @@ static const char help[] =
     "       chat send [OPTION]... ROOM [TEXT]   post TEXT, or standard input as one message\n"
     "       chat tail [-f] [OPTION]... ROOM     the last messages, and with -f those to come\n"
     "       chat log [OPTION]... ROOM           messages from the store\n"
+    "       chat grep [OPTION]... [ROOM]... WORDS   search: words, \"a phrase\", segf*, from:NAME[@HOST]\n"
     "       chat who ROOM                       who is there; exit 1 when nobody is\n"
     "       chat rooms                          which rooms there are\n"
     "       chat room show ROOM                 topic, owner, operators, muted, banned; --why\n"
-    "       chat room create ROOM               a room of yours; --topic T\n"
+    "       chat room create ROOM               a room of yours; --topic T; --private: for those you invite\n"
     "       chat room topic ROOM TEXT           set its topic\n"
     "       chat room op|deop|mute|unmute|ban|unban|kick ROOM USER[@HOST]\n"
+    "       chat room invite|uninvite ROOM USER[@HOST]   to a private room\n"
     "       chat room set ROOM topic-by-operators on|off\n"
     "       chat trace ID                       which hosts have a message on disk\n"
     "       chat trace --probe [HOST]           what the way there takes, step by step\n"
@@ -30,12 +32,13 @@ static const char help[] =
     "  -r, --room ROOM         without a verb: another room than lobby\n"
     "  -f, --follow            tail: go on as messages come\n"
     "      --after-cursor POS  tail: everything behind this cursor (from --json)\n"
-    "      --since, --until T  log: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
+    "      --since, --until T  log, grep: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
     "      --lines             send: one message per line\n"
     "      --allow-empty       send: nothing to send is no error\n"
     "      --wait host|all     send: until it is on disk on another host too, or on all\n"
-    "      --ids               log, tail: with the id of each message; send: print the ids\n"
+    "      --ids               log, grep, tail: with the id of each message; send: print the ids\n"
     "      --topic TEXT        room create: with this topic\n"
+    "      --private           room create: nobody hears of it but who is invited; ROOM is called USER@HOST/ROOM\n"
     "      --why               room show: who decided it, and what had no effect\n"
     "      --timeout SECONDS   give up then (default 30)\n"
     "  -j, --json              one JSON object per line\n"
@@ -51,9 +54,10 @@ static const char help[] =
     "  make 2>&1 | chat send build       what a command printed, as one message\n"
     "  chat tail -f --json build         follow a room from a script\n"
     "  chat send @bob \"come and look\"    to one user alone\n"
-    "  chat log lobby --since -1h        what was said in the last hour\n";
+    "  chat log lobby --since -1h        what was said in the last hour\n"
+    "  chat grep build '\"no space\" from:ann'   who said so, and when\n";
 
-enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY };
+enum { AFTER = 256, SINCE, UNTIL, LINES, EMPTY, TIMEOUT, WAIT, IDS, PROBE, TOPIC, WHY, PRIVATE };
 
 static const struct option longs[] = {
     {"instance", required_argument, NULL, 'i'}, {"room", required_argument, NULL, 'r'},
@@ -65,6 +69,7 @@ static const struct option longs[] = {
     {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},        {"wait", required_argument, NULL, WAIT},
     {"ids", no_argument, NULL, IDS},            {"probe", no_argument, NULL, PROBE},
+    {"private", no_argument, NULL, PRIVATE},
     {NULL, 0, NULL, 0},
 };
 
@@ -72,7 +77,7 @@ static const struct verb {
     const char *name;
     int (*run)(const struct verb_options *o, int argc, char **argv);
 } verbs[] = {
-    {"send", verb_send},   {"tail", verb_tail}, {"log", verb_log},     {"who", verb_who},
+    {"send", verb_send},   {"tail", verb_tail}, {"log", verb_log},     {"grep", verb_grep},   {"who", verb_who},
     {"rooms", verb_rooms}, {"room", verb_room}, {"trace", verb_trace},
 };
 
@@ -140,6 +145,9 @@ static int option(struct verb_options *o, int c)
         return -1;
     case WHY:
         o->why = true;
+        return -1;
+    case PRIVATE:
+        o->is_private = true;
         return -1;
     case LINES:
         o->lines = true;

@@ -113,6 +113,11 @@ uint64_t port_host_called(const struct port *p, struct text name)
     return 0;
 }
 
+bool port_started(const struct port *p)
+{
+    return p->finder.started;
+}
+
 bool port_has_others(const struct port *p)
 {
     return p->n_hosts > 1;

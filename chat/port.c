@@ -197,6 +197,12 @@ bool port_is_shown(const uint8_t *f)
     return frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE;
 }
 
+/* is_new -- for the user, and not shown yet?  That something is gone is said as often as it comes. */
+static bool is_new(struct port *p, const uint8_t *f)
+{
+    return frame_type(f) == FRAME_GONE || (port_is_shown(f) && seen_first(&p->seen, f));
+}
+
 /* only_said -- after a reconnection questions are asked and rooms joined anew; what was said and done stays. */
 static void only_said(struct port *p)
 {
@@ -321,6 +327,8 @@ static bool consider(struct port *p, const uint8_t *f)
             return false;
         r->cursor = frame_pos(f) + frame_stride(f);
         return seen_first(&p->seen, f);
+    case FRAME_GONE:
+        return r && r->wanted && r->joined;
     case FRAME_REFUSED:
         if (r && frame_client_seq(f) == r->join_seq)
             out(r);
@@ -368,7 +376,7 @@ static int next_fetched(struct port *p, const uint8_t **f)
         }
         if (frame_type(*f) == FRAME_CREATE)
             port_learn(p, *f);
-        if (port_is_shown(*f) && seen_first(&p->seen, *f))
+        if (is_new(p, *f))
             return 1;
     }
 }
@@ -505,8 +513,11 @@ static void explain(const struct port *p, int r, char *why, size_t size)
 int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
 {
     struct port *p = calloc(1, sizeof *p);
-    if (!p || stream_init(&p->main) < 0 || stream_init(&p->answer) < 0 || stream_init(&p->watch) < 0)
+    if (!p)
         return -ENOMEM;
+    stream_init(&p->main);
+    stream_init(&p->answer);
+    stream_init(&p->watch);
     (void)signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_DUMPABLE, 0); /* the session's secret */
     p->o = *o;
@@ -547,14 +558,11 @@ void port_close(struct port *p)
     frame_set_client(f, p->client);
     if (!p->away && n > 0 && put_message(p, f, (size_t)n, SEND_MS) < 0)
         n = 0; /* the relay will notice by itself */
-    close_fd(&p->main.fd);
-    close_fd(&p->answer.fd);
-    close_fd(&p->watch.fd);
+    stream_free(&p->main);
+    stream_free(&p->answer);
+    stream_free(&p->watch);
     close_fd(&p->rendezvous);
     mq_shut(&p->queue);
-    free(p->main.buf);
-    free(p->answer.buf);
-    free(p->watch.buf);
     free(p->unacked.p);
     free(p->pending.p);
     free(p->room);

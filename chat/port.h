@@ -4,8 +4,8 @@
  * not acknowledged is sent again under the same number, what was missed is fetched from the store, what comes
  * twice is dropped by (client, room, client_seq).
  *
- * Rooms are called here as people call them: "lobby", and a conversation by the other of the two: "@bob" (of this host) or
- * "@bob@beta". */
+ * Rooms are called here as people call them: "lobby", a private one "alice@alpha/plans", and a conversation by the other of the
+ * two: "@bob" (of this host) or "@bob@beta". */
 #ifndef CHAT_PORT_H
 #define CHAT_PORT_H
 
@@ -13,7 +13,13 @@
 #include "frame/body.h"
 #include "instance/instance.h"
 
-enum { CALLED_MAX = PERSON_MAX + 1 }; /* bytes of what a room is called */
+enum { CALLED_MAX = PRIVATE_NAME_MAX }; /* bytes of what a room is called */
+
+/* port_sign -- what stands before the name of a room where people read it: nothing, where there is an @ in it. */
+static inline const char *port_sign(struct text called)
+{
+    return direct_is(called) || private_is(called) ? "" : "#";
+}
 
 struct port;
 
@@ -95,6 +101,7 @@ int port_watch_fd(const struct port *p);
 struct text port_user(const struct port *p);
 struct text port_host(const struct port *p, uint64_t origin);
 bool port_has_others(const struct port *p); /* other hosts than this one */
+bool port_started(const struct port *p);    /* there was no relay: it was started for this session */
 uint64_t port_host_called(const struct port *p, struct text name); /* 0: none that is known */
 uint64_t port_origin(const struct port *p);
 uint64_t port_client(const struct port *p);

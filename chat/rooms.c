@@ -9,6 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+bool private_from_user(const struct port *p, const char *typed, char *called)
+{
+    char room[ROOM_NAME_MAX + 1];
+    struct person me = {port_user(p), port_host(p, port_origin(p))};
+    if (text_room_from_user(typed, room) < 0)
+        return false;
+    private_name(me, text_of(room), called);
+    return true;
+}
+
 /* ---- words into acts ---- */
 
 /* host_of -- by its name, or by its number in 16 hex digits, as one is shown whose name is unknown; 0: none. */
@@ -34,6 +44,11 @@ static int target(const struct port *p, const char *typed, struct room_act *a, c
     if (!whole && !text_user_ok(a->target)) {
         snprintf(why, size, "whom? write USER, or USER@HOST%s", may_be_all ? ", or *@HOST for all of a host" : "");
         return -EINVAL;
+    }
+    if (a->host == port_origin(p) && a->act == ACT_INVITE) { /* here it is known who there is */
+        char called[CALLED_MAX + 1];
+        snprintf(called, sizeof called, "@%.*s", (int)len, typed);
+        return room_why_not(p, called, why, size) ? -ENOENT : 0;
     }
     if (a->host != 0)
         return 0;
@@ -87,15 +102,30 @@ static int do_act(struct port *p, const struct verb_options *o, const char *room
     return n < 0 ? exit_code_of((int)n) : wait_durable(p, o->timeout_s);
 }
 
+/* create -- a private room is said by its whole name, which nobody typed. */
+static int create(struct port *p, const struct verb_options *o, const char *typed)
+{
+    char room[CALLED_MAX + 1];
+    snprintf(room, sizeof room, "%s", typed);
+    if (o->is_private && !private_from_user(p, typed, room)) {
+        fprintf(stderr, "chat: with --private comes the name alone: chat room create --private plans\n");
+        return EXIT_USAGE;
+    }
+    int r = do_act(p, o, room, ACT_OWN, "");
+    if (r == 0 && o->topic)
+        r = do_act(p, o, room, ACT_TOPIC, o->topic);
+    if (r == 0 && o->is_private && !o->quiet)
+        printf("%s\n", room);
+    return r;
+}
+
 static int with_port(const struct verb_options *o, const char *room, uint8_t act, const char *words)
 {
     struct port *p;
     int r = open_port(&p, o, true);
     if (r != 0)
         return r;
-    r = do_act(p, o, room, act, words);
-    if (r == 0 && act == ACT_OWN && o->topic)
-        r = do_act(p, o, room, ACT_TOPIC, o->topic);
+    r = act == ACT_OWN ? create(p, o, room) : do_act(p, o, room, act, words);
     port_close(p);
     return r;
 }
@@ -109,7 +139,7 @@ static int show(const struct verb_options *o, const char *room)
     if (r != EXIT_NO || end.reason != REASON_OK)
         return r;
     if (!o->json)
-        printf("nobody owns #%s: everybody may set its topic, nobody may do more\n", room);
+        printf("nobody owns %s%s: everybody may set its topic, nobody may do more\n", port_sign(text_of(room)), room);
     return EXIT_OK;
 }
 
@@ -120,7 +150,7 @@ int verb_room(const struct verb_options *o, int argc, char **argv)
     uint8_t act = act_of_name(what);
     bool shows = strcmp(what, "show") == 0;
     if ((act == 0 && !shows) || act == ACT_UNSET) {
-        fprintf(stderr, "chat: room what? show, create, topic, set, op, deop, mute, unmute, ban, unban or kick\n");
+        fprintf(stderr, "chat: room what? show, create, topic, set, op, deop, mute, unmute, ban, unban, kick, invite or uninvite\n");
         return EXIT_USAGE;
     }
     int r = room_argument(argc > 1 ? argv[1] : NULL, room);

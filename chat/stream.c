@@ -10,23 +10,40 @@
 
 enum { STREAM_BUFFER = 128 * 1024 };
 
-int stream_init(struct stream *s)
+void stream_init(struct stream *s)
 {
-    s->fd = -1;
-    s->buf = malloc(STREAM_BUFFER);
-    return s->buf ? 0 : -ENOMEM;
+    *s = (struct stream){.fd = -1};
+}
+
+void stream_free(struct stream *s)
+{
+    close_fd(&s->fd);
+    free(s->buf);
+    stream_init(s);
 }
 
 void stream_close(struct stream *s)
 {
     close_fd(&s->fd);
     s->opened = false;
+    splitter_init(&s->split, s->buf, s->buf ? STREAM_BUFFER : 0);
+}
+
+/* make_buffer -- most streams of a port are never read. */
+static int make_buffer(struct stream *s)
+{
+    if (s->buf)
+        return 0;
+    s->buf = malloc(STREAM_BUFFER);
     splitter_init(&s->split, s->buf, STREAM_BUFFER);
+    return s->buf ? 0 : -ENOMEM;
 }
 
 /* stream_next -- 1 and a frame; 0 nothing now; -EPIPE it ended or is broken. */
 int stream_next(struct stream *s, const uint8_t **f)
 {
+    if (make_buffer(s) < 0)
+        return -EPIPE;
     for (;;) {
         int r = splitter_next(&s->split, f);
         if (r != 0)

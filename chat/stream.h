@@ -11,8 +11,9 @@ struct stream {
     bool opened; /* something came: the relay has it open, so an end is its end */
 };
 
-/* stream_init -- closed.  Returns 0 or -ENOMEM.  Its memory, buf, is freed by the owner. */
-int stream_init(struct stream *s) MUST_USE;
+/* stream_init -- closed.  stream_free -- and its memory given back, which it takes when it is read first. */
+void stream_init(struct stream *s);
+void stream_free(struct stream *s);
 
 /* stream_close -- and ready for another FIFO. */
 void stream_close(struct stream *s);

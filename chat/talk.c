@@ -1,8 +1,10 @@
-/* talk.c -- chat without a verb: the conversation on a terminal, or lines in and lines out. */
+/* talk.c -- chat without a verb: the conversation on a terminal. */
 #include "verbs.h"
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "grep.h"
+#include "lines.h"
 #include "marks.h"
 #include "render.h"
 #include "rooms.h"
@@ -21,6 +23,7 @@
 enum {
     JOINED_MAX = 16,
     IGNORED_MAX = 32,
+    INVITED_MAX = 32,
     RECENT_MS = 24 * 3600 * 1000, /* of what was said between two, the start of chat tells */
 };
 
@@ -34,6 +37,8 @@ static struct {
     size_t n_joined;
     char ignored[IGNORED_MAX][CALLED_MAX + 1]; /* "@user@host" */
     size_t n_ignored;
+    char invited[INVITED_MAX][CALLED_MAX + 1]; /* private rooms that we were in when we came, for completion */
+    size_t n_invited;
     struct marks marks;
     bool quit;
     int code;
@@ -56,7 +61,7 @@ static void tell(const char *sentence)
 static void show_prompt(void)
 {
     char plain[CALLED_MAX + 8], prompt[CALLED_MAX + 24];
-    const char *sign = *talking.room == '@' ? "" : "#";
+    const char *sign = port_sign(text_of(talking.room));
     const char *mark = marks_text(&talking.marks, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
     snprintf(plain, sizeof plain, "%s%s> ", sign, talking.room);
     snprintf(prompt, sizeof prompt, "%s%s%s%s> ", sign, talking.room, *mark ? " " : "", mark);
@@ -284,6 +289,35 @@ static void rooms(const char *rest)
     ask(NULL, QUERY_ROOMS);
 }
 
+static bool show_hit(void *arg, const uint8_t *f)
+{
+    screen_print(view_frame(arg, f));
+    return true;
+}
+
+/* grep -- in all rooms: each line says in which. */
+static void grep(const char *words)
+{
+    struct view_options vo = {.color = view_color(1), .days = true, .rooms = true};
+    struct view *v;
+    struct query q;
+    struct end end = {0};
+    char why[256];
+    if (grep_query(words, talking.o->n, &q, why, sizeof why) < 0) {
+        tell(why);
+        return;
+    }
+    int r = view_open(&v, talking.port, &vo);
+    if (r == 0) {
+        r = port_query(talking.port, NULL, &q, show_hit, v, &end);
+        view_close(v);
+    }
+    snprintf(why, sizeof why, "%.*s", (int)end.text.len, end.text.len > 0 ? end.text.p : "");
+    if (r == 0 && (*why || end.count == 0))
+        tell(*why ? why : "nothing found");
+    went_wrong(r);
+}
+
 static void show_state(const char *typed)
 {
     char room[CALLED_MAX + 1];
@@ -318,9 +352,12 @@ static void topic(const char *rest)
 /* create -- first the room, so that one who comes in is its owner. */
 static void create(const char *typed)
 {
+    static const char flag[] = "--private ";
     char room[CALLED_MAX + 1];
-    if (!room_from_user(typed, room))
-        tell(room_rule);
+    bool is_private = strncmp(typed, flag, strlen(flag)) == 0;
+    const char *name = typed + (is_private ? strlen(flag) : 0);
+    if (is_private ? !private_from_user(talking.port, name, room) : !room_from_user(name, room))
+        tell(is_private ? "/create --private NAME, the name alone" : room_rule);
     else if (act(room, ACT_OWN, ""))
         join(room);
 }
@@ -389,10 +426,12 @@ static const struct command {
     uint8_t act; /* where run is NULL: upon this room */
 } commands[] = {
     {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
-    {"/create", "ROOM", "a room of your own", create, 0},
+    {"/create", "ROOM", "a room of your own; --private ROOM: for those you invite", create, 0},
     {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
+    {"/grep", "WORDS", "search all rooms: words, \"a phrase\", from:USER, in:ROOM, since:-1h", grep, 0},
     {"/help", "", "this list", help, 0},
     {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore, 0},
+    {"/invite", "USER", "into a private room of yours", NULL, ACT_INVITE},
     {"/join", "ROOM", "go to a room; you stay in the others", join, 0},
     {"/kick", "USER", "out of this room; he may come back", NULL, ACT_KICK},
     {"/leave", "[ROOM]", "leave this room, or another", leave, 0},
@@ -406,6 +445,7 @@ static const struct command {
     {"/show", "[ROOM]", "topic, owner, operators, muted and banned", show_state, 0},
     {"/topic", "[TEXT]", "set the topic, or see it", topic, 0},
     {"/unban", "USER", "may come back", NULL, ACT_UNBAN},
+    {"/uninvite", "USER", "out of a private room of yours, for good", NULL, ACT_UNINVITE},
     {"/unmute", "USER", "may speak again", NULL, ACT_UNMUTE},
     {"/who", "[ROOM]", "who is here", who, 0},
 };
@@ -415,7 +455,7 @@ static void help(const char *rest)
     (void)rest;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         char line[128];
-        snprintf(line, sizeof line, "-- %-7s %-9s %s\n", commands[i].name, commands[i].argument, commands[i].help);
+        snprintf(line, sizeof line, "-- %-9s %-9s %s\n", commands[i].name, commands[i].argument, commands[i].help);
         screen_print(line);
     }
     screen_print("-- A line that begins with // is sent with one slash less.\n");
@@ -423,6 +463,8 @@ static void help(const char *rest)
 
 static void command(char *line)
 {
+    for (size_t end = strlen(line); line[end - 1] == ' ';) /* as completion leaves one */
+        line[--end] = '\0';
     size_t n = strcspn(line, " ");
     char *rest = line + n + strspn(line + n, " ");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
@@ -444,6 +486,9 @@ static char *complete(const char *word, int n)
     for (size_t i = 0; *word != '/' && i < talking.n_joined; i++)
         if (strncmp(talking.joined[i], word, strlen(word)) == 0 && n-- == 0)
             return strdup(talking.joined[i]);
+    for (size_t i = 0; *word != '/' && i < talking.n_invited; i++)
+        if (!is_joined(talking.invited[i]) && strncmp(talking.invited[i], word, strlen(word)) == 0 && n-- == 0)
+            return strdup(talking.invited[i]);
     return NULL;
 }
 
@@ -485,22 +530,27 @@ static int show(void)
     return r;
 }
 
-/* recall -- a conversation of ours: know it; when something was said lately, say so. */
+/* recall -- a conversation or private room of ours: know it; when something was said lately, say so. */
 static bool recall(void *arg, const uint8_t *f)
 {
     char name[DIRECT_NAME_MAX + 1], called[CALLED_MAX + 1], line[2 * CALLED_MAX + 64], when[16] = "";
     struct room_row r;
     struct tm tm;
     (void)arg;
-    if (read_room_row(f, &r) < 0 || !direct_is(r.name))
+    if (read_room_row(f, &r) < 0 || !(direct_is(r.name) || private_is(r.name)))
         return true;
     snprintf(name, sizeof name, "%.*s", (int)r.name.len, r.name.p);
     port_name_room(talking.port, name);
+    if (private_is(r.name) && talking.n_invited < INVITED_MAX)
+        snprintf(talking.invited[talking.n_invited++], CALLED_MAX + 1, "%.*s", CALLED_MAX, name);
     time_t t = (time_t)((frame_hlc(f) >> 16) / 1000);
     if ((frame_hlc(f) >> 16) + RECENT_MS < wall_ms() || !localtime_r(&t, &tm) || strftime(when, sizeof when, "%H:%M", &tm) == 0)
         return true;
     port_call(talking.port, r.name, called);
-    snprintf(line, sizeof line, "%s and you talked, last at %s; /query %s", called, when, called + 1);
+    if (private_is(r.name))
+        snprintf(line, sizeof line, "%s, in which you are, was last heard of at %s; /join it", called, when);
+    else
+        snprintf(line, sizeof line, "%s and you talked, last at %s; /query %s", called, when, called + 1);
     tell(line);
     return true;
 }
@@ -522,6 +572,8 @@ static int on_terminal(void)
     sigaction(SIGHUP, &sa, NULL);
     screen_open(on_line, complete);
     hear_all();
+    if (port_started(talking.port))
+        tell("A relay of your own was started, and stays: relay status, relay stop. In here, /help.");
     if (!talking.quit)
         join(talking.o->room);
     while (!talking.quit && !interrupted) {
@@ -533,76 +585,6 @@ static int on_terminal(void)
     return talking.code;
 }
 
-/* ---- lines in, lines out ---- */
-
-static int show_plain(struct port *p, struct view *v, uint32_t *own)
-{
-    const uint8_t *f;
-    int r;
-    while ((r = port_next(p, &f)) == 1) {
-        if (frame_type(f) == FRAME_REFUSED)
-            return refused_code(f);
-        if (thrown_out(p, f))
-            return EXIT_DENIED;
-        if (frame_type(f) == FRAME_SAY && frame_client(f) == port_client(p) && frame_client_seq(f) > *own)
-            *own = frame_client_seq(f);
-        if (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE)
-            fputs(view_frame(v, f), stdout);
-    }
-    fflush(stdout);
-    return r < 0 ? exit_code_of(r) : 0;
-}
-
-static int post(struct port *p, const char *room, char *line, uint32_t *last)
-{
-    size_t n = strlen(line);
-    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-        n--;
-    if (n == 0)
-        return 0;
-    int64_t r = port_say(p, room, (struct text){line, n}, false);
-    if (r == -EILSEQ)
-        fprintf(stderr, "chat: a line that is not UTF-8 was left out\n");
-    else if (r > 0)
-        *last = (uint32_t)r;
-    return r < 0 && r != -EILSEQ ? exit_code_of((int)r) : 0;
-}
-
-static int from_pipe(void)
-{
-    struct port *p = talking.port;
-    char room[CALLED_MAX + 1], *line = NULL;
-    size_t size = 0;
-    uint32_t last = 0, own = 0;
-    if (room_argument(talking.o->room, room) != 0)
-        return EXIT_USAGE;
-    int r = room_exists(p, room);
-    if (r != 0)
-        return r;
-    r = port_join(p, room, talking.o->n, 0);
-    r = r < 0 ? exit_code_of(r) : 0;
-    /* What was there before comes first: our own JOIN, and the history behind it. */
-    uint64_t deadline = now_ms() + talking.o->timeout_s * 1000ull;
-    while (r == 0 && (port_acked(p) == 0 || port_wait_ms(p) != -1) && now_ms() < deadline) {
-        r = show_plain(p, talking.view, &own);
-        wait_for_frames(p, -1, 20);
-    }
-    while (r == 0 && getline(&line, &size, stdin) > 0)
-        r = post(p, room, line, &last);
-    free(line);
-    if (r == 0 && port_flush(p) < 0)
-        r = EXIT_NO_RELAY;
-    deadline = now_ms() + talking.o->timeout_s * 1000ull;
-    while (r == 0 && (port_unacked(p) > 0 || own < last)) {
-        r = show_plain(p, talking.view, &own);
-        if (r == 0 && now_ms() > deadline)
-            r = exit_code_of(-ETIMEDOUT);
-        if (r == 0 && (port_unacked(p) > 0 || own < last))
-            wait_for_frames(p, -1, 100);
-    }
-    return r;
-}
-
 int talk(const struct verb_options *o)
 {
     bool terminal = isatty(0);
@@ -611,7 +593,7 @@ int talk(const struct verb_options *o)
     if (r != 0)
         return r;
     struct view_options vo = {.json = o->json && !terminal, .color = view_color(1), .days = true, .direct = terminal};
-    r = view_open(&talking.view, talking.port, &vo) < 0 ? EXIT_NO_RELAY : terminal ? on_terminal() : from_pipe();
+    r = view_open(&talking.view, talking.port, &vo) < 0 ? EXIT_NO_RELAY : terminal ? on_terminal() : pass_lines(talking.port, talking.view, o);
     view_close(talking.view);
     port_close(talking.port);
     return r;

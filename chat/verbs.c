@@ -49,16 +49,20 @@ int exit_code_of(int error)
     }
 }
 
-const char room_rule[] = "a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit; a user is @alice or "
-                         "@alice@host";
+const char room_rule[] = "a room name is 1 to 64 of a-z 0-9 . _ - / and starts with a letter or digit; a private room is "
+                         "alice@host/room; a user is @alice or @alice@host";
 
 bool room_from_user(const char *typed, char *called)
 {
     struct direct d;
-    if (*typed != '@')
+    struct person owner;
+    struct text room;
+    if (!strchr(typed, '@'))
         return text_room_from_user(typed, called) == 0;
-    if ((size_t)snprintf(called, CALLED_MAX + 1, "%s", typed) > CALLED_MAX)
+    if ((size_t)snprintf(called, CALLED_MAX + 1, "%s", typed + (*typed == '#')) > CALLED_MAX)
         return false;
+    if (*typed != '@')
+        return private_read(text_of(called), &owner, &room);
     return text_user_ok(text_of(typed + 1)) || (direct_read(text_of(typed), &d) && d.n == 1);
 }
 
@@ -134,7 +138,7 @@ int thrown_out(const struct port *p, const uint8_t *f)
     if (frame_type(f) == FRAME_REFUSED && !port_is_in(p, room))
         return refused_code(f);
     if (forced)
-        fprintf(stderr, "chat: you are out of #%s\n", room);
+        fprintf(stderr, "chat: you are out of %s%s\n", port_sign(text_of(room)), room);
     return forced ? EXIT_DENIED : 0;
 }
 
@@ -373,6 +377,8 @@ static bool list_frame(void *arg, const uint8_t *f)
     struct listing *l = arg;
     const char *line = view_frame(l->view, f);
     l->n += *line != '\0';
+    if (frame_type(f) == FRAME_GONE) /* it may reach further than what was shown: the next page begins behind that */
+        return out(line);
     l->q->key.hlc = frame_hlc(f);
     l->q->key.origin = frame_origin(f);
     l->q->key.epoch = frame_epoch(f);
@@ -385,7 +391,8 @@ int list(const struct verb_options *o, const char *room, struct query *q, struct
     struct port *p;
     struct listing l = {.q = q};
     struct view_options vo = {
-        .json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json, .why = o->why};
+        .json = o->json, .ids = o->ids, .color = !o->json && view_color(1), .days = !o->json, .why = o->why,
+        .rooms = q->kind == QUERY_SEARCH};
     *end = (struct end){0};
     int r = open_port(&p, o, true);
     if (r != 0)
@@ -400,11 +407,12 @@ int list(const struct verb_options *o, const char *room, struct query *q, struct
     do
         r = r < 0 ? r : port_query(p, room, q, list_frame, &l, end);
     while (r == 0 && end->more && q->kind == QUERY_SINCE);
-    if (r == 0 && end->reason != REASON_OK)
+    if (r == 0 && end->text.len > 0)
         fprintf(stderr, "chat: %.*s\n", (int)end->text.len, end->text.p);
     int code = r < 0 && r != -ECANCELED     ? exit_code_of(r)
                : end->reason == REASON_BUSY  ? EXIT_TOO_BIG
                : end->reason == REASON_STORE ? EXIT_STORE
+               : end->reason == REASON_WANTED ? EXIT_USAGE
                : l.n > 0                     ? EXIT_OK
                                              : EXIT_NO;
     view_close(l.view);

@@ -24,13 +24,14 @@ struct verb_options {
     uint32_t n; /* messages of history */
     uint64_t after;
     const char *since, *until, *topic;
-    bool why;
+    bool why, is_private;
     unsigned timeout_s;
 };
 
 int verb_send(const struct verb_options *o, int argc, char **argv);
 int verb_tail(const struct verb_options *o, int argc, char **argv);
 int verb_log(const struct verb_options *o, int argc, char **argv);
+int verb_grep(const struct verb_options *o, int argc, char **argv);
 int verb_who(const struct verb_options *o, int argc, char **argv);
 int verb_rooms(const struct verb_options *o, int argc, char **argv);
 int verb_room(const struct verb_options *o, int argc, char **argv);

@@ -134,6 +134,8 @@ static const struct act_words {
     [ACT_BAN] = {"ban", "banned", "banned"},
     [ACT_UNBAN] = {"unban", NULL, "unbanned"},
     [ACT_KICK] = {"kick", NULL, "kicked"},
+    [ACT_INVITE] = {"invite", "member", "invited"},
+    [ACT_UNINVITE] = {"uninvite", NULL, "uninvited"},
 };
 static const char *const modes[MODES_END] = {[MODE_TOPIC_BY_OPERATORS] = "topic-by-operators"};
 
@@ -160,14 +162,19 @@ static json_t *string(struct text t)
     return json_stringn(t.p, t.len);
 }
 
-static void add_time(json_t *o, uint64_t hlc)
+static void add_stamp(json_t *o, const char *name, uint64_t hlc)
 {
     char text[40];
     time_t s = (time_t)((hlc >> 16) / 1000);
     struct tm tm;
     size_t n = gmtime_r(&s, &tm) ? strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) : 0;
     snprintf(text + n, sizeof text - n, ".%03uZ", (unsigned)((hlc >> 16) % 1000));
-    json_object_set_new(o, "time", json_string(text));
+    json_object_set_new(o, name, json_string(text));
+}
+
+static void add_time(json_t *o, uint64_t hlc)
+{
+    add_stamp(o, "time", hlc);
 }
 
 static const char *dump(struct view *v, json_t *o)
@@ -326,7 +333,7 @@ static void put_time(struct view *v, struct line *l, const uint8_t *f)
         puts_line(l, text);
     struct text room = port_room_name(v->port, frame_room(f));
     if (v->o.rooms || (v->o.direct && direct_is(room))) {
-        puts_line(l, direct_is(room) ? "" : "#");
+        puts_line(l, port_sign(room));
         put_name(l, room);
         puts_line(l, " ");
     }
@@ -456,13 +463,15 @@ static const char *change_line(struct view *v, const uint8_t *f)
         return "";
     puts_line(&l, "-- ");
     if (forced) {
-        puts_line(&l, "you are out of #");
+        puts_line(&l, "you are out of ");
+        puts_line(&l, port_sign(c.room));
         put_name(&l, c.room);
         puts_line(&l, "\n");
         return v->line;
     }
     put_who(v, &l, frame_origin(f), c.user);
-    puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined #" : " left #");
+    puts_line(&l, frame_type(f) == FRAME_JOIN ? " joined " : " left ");
+    puts_line(&l, port_sign(c.room));
     put_name(&l, c.room);
     puts_line(&l, "\n");
     return v->line;
@@ -476,6 +485,59 @@ static const char *notice_line(struct view *v, const uint8_t *f)
         return "";
     puts_line(&l, "-- ");
     put_text(v, &l, r.text);
+    return v->line;
+}
+
+/* put_when -- "12 Oct 14:03", with the year when it is another one. */
+static void put_when(struct line *l, uint64_t hlc)
+{
+    char text[64];
+    struct tm tm, today;
+    time_t at = (time_t)((hlc >> 16) / 1000), now = time(NULL);
+    if (!localtime_r(&at, &tm) || !localtime_r(&now, &today))
+        return;
+    if (strftime(text, sizeof text, tm.tm_year == today.tm_year ? "%e %b %H:%M" : "%e %b %Y %H:%M", &tm) > 0)
+        puts_line(l, text + (text[0] == ' '));
+}
+
+static const char *gone_json(struct view *v, const uint8_t *f, const struct gone *g)
+{
+    json_t *o = object("gone");
+    json_object_set_new(o, "room", string(port_room_name(v->port, frame_room(f))));
+    if (frame_origin(f))
+        json_object_set_new(o, "host", string(port_host(v->port, frame_origin(f))));
+    json_object_set_new(o, "messages", json_integer((json_int_t)g->messages));
+    json_object_set_new(o, "why", json_string(g->why == GAP_AWAY ? "away" : "old"));
+    add_stamp(o, "from", g->hlc_min);
+    add_time(o, frame_hlc(f));
+    return dump(v, o);
+}
+
+/* gone_line -- "412 messages of alpha between 12 Oct 14:03 and 20 Oct 09:11 are no longer kept: they were said while this
+ * host was away." */
+static const char *gone_line(struct view *v, const uint8_t *f)
+{
+    struct line l = {v->line, 0, LINE_MAX_BYTES};
+    struct gone g;
+    char number[32];
+    if (read_gone(f, &g) < 0)
+        return "";
+    if (v->o.json)
+        return gone_json(v, f, &g);
+    snprintf(number, sizeof number, "-- %llu message%s", (unsigned long long)g.messages, g.messages == 1 ? "" : "s");
+    puts_line(&l, number);
+    if (frame_origin(f)) {
+        puts_line(&l, " of ");
+        put_host(v, &l, frame_origin(f));
+    }
+    puts_line(&l, " between ");
+    put_when(&l, g.hlc_min);
+    puts_line(&l, " and ");
+    put_when(&l, frame_hlc(f));
+    puts_line(&l, g.messages == 1 ? " is no longer kept" : " are no longer kept");
+    if (g.why == GAP_AWAY)
+        puts_line(&l, g.messages == 1 ? ": it was said" : ": they were said");
+    puts_line(&l, g.why == GAP_AWAY ? " while this host was away.\n" : ".\n");
     return v->line;
 }
 
@@ -550,6 +612,8 @@ const char *view_frame(struct view *v, const uint8_t *f)
     case FRAME_JOIN:
     case FRAME_LEAVE:
         return change_line(v, f);
+    case FRAME_GONE:
+        return gone_line(v, f);
     case FRAME_NOTICE:
     case FRAME_REFUSED:
         return notice_line(v, f);

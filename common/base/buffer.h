@@ -27,7 +27,7 @@ static inline size_t buffer_len(const struct buffer *b)
 
 static inline const uint8_t *buffer_data(const struct buffer *b)
 {
-    return b->p + b->start;
+    return (const uint8_t *)((uintptr_t)b->p + b->start); /* of an empty one: NULL and nothing, which pointers may not add */
 }
 
 void buffer_free(struct buffer *b);

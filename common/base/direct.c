@@ -1,4 +1,4 @@
-/* direct.c -- names of conversations of two, made and taken apart. */
+/* direct.c -- names of conversations of two and of private rooms, made and taken apart. */
 #include "base/direct.h"
 
 static bool same(struct person a, struct person b)
@@ -88,8 +88,31 @@ size_t direct_name(struct person a, struct person b, char *to)
     return n + put(to + n, ',', sorted ? b : a);
 }
 
+bool private_read(struct text name, struct person *owner, struct text *room)
+{
+    const char *slash = private_is(name) ? memchr(name.p, '/', name.len) : NULL;
+    if (!slash)
+        return false;
+    size_t len = (size_t)(slash - name.p);
+    *room = (struct text){slash + 1, name.len - len - 1};
+    return read_person((struct text){name.p, len}, owner) && text_room_ok(*room);
+}
+
+size_t private_name(struct person owner, struct text room, char *to)
+{
+    char name[PERSON_MAX + 2];
+    size_t n = direct_inbox(owner, name) - 1;
+    memcpy(to, name + 1, n);
+    to[n++] = '/';
+    memcpy(to + n, room.p, room.len);
+    to[n + room.len] = '\0';
+    return n + room.len;
+}
+
 bool direct_room_ok(struct text name)
 {
     struct direct d;
-    return direct_is(name) ? direct_read(name, &d) : text_room_ok(name);
+    struct person owner;
+    struct text room;
+    return direct_is(name) ? direct_read(name, &d) : private_is(name) ? private_read(name, &owner, &room) : text_room_ok(name);
 }

@@ -259,12 +259,13 @@ int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t cli
     wr_u64(&w, q->key.epoch);
     wr_u64(&w, q->key.seq);
     wr_bytes(&w, q->fifo, FIFO_NAME_LEN);
+    wr_bytes(&w, q->wanted.p, q->wanted.len);
     return frame_end(buf, &w);
 }
 
 static bool is_query_kind(uint8_t kind)
 {
-    return (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
+    return kind == QUERY_SEARCH || (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE || (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
 }
 
 int read_query(const uint8_t *f, struct query *q)
@@ -282,7 +283,8 @@ int read_query(const uint8_t *f, struct query *q)
     q->key.epoch = rd_u64(&r);
     q->key.seq = rd_u64(&r);
     rd_fifo(&r, q->fifo);
-    r.bad |= !is_query_kind(q->kind);
+    q->wanted = rd_rest(&r);
+    r.bad |= !is_query_kind(q->kind) || (q->wanted.len > 0) != (q->kind == QUERY_SEARCH) || !text_utf8_ok(q->wanted);
     return verdict(&r);
 }
 
@@ -543,6 +545,25 @@ int read_sealed(const uint8_t *segment, struct sealed *s)
     return r;
 }
 
+static void wr_sealed(struct wr *w, const struct sealed *s)
+{
+    wr_u64(w, s->first_seq);
+    wr_u64(w, s->last_seq);
+    wr_bytes(w, s->prev, HASH_LEN);
+    wr_bytes(w, s->hash, HASH_LEN);
+    wr_bytes(w, s->signature, SIGNATURE_LEN);
+}
+
+static void rd_sealed(struct rd *r, struct sealed *s)
+{
+    s->first_seq = rd_u64(r);
+    s->last_seq = rd_u64(r);
+    rd_copy(r, s->prev, HASH_LEN);
+    rd_copy(r, s->hash, HASH_LEN);
+    rd_copy(r, s->signature, SIGNATURE_LEN);
+    r->bad |= s->first_seq == 0 || s->last_seq < s->first_seq || s->last_seq == UINT64_MAX;
+}
+
 int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin, uint64_t epoch, uint64_t room,
                 uint64_t point)
 {
@@ -551,13 +572,8 @@ int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin,
     frame_set_epoch(buf, epoch);
     frame_set_room(buf, room);
     frame_set_seq(buf, point);
-    for (size_t i = 0; i < n; i++) {
-        wr_u64(&w, s[i].first_seq);
-        wr_u64(&w, s[i].last_seq);
-        wr_bytes(&w, s[i].prev, HASH_LEN);
-        wr_bytes(&w, s[i].hash, HASH_LEN);
-        wr_bytes(&w, s[i].signature, SIGNATURE_LEN);
-    }
+    for (size_t i = 0; i < n; i++)
+        wr_sealed(&w, &s[i]);
     return frame_end(buf, &w);
 }
 
@@ -565,15 +581,61 @@ int read_chain(const uint8_t *f, struct sealed s[CHAIN_HEADS_MAX])
 {
     struct rd r = body_of(f);
     int n = 0;
-    for (; !r.bad && rd_left(&r) > 0; n++) {
-        s[n].first_seq = rd_u64(&r);
-        s[n].last_seq = rd_u64(&r);
-        rd_copy(&r, s[n].prev, HASH_LEN);
-        rd_copy(&r, s[n].hash, HASH_LEN);
-        rd_copy(&r, s[n].signature, SIGNATURE_LEN);
-        r.bad |= s[n].first_seq == 0 || s[n].last_seq < s[n].first_seq || s[n].last_seq == UINT64_MAX;
-    }
+    for (; !r.bad && rd_left(&r) > 0; n++)
+        rd_sealed(&r, &s[n]);
     return rd_done(&r) ? n : -EBADMSG;
+}
+
+int write_gap(uint8_t *buf, const struct gap *g, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t hlc_max)
+{
+    struct wr w = frame_begin(buf, FRAME_GAP);
+    frame_set_origin(buf, origin);
+    frame_set_epoch(buf, epoch);
+    frame_set_room(buf, room);
+    frame_set_seq(buf, g->last.last_seq);
+    frame_set_hlc(buf, hlc_max);
+    wr_u8(&w, g->why);
+    wr_u64(&w, g->first_seq);
+    wr_u64(&w, g->hlc_min);
+    wr_u32(&w, g->messages);
+    wr_sealed(&w, &g->last);
+    return frame_end(buf, &w);
+}
+
+int read_gap(const uint8_t *f, struct gap *g)
+{
+    struct rd r = body_of(f);
+    g->why = rd_u8(&r);
+    g->first_seq = rd_u64(&r);
+    g->hlc_min = rd_u64(&r);
+    g->messages = rd_u32(&r);
+    rd_sealed(&r, &g->last);
+    r.bad |= g->why < GAP_OLD || g->why > GAP_AWAY || g->first_seq == 0 || g->first_seq > g->last.first_seq ||
+             g->last.last_seq != frame_seq(f) || frame_seq(f) > INT64_MAX || g->messages > frame_seq(f) - g->first_seq + 1 ||
+             g->hlc_min > frame_hlc(f);
+    return verdict(&r);
+}
+
+int write_gone(uint8_t *buf, const struct gone *g, uint64_t origin, uint64_t room, uint64_t hlc_max)
+{
+    struct wr w = frame_begin(buf, FRAME_GONE);
+    frame_set_origin(buf, origin);
+    frame_set_room(buf, room);
+    frame_set_hlc(buf, hlc_max);
+    wr_u8(&w, g->why);
+    wr_u64(&w, g->messages);
+    wr_u64(&w, g->hlc_min);
+    return frame_end(buf, &w);
+}
+
+int read_gone(const uint8_t *f, struct gone *g)
+{
+    struct rd r = body_of(f);
+    g->why = rd_u8(&r);
+    g->messages = rd_u64(&r);
+    g->hlc_min = rd_u64(&r);
+    r.bad |= g->why < GAP_OLD || g->why > GAP_AWAY || g->hlc_min > frame_hlc(f);
+    return verdict(&r);
 }
 
 int write_greeting(uint8_t *buf, const struct greeting *g, uint64_t origin, uint64_t epoch)
@@ -766,6 +828,20 @@ int write_caught(uint8_t *buf, uint64_t feed)
     struct wr w = frame_begin(buf, FRAME_CAUGHT);
     frame_set_client(buf, feed);
     return frame_end(buf, &w);
+}
+
+void write_beat_row(struct wr *w, const struct beat_row *b)
+{
+    wr_u64(w, b->host);
+    wr_u64(w, b->epoch);
+    wr_u64(w, b->beat);
+}
+
+void read_beat_row(struct rd *r, struct beat_row *b)
+{
+    b->host = rd_u64(r);
+    b->epoch = rd_u64(r);
+    b->beat = rd_u64(r);
 }
 
 int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)

@@ -8,6 +8,7 @@
 #define FRAME_BODY_H
 
 #include "base/key.h"
+#include "base/wanted.h"
 #include "frame/frame.h"
 
 enum {
@@ -92,6 +93,8 @@ enum act {
     ACT_BAN,     /* of one user, or of "*": all of that host */
     ACT_UNBAN,
     ACT_KICK,
+    ACT_INVITE,  /* to a private room; a host has it while somebody there is */
+    ACT_UNINVITE,
     ACTS_END
 };
 enum room_mode { MODE_TOPIC_BY_OPERATORS = 1, MODES_END };
@@ -125,6 +128,8 @@ enum query_kind {
     QUERY_SAID,        /* messages of the asking client in the room with after <= client_seq < before; none older than `since` */
     QUERY_PROBE,       /* how long each step to the host key.origin and back takes, 0: to our keeper: HOPS; since: when the
                         * client sent it, until: when the worker took it in, each now_us() of its process */
+    QUERY_SEARCH = 30, /* the newest `limit` messages that are `wanted`, with hlc in [since, until), of all rooms, in the order
+                        * of display; what is not understood ends it with REASON_WANTED */
 };
 struct query {
     uint8_t kind;
@@ -135,6 +140,7 @@ struct query {
         uint64_t hlc, origin, epoch, seq;
     } key; /* QUERY_SINCE: only what sorts behind this one; zeros: from the start */
     char fifo[FIFO_NAME_LEN + 1];
+    struct text wanted; /* QUERY_SEARCH: as typed (base/wanted.h), otherwise "" */
 };
 int write_query(uint8_t *buf, const struct query *q, uint64_t room, uint64_t client,
                 uint32_t client_seq) MUST_USE;
@@ -162,6 +168,7 @@ enum reason {
     REASON_NOT_SO,        /* nobody to unmute, to take for an operator ...: nothing to change */
     REASON_FORK,          /* a host contradicted itself */
     REASON_CLOCK,         /* a host's clock is far ahead */
+    REASON_WANTED,        /* what to search for cannot be understood */
 };
 struct reasoned {
     uint8_t reason;
@@ -280,6 +287,30 @@ int write_chain(uint8_t *buf, const struct sealed *s, size_t n, uint64_t origin,
                 uint64_t point) MUST_USE;
 int read_chain(const uint8_t *f, struct sealed s[CHAIN_HEADS_MAX]) MUST_USE; /* returns how many */
 
+/* GAP: entries of one stream that its sender does not have any more, or never had: who has what lies before them goes on behind
+ * them.  It bears the signed head of the last segment that is missing: so nobody can name a gap in what the origin did not
+ * say.  Header: origin, epoch, room; seq and hlc = the last missing entry's.  From keeper to link, header: client = the feed. */
+enum gap_why {
+    GAP_OLD = 1, /* they were here, and kept as long as relay.conf says */
+    GAP_AWAY,    /* no host that is linked with this one kept them until they could come here */
+};
+struct gap {
+    uint8_t why;
+    uint64_t first_seq, hlc_min; /* of the first missing entry */
+    uint32_t messages;           /* that people said, among them */
+    struct sealed last;
+};
+int write_gap(uint8_t *buf, const struct gap *g, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t hlc_max) MUST_USE;
+int read_gap(const uint8_t *f, struct gap *g) MUST_USE;
+
+/* GONE: what people are told of gaps.  Header: room; origin = whose messages, 0: of more than one host; hlc = the last one's. */
+struct gone {
+    uint8_t why; /* enum gap_why */
+    uint64_t messages, hlc_min;
+};
+int write_gone(uint8_t *buf, const struct gone *g, uint64_t origin, uint64_t room, uint64_t hlc_max) MUST_USE;
+int read_gone(const uint8_t *f, struct gone *g) MUST_USE;
+
 /* GREETING, the first frame on a link, from both sides.  Header: origin = the host that greets; epoch = its run. */
 struct greeting {
     uint16_t version_min, version_max;
@@ -304,7 +335,7 @@ int read_enrol(const uint8_t *f, struct enrol *e) MUST_USE;
 
 /* DIGEST: of every host whose streams it takes, what its sender has on disk as sums over parts (link/digest.h); FRAME_MORE on
  * every frame but the last.  SAME, the answer: of these parts (bits) I have exactly what you have.  From link to keeper, header:
- * client = the feed, pos = the journal position up to which that is so, origin and epoch = our present run, which is not meant. */
+ * client = the feed, pos = the journal position up to which that is so. */
 enum { RUNS_APART = 3, DIGEST_ROWS_MAX = 63, SAME_ROWS_MAX = 122, SAME_ROW_LEN = 33 };
 struct digest_row {
     uint64_t origin, from[RUNS_APART]; /* the first run of each part but the oldest */
@@ -410,7 +441,15 @@ enum { TUNNEL_BYTES_MAX = 4032 - 18 };
 int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin) MUST_USE;
 int read_tunnel(const uint8_t *f, struct tunnel_part *p) MUST_USE;
 
-/* PING and PONG: the asker's clock, given back.  BEAT: a count that says its origin is alive. */
+/* BEAT: who is alive, 1 .. BEAT_ROWS_MAX rows: a host, its run, a count that rises. */
+struct beat_row {
+    uint64_t host, epoch, beat;
+};
+enum { BEAT_ROWS_MAX = 168 };
+void write_beat_row(struct wr *w, const struct beat_row *b);
+void read_beat_row(struct rd *r, struct beat_row *b);
+
+/* PING and PONG: the asker's clock, given back. */
 int write_ping(uint8_t *buf, enum frame_type type, uint64_t sent_ms) MUST_USE;
 int read_ping(const uint8_t *f, uint64_t *sent_ms) MUST_USE;
 

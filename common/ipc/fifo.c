@@ -134,13 +134,21 @@ static uid_t overflow_uid(void)
     return (uid_t)strtoul(text, NULL, 10);
 }
 
-/* Who reads it is its owner, and nobody else can write into it but we. */
-static bool is_private(const struct stat *st, const struct stat *dir)
+int fifo_look(int dirfd, struct fifo_place *place)
 {
-    bool group_ok =
-        !(st->st_mode & S_IRGRP) && (!(st->st_mode & S_IWGRP) || st->st_gid == dir->st_gid);
-    return S_ISFIFO(st->st_mode) && st->st_nlink == 1 && st->st_dev == dir->st_dev &&
-           group_ok && !(st->st_mode & (S_IROTH | S_IWOTH)) && st->st_uid != overflow_uid();
+    struct stat dir;
+    if (fstat(dirfd, &dir) < 0)
+        return -errno;
+    *place = (struct fifo_place){dirfd, dir.st_dev, dir.st_gid, overflow_uid()};
+    return 0;
+}
+
+/* Who reads it is its owner, and nobody else can write into it but we. */
+static bool is_private(const struct stat *st, const struct fifo_place *place)
+{
+    bool group_ok = !(st->st_mode & S_IRGRP) && (!(st->st_mode & S_IWGRP) || st->st_gid == place->gid);
+    return S_ISFIFO(st->st_mode) && st->st_nlink == 1 && st->st_dev == place->dev && group_ok &&
+           !(st->st_mode & (S_IROTH | S_IWOTH)) && st->st_uid != place->nobody;
 }
 
 /* Opened through the handle that was checked, so it cannot be anything else. */
@@ -152,25 +160,32 @@ static int open_found(int found)
     return fd < 0 ? -errno : fd;
 }
 
-int fifo_open(int dirfd, const char *name, uid_t *owner)
+int fifo_open_in(const struct fifo_place *place, const char *name, uid_t *owner)
 {
     if (strspn(name, "0123456789abcdef") != NAME_LEN || name[NAME_LEN] != '\0')
         return -EINVAL;
-    int found = find(dirfd, name);
+    int found = find(place->dirfd, name);
     if (found < 0)
         return found;
-    struct stat st, dir;
-    int fd = fstat(found, &st) == 0 && fstat(dirfd, &dir) == 0 ? 0 : -errno;
+    struct stat st;
+    int fd = fstat(found, &st) == 0 ? 0 : -errno;
     if (fd == 0)
-        fd = is_private(&st, &dir) ? open_found(found) : -EPERM;
+        fd = is_private(&st, place) ? open_found(found) : -EPERM;
     close_fd(&found);
     if (fd < 0)
         return fd;
-    if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT) {
+    if (unlinkat(place->dirfd, name, 0) < 0 && errno != ENOENT) {
         int r = -errno;
         close_fd(&fd);
         return r;
     }
     *owner = st.st_uid;
     return fd;
+}
+
+int fifo_open(int dirfd, const char *name, uid_t *owner)
+{
+    struct fifo_place place;
+    int r = fifo_look(dirfd, &place);
+    return r < 0 ? r : fifo_open_in(&place, name, owner);
 }

@@ -33,6 +33,17 @@ int fifo_make(int dirfd, char name[33]) MUST_USE;
 /* fifo_abandon -- the client's part, when nobody came to fetch it: remove the name. */
 void fifo_abandon(int dirfd, const char *name);
 
+/* What a FIFO is held against: its directory, and whom the kernel shows for a user that it cannot name in our namespace. */
+struct fifo_place {
+    int dirfd;
+    dev_t dev;
+    gid_t gid;
+    uid_t nobody;
+};
+
+/* fifo_look -- fill it in.  It may be used for many FIFOs that came together.  Returns 0 or -errno. */
+int fifo_look(int dirfd, struct fifo_place *place) MUST_USE;
+
 /* fifo_open -- the relay's part: check a name that a stranger sent, open the FIFO for writing, and remove
  * the name.
  *
@@ -44,5 +55,8 @@ void fifo_abandon(int dirfd, const char *name);
  * Never blocks, never opens anything but a FIFO.
  * Returns  the descriptor, O_WRONLY|O_NONBLOCK|O_CLOEXEC */
 int fifo_open(int dirfd, const char *name, uid_t *owner) MUST_USE;
+
+/* fifo_open_in -- the same in a place that was looked at before. */
+int fifo_open_in(const struct fifo_place *place, const char *name, uid_t *owner) MUST_USE;
 
 #endif

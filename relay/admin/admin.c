@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { START_MS = 60 * 1000, STOP_MS = 15 * 1000 };
@@ -119,7 +120,7 @@ static void show_processes(const struct segment *seg)
         if (pid == 0)
             continue;
         char name[32];
-        snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "worker/%u", i);
+        snprintf(name, sizeof name, i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : i == PROC_SEARCH ? "search" : "worker/%u", i);
         printf("%-10s %8d  %s\n", name, (int)pid,
                kill(pid, 0) < 0 && errno == ESRCH ? "not running" : i == PROC_LINK ? "running" : atomic_load(&seg->proc[i].asleep) ? "waiting" : "busy");
     }
@@ -140,6 +141,25 @@ static void show_tables(const struct segment *seg)
            (unsigned long long)((head - journal_tail(j)) >> 10), (unsigned long long)(j->size >> 10),
            (unsigned long long)(head - durable));
     printf("store      %s\n", atomic_load(&seg->store_reason) == REASON_OK ? "ok" : "takes nothing: the disk is full");
+}
+
+/* show_kept -- since when, how much, and what the settings say. */
+static void show_kept(const struct segment *seg)
+{
+    char date[40] = "no messages";
+    uint64_t since = atomic_load(&seg->kept_since_ms), bytes = atomic_load(&seg->kept_bytes);
+    time_t at = (time_t)(since / 1000);
+    struct tm tm;
+    if (bytes == 0)
+        return; /* the keeper has not looked yet */
+    if (since != 0 && localtime_r(&at, &tm))
+        strftime(date, sizeof date, "messages since %Y-%m-%d %H:%M", &tm);
+    printf("kept       %s, %llu KiB", date, (unsigned long long)(bytes >> 10));
+    if (seg->shape.keep_ms)
+        printf(", for %llu days", (unsigned long long)(seg->shape.keep_ms / 1000 / 3600 / 24));
+    if (seg->shape.keep_bytes)
+        printf(", up to %llu KiB", (unsigned long long)(seg->shape.keep_bytes >> 10));
+    printf("%s\n", seg->shape.keep_ms || seg->shape.keep_bytes ? "" : ", for ever");
 }
 
 /* show_lag -- what this peer has not said it has of ours, once it has said anything. */
@@ -199,6 +219,7 @@ int admin_status(const struct instance *inst)
     printf("instance   %s, generation %llu, supervisor %d\n\n", inst->name, (unsigned long long)g.number, (int)g.pid);
     show_processes(st.seg);
     show_tables(st.seg);
+    show_kept(st.seg);
     show_links(st.seg);
     state_detach(&st);
     return 0;

@@ -99,6 +99,13 @@ static void check_disk(const struct instance *inst)
         bad(text, "free some space: a relay whose disk is full accepts nothing new");
 }
 
+/* check_kept -- does the store grow for ever? */
+static void check_kept(const struct conf *conf)
+{
+    good(conf->keep_days || conf->keep_bytes ? "old messages are deleted: see relay status, kept"
+                                             : "all messages are kept: set keep_days or keep_bytes before the disk is full");
+}
+
 static void check_clock(void)
 {
     if (wall_ms() > 1735689600000u) /* 2025 */
@@ -193,6 +200,7 @@ int admin_doctor(const struct instance *inst, const struct conf *conf)
     check_queues(conf);
     check_remove_ipc(inst);
     check_disk(inst);
+    check_kept(conf);
     check_clock();
     check_leftovers(inst);
     check_links(inst);

@@ -12,7 +12,7 @@
 
 struct setting {
     const char *name;
-    enum { TEXT, NUMBER, SIZE } kind;
+    enum { TEXT, NUMBER, SIZE, AMOUNT } kind; /* SIZE: a power of two */
     size_t offset, len; /* of TEXT: its array */
     uint64_t min, max;
 };
@@ -27,6 +27,8 @@ static const struct setting settings[] = {
     {"sessions", NUMBER_OF(sessions, 16, 100000)},
     {"sessions_per_user", NUMBER_OF(sessions_per_user, 0, 100000)},
     {"journal", SIZE, offsetof(struct conf, journal), 0, 1 << 20, 1u << 30},
+    {"keep_days", AMOUNT, offsetof(struct conf, keep_days), 0, 0, 36500},
+    {"keep_bytes", AMOUNT, offsetof(struct conf, keep_bytes), 0, 0, UINT64_C(1) << 60},
     {"listen", TEXT_OF(listen)},
     {"address", TEXT_OF(address)},
     {"log", TEXT_OF(log)},
@@ -62,8 +64,13 @@ static bool number(const char *text, uint64_t *v)
     char *end;
     errno = 0;
     *v = strtoull(text, &end, 10);
-    if (*end == 'K' || *end == 'M')
-        *v <<= *end++ == 'K' ? 10 : 20;
+    if (*end == 'K' || *end == 'M' || *end == 'G') {
+        unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 30;
+        if (*v > UINT64_MAX >> shift)
+            return false;
+        *v <<= shift;
+        end++;
+    }
     return errno == 0 && end != text && *end == '\0' && isdigit((unsigned char)text[0]);
 }
 
@@ -79,9 +86,9 @@ static bool set(struct conf *c, const struct setting *s, const char *value)
     }
     if (!number(value, &v) || v < s->min || v > s->max)
         return false;
-    if (s->kind == SIZE) {
+    if (s->kind != NUMBER) {
         memcpy(at, &v, sizeof v);
-        return (v & (v - 1)) == 0;
+        return s->kind == AMOUNT || (v & (v - 1)) == 0;
     }
     unsigned n = (unsigned)v;
     memcpy(at, &n, sizeof n);

@@ -12,6 +12,8 @@ struct conf {
     unsigned sessions;    /* 16..100000 */
     unsigned sessions_per_user; /* of users other than the relay's own; 0: no limit */
     uint64_t journal;     /* bytes, a power of two >= 1 MiB; default 16 MiB */
+    uint64_t keep_days;   /* messages older than this are deleted; 0: none are */
+    uint64_t keep_bytes;  /* when the store is larger than this, the oldest are deleted; 0: none are */
     char listen[128];     /* ADDRESS:PORT for other hosts' relays; empty: none can dial this one */
     char address[128];    /* HOST:PORT that they dial; empty: as listen says */
     char log[8];          /* error, warn, info, debug */

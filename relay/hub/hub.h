@@ -66,6 +66,7 @@ struct hub {
     struct tls_identity *tls;
     unsigned turns;          /* handshakes that may still begin before the next tick */
     uint64_t durable, moves; /* of journal and roster, as seen last */
+    uint32_t audiences;      /* changes of private rooms' hosts, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
     struct {
         uint64_t number, host, sent_us;
@@ -150,8 +151,9 @@ void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LI
 void hub_name(struct hub *h, const struct peer *p);
 void hub_show(struct hub *h, const struct line *ln);
 
-/* hub_may_hear -- for link_core.may_hear: may that host know of this room? */
+/* hub_may_hear, hub_is_private -- for link_core: may that host know of this room?  May other hosts come to it, and go? */
 bool hub_may_hear(void *hub, uint64_t room, uint64_t host);
+bool hub_is_private(void *hub, uint64_t room);
 
 /* hub_take_lock -- a section begins, or the process ends. */
 void hub_take_lock(struct hub *h);

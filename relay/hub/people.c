@@ -11,9 +11,9 @@ static void look_around(struct presence *p, const struct roster *r)
         const struct session *s = &r->session[i];
         if (s->state == SESSION_FREE)
             continue;
-        for (uint32_t room = 0; (room = roster_next_room(s, room + 1)) != 0;) {
+        for (uint32_t room = 0; (room = roster_next_room(r, s, room + 1)) != 0;) {
             struct text name = {r->room[room].name, r->room[room].name_len};
-            if (!direct_is(name)) /* who talks with whom is nobody's business */
+            if (!direct_is(name) && !private_is(name)) /* who talks with whom is nobody's business */
                 presence_see(p, (struct text){s->user, s->user_len}, r->room[room].id, name, s->quiet);
         }
     }

@@ -39,6 +39,12 @@ bool hub_may_hear(void *hub, uint64_t room, uint64_t host)
     return scope_host(h->st->seg, room, host);
 }
 
+bool hub_is_private(void *hub, uint64_t room)
+{
+    const struct hub *h = hub;
+    return scope_private(h->st->seg, room);
+}
+
 /* ---- what people are told ---- */
 
 /* publish -- one frame without a room: every client gets it. */
@@ -337,6 +343,25 @@ static bool pries(const struct link *l, const uint8_t *segment)
     return known && !scope_host(seg, room, l->line->peer.host) && !MUTANT(PRYING_ANSWERED);
 }
 
+/* is_owners -- of a private room, from its owner's host?  Sealed, that proves itself, whoever brings it. */
+static bool is_owners(const struct link *l, const uint8_t *frame)
+{
+    return scope_owns(hub_of(l)->st->seg, frame_room(frame), frame_origin(frame)) && !MUTANT(OWNER_UNHEARD);
+}
+
+static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
+{
+    const uint8_t *key = key_of(hub_of(l), frame_origin(segment));
+    return key && seal_check(segment, frames, len, key) == 0;
+}
+
+/* turn_away -- who pries.  A host that was uninvited may not know that yet: what it says is dropped without a word. */
+static void turn_away(struct link *l, const uint8_t *frame)
+{
+    if (!scope_left(hub_of(l)->st->seg, frame_room(frame), l->line->peer.host))
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+}
+
 /* on_chain -- heads of segments, from which the keeper may learn of a fork. */
 static void on_chain(struct link *l, const uint8_t *frame)
 {
@@ -361,12 +386,65 @@ static void on_chain(struct link *l, const uint8_t *frame)
         give_chain(l, chain);
 }
 
+/* contradicts -- the signed head of a gap that its origin never can have said, if what it said before is here. */
+static void contradicts(struct link *l, const uint8_t *gap, const struct sealed *s)
+{
+    struct hub *h = hub_of(l);
+    uint8_t chain[FRAME_MAX];
+    int n = write_chain(chain, s, 1, frame_origin(gap), frame_epoch(gap), frame_room(gap), 0);
+    ASSERT(n > 0);
+    link_freeze(&h->core, gap);
+    give_chain(l, chain);
+}
+
+/* append_gap -- as append(). */
+static int append_gap(struct hub *h, const uint8_t *gap)
+{
+    struct state *st = h->st;
+    uint64_t wall = wall_ms();
+    hub_take_lock(h);
+    int r = remote_gap(st, gap, wall);
+    if (r == 0)
+        link_took(&h->core, gap, st->next);
+    state_publish(st);
+    state_give(st);
+    if (r == 0)
+        state_ring_all(st);
+    return r;
+}
+
+static int on_gap(struct link *l, const uint8_t *gap)
+{
+    struct hub *h = hub_of(l);
+    struct link_update up;
+    struct gap g;
+    const uint8_t *key = key_of(h, frame_origin(gap));
+    bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
+    if (pries(l, gap) && !(is_owners(l, gap) && good)) {
+        turn_away(l, gap);
+        return 0;
+    }
+    enum link_verdict v = link_judge_gap(&h->core, (unsigned)l->peer, gap, now_ms(), &up);
+    keeper_line_say(&h->keeper, up.feed, up.feed_len);
+    if (v == LINK_LATER)
+        return -EAGAIN;
+    if (v == LINK_BAD || (v == LINK_FORKED && !good))
+        link_farewell(l, up.reason, up.why);
+    else if (v == LINK_FORKED)
+        contradicts(l, gap, &g.last);
+    else if (v == LINK_NEW && !good)
+        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    else if (v == LINK_NEW)
+        return append_gap(h, gap);
+    return 0;
+}
+
 static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
     struct link_update up;
-    if (pries(l, segment)) {
-        link_farewell(l, REASON_DENIED, NOT_SEALED);
+    if (pries(l, segment) && !(is_owners(l, segment) && is_sealed(l, segment, frames, len))) {
+        turn_away(l, segment);
         return 0;
     }
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
@@ -377,7 +455,10 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
     case LINK_LATER:
         return -EAGAIN;
     case LINK_BAD:
-        link_farewell(l, up.reason, up.why);
+        if (roster_room(&h->st->seg->roster, frame_room(segment)) == 0)
+            link_farewell(l, REASON_DENIED, NOT_SEALED); /* as of a room that it may not know of */
+        else
+            link_farewell(l, up.reason, up.why);
         return 0;
     case LINK_FORKED:
         forked(l, segment, frames, len, &up);
@@ -483,9 +564,9 @@ static void hear(struct link *l)
             link_end(l, r == -EPIPE ? tls_why(l->c.tls) : strerror(-r));
             return;
         }
-        if (frame_type(frame) != FRAME_SEGMENT)
+        if (frame_type(frame) != FRAME_SEGMENT && frame_type(frame) != FRAME_GAP)
             on_frame(l, frame);
-        else if (on_remote_segment(l, frame, frames, len) == -EAGAIN)
+        else if ((frame_type(frame) == FRAME_GAP ? on_gap(l, frame) : on_remote_segment(l, frame, frames, len)) == -EAGAIN)
             conn_back(&l->c, frame);
     }
 }
@@ -500,6 +581,12 @@ void link_hear(struct link *l)
 
 /* ---- turns ---- */
 
+/* gap_due -- one that named a gap is asked again with every turn: whom it waits for may be done. */
+static bool gap_due(const struct hub *h, const struct link *l)
+{
+    return l->c.deaf && link_gap_waits(&h->core, (unsigned)l->peer);
+}
+
 /* plan_on -- tell the keeper what changed in who brings what to whom. */
 static void plan_on(struct hub *h)
 {
@@ -508,17 +595,34 @@ static void plan_on(struct hub *h)
         keeper_line_say(&h->keeper, frame, (size_t)n);
 }
 
+/* look_at_audiences -- did other hosts come to private rooms?  Then there is news for them. */
+static bool look_at_audiences(struct hub *h)
+{
+    const struct roster *r = &h->st->seg->roster;
+    uint32_t now = atomic_load(&r->audiences);
+    bool news = false;
+    for (uint32_t i = 1; now != h->audiences && i <= r->n_rooms; i++)
+        if (atomic_load(&r->audience[i].moved) - h->audiences - 1 < now - h->audiences && !MUTANT(NEWCOMER_UNTOLD)) {
+            link_tell_room(&h->core, r->room[i].id);
+            news = true;
+        }
+    h->audiences = now;
+    return news;
+}
+
 bool hub_go_on(struct hub *h)
 {
     uint64_t durable = journal_durable(&h->st->seg->journal);
     bool moved = durable != h->durable, again = false;
     h->durable = durable;
     plan_on(h);
-    if (moved && link_durable(&h->core, durable))
+    bool news = moved && link_durable(&h->core, durable);
+    news |= look_at_audiences(h);
+    if (news)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {
         struct link *l = &h->link[i];
-        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF))))
+        if (!link_is_up(l) || !(l->unread || (moved && l->c.deaf && !MUTANT(STAYS_DEAF)) || gap_due(h, l)))
             continue;
         conn_listen(&l->c);
         link_hear(l);

@@ -5,9 +5,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "ipc/fifo.h"
+#include "keep/asker.h"
+#include "keep/gone.h"
 #include "keep/parked.h"
 #include "keep/trace.h"
-#include "state/scope.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,8 +30,7 @@ struct answer {
     struct query q;
     uint64_t room, client;
     uint32_t client_seq;
-    char user[USER_NAME_MAX]; /* who asks; nobody, when he is gone already */
-    uint8_t user_len;
+    struct asker who;
     bool inbox; /* the room is his inbox: all his conversations */
     struct buffer out;
     uint64_t batch; /* QUERY_CATCHUP: commits before this are in ... */
@@ -95,32 +95,18 @@ void answers_close(struct answers *a)
 
 /* ---- who asks ---- */
 
-static struct text user_of(const struct answer *w)
-{
-    return (struct text){w->user, w->user_len};
-}
-
 /* ask_who -- the user of the session, for what he may know of. */
 static void ask_who(struct answer *w)
 {
-    const struct segment *seg = w->all->st->seg;
     char name[PERSON_MAX + 2];
-    if (state_take(w->all->st) < 0)
-        return;
-    const struct session *s = &seg->roster.session[roster_client(&seg->roster, w->client)];
-    if (s->uid == w->q.uid) {
-        w->user_len = s->user_len;
-        memcpy(w->user, s->user, s->user_len);
-    }
-    state_give(w->all->st);
-    struct person asker = {user_of(w), text_of(seg->shape.host)};
-    w->inbox = w->user_len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
+    w->who = asker_of(w->all->st, w->client, w->q.uid);
+    struct person asker = {asker_user(&w->who), text_of(w->all->st->seg->shape.host)};
+    w->inbox = asker.user.len > 0 && w->room == room_id((struct text){name, direct_inbox(asker, name)});
 }
 
 static bool may_see(const struct answer *w, uint64_t room)
 {
-    const struct segment *seg = w->all->st->seg;
-    return scope_user(seg, roster_room(&seg->roster, room), user_of(w));
+    return asker_sees(w->all->st, &w->who, room);
 }
 
 /* may_ask -- of a room he may not know of, he gets what he gets of one that does not exist: nothing.  But who is in a room of
@@ -219,6 +205,87 @@ static void each_frame(struct answer *w, const struct history_row *row, bool (*w
     }
 }
 
+/* ---- what is gone ---- */
+
+/* in_conversation -- a room that is one of two, the asker being one of them. */
+static bool in_conversation(const struct answer *w, uint64_t room)
+{
+    const struct roster *r = &w->all->st->seg->roster;
+    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
+}
+
+/* The gaps that one page of an answer has to tell of. */
+struct missing {
+    struct answer *w;
+    uint64_t before;      /* positions ... */
+    uint64_t from, until; /* ... and stamps */
+    struct gone_line old; /* all that was kept for long enough is one line */
+};
+
+static void gone_out(struct missing *m, const struct gone_line *l)
+{
+    uint8_t buf[FRAME_MAX];
+    if (l->gone.messages > 0 && write_gone(buf, &l->gone, l->origin, l->room, l->hlc_max) > 0)
+        collect(m->w, buf);
+}
+
+static void missing_one(void *arg, const uint8_t *gap)
+{
+    struct missing *m = arg;
+    struct gap g;
+    if (read_gap(gap, &g) < 0 || frame_pos(gap) >= m->before || frame_hlc(gap) < m->from || g.hlc_min >= m->until ||
+        forks_hides(m->w->all->forks, gap) || (m->w->inbox && !in_conversation(m->w, frame_room(gap))))
+        return;
+    if (m->w->q.key.hlc && g.hlc_min <= m->w->q.key.hlc)
+        return; /* told with the page before */
+    if (g.why == GAP_OLD) {
+        gone_add(&m->old, gap);
+        return;
+    }
+    struct gone_line one = {.origin = frame_origin(gap), .room = frame_room(gap)};
+    gone_add(&one, gap);
+    gone_out(m, &one);
+}
+
+/* join -- lines that follow each other and are of one host become one. */
+static void join(struct answer *w, size_t from)
+{
+    size_t to = from, run = from; /* run: where the lines began that follow each other */
+    for (size_t i = from; i < w->n; i++) {
+        uint8_t *f = w->frames.p + w->at[i];
+        struct gone g, before;
+        size_t k = run;
+        if (frame_type(f) != FRAME_GONE || read_gone(f, &g) < 0) {
+            w->at[to++] = w->at[i];
+            run = to;
+            continue;
+        }
+        while (k < to && frame_origin(nth(w, k)) != frame_origin(f))
+            k++;
+        if (k < to && read_gone(nth(w, k), &before) == 0) {
+            g.messages += before.messages;
+            g.hlc_min = min_u64(g.hlc_min, before.hlc_min);
+            int n = write_gone(w->frames.p + w->at[k], &g, frame_origin(f), frame_room(f), frame_hlc(f));
+            ASSERT(n > 0);
+        } else {
+            w->at[to++] = w->at[i];
+        }
+    }
+    w->n = to;
+}
+
+/* add_missing -- in their places among the frames from `at` on. */
+static int add_missing(struct answer *w, size_t at, uint64_t after, uint64_t from, uint64_t until)
+{
+    struct missing m = {.w = w, .before = w->q.before, .from = from, .until = until, .old = {.room = w->room}};
+    int r = history_gaps(w->all->h, w->inbox ? 0 : w->room, after, missing_one, &m);
+    gone_out(&m, &m.old);
+    if (w->n > at + 1)
+        qsort_r(w->at + at, w->n - at, sizeof *w->at, by_order, w->frames.p);
+    join(w, at);
+    return r;
+}
+
 /* ---- QUERY_CATCHUP ---- */
 
 static bool want_pos(const struct answer *w, const uint8_t *f)
@@ -242,13 +309,6 @@ static bool catchup_row(void *arg, const struct history_row *row)
     return w->error == 0;
 }
 
-/* in_conversation -- a room that is one of two, the asker being one of them. */
-static bool in_conversation(const struct answer *w, uint64_t room)
-{
-    const struct roster *r = &w->all->st->seg->roster;
-    return r->room[roster_room(r, room)].name[0] == '@' && may_see(w, room);
-}
-
 /* inbox_row -- as catchup_row(), out of the rows of all rooms, which a scan finds by pos, not by batch. */
 static bool inbox_row(void *arg, const struct history_row *row)
 {
@@ -263,6 +323,12 @@ static int catchup(struct answer *w)
     uint64_t from = w->batch ? w->batch + 1 : w->q.after > REACH ? w->q.after - REACH : 0;
     w->whole = true;
     w->done = w->batch;
+    if (w->count == 0) { /* the first piece */
+        int gone = add_missing(w, 0, w->q.after, 0, UINT64_MAX);
+        collected_out(w, 0, w->n);
+        if (gone < 0)
+            return gone;
+    }
     int r = w->inbox ? history_scan(w->all->h, 0, from, UINT32_MAX, inbox_row, w)
                      : history_scan(w->all->h, w->room, from, UINT32_MAX, catchup_row, w);
     sort(w, by_pos);
@@ -316,6 +382,8 @@ static int newest(struct answer *w)
     int r = w->q.limit ? history_newest(w->all->h, w->room, newest_row, w) : 0;
     sort(w, by_order);
     size_t cut = cut_newest(w);
+    if (r == 0 && w->q.limit > 0)
+        r = add_missing(w, cut, 0, cut > 0 ? frame_hlc(nth(w, cut)) : 0, UINT64_MAX);
     collected_out(w, cut, w->n);
     return r;
 }
@@ -356,7 +424,11 @@ static int since(struct answer *w)
     while (i < w->n && seen < w->q.limit)
         seen += !(frame_flags(nth(w, i++)) & FRAME_MORE);
     w->more = i < w->n;
-    collected_out(w, 0, i);
+    w->n = i;
+    uint64_t until = w->more ? frame_hlc(nth(w, i - 1)) + 1 : w->q.until ? w->q.until : UINT64_MAX;
+    if (r == 0)
+        r = add_missing(w, 0, 0, w->q.since, until);
+    collected_out(w, 0, w->n);
     return r;
 }
 
@@ -418,11 +490,14 @@ static int probed(struct answer *w)
 
 /* ---- the tables ---- */
 
-/* listed -- ordinary rooms, and those conversations of the asker in which something was said. */
+/* listed -- ordinary rooms, the private ones that the asker is in, and those of his conversations in which something was said. */
 static bool listed(const struct answer *w, const struct room *r)
 {
+    struct text name = {r->name, r->name_len};
     struct direct d;
-    if (!direct_read((struct text){r->name, r->name_len}, &d))
+    if (private_is(name))
+        return r->flags & ROOM_OWNED && may_see(w, r->id);
+    if (!direct_read(name, &d))
         return true;
     return d.n == 2 && r->last_hlc != 0 && may_see(w, r->id);
 }
@@ -485,10 +560,13 @@ static void vain_act(void *arg, const uint8_t *f)
 
 static int vain(struct answer *w)
 {
+    const struct roster *all = &w->all->st->seg->roster;
+    const struct room *room = &all->room[roster_room(all, w->room)];
     struct vain *v = calloc(1, sizeof *v);
     if (!v)
         return -ENOMEM;
     v->w = w;
+    room_state_begin(&v->s, (struct text){room->name, room->name_len});
     int r = history_acts(w->all->h, w->room, vain_act, v);
     free(v);
     return r;
@@ -518,10 +596,12 @@ static int by_uid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whom WHO is about: those in a room, or those of two who would hear of it now. */
+/* Whom WHO is about: those in a room, or those of two who would hear of it now.  Of a private room it is not said from host to
+ * host who is in it: of other hosts those are shown who are members, and in any room. */
 struct circle {
     uint32_t slot[2]; /* of the room; of the inboxes of a conversation */
     struct direct d;  /* n 0: a room */
+    bool is_private;
 };
 
 static struct circle circle_of(const struct answer *w)
@@ -532,26 +612,29 @@ static struct circle circle_of(const struct answer *w)
     char inbox[PERSON_MAX + 2];
     if (!direct_read((struct text){r->room[slot].name, r->room[slot].name_len}, &c.d))
         c.d.n = 0;
+    c.is_private = private_is((struct text){r->room[slot].name, r->room[slot].name_len});
     for (unsigned i = 0; i < c.d.n; i++)
         c.slot[i] = roster_room(r, room_id((struct text){inbox, direct_inbox(c.d.who[i], inbox)}));
     return c;
 }
 
-static bool within(const struct circle *c, const struct session *s)
+static bool within(const struct roster *r, const struct circle *c, const struct session *s)
 {
-    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(s, c->slot[0])) ||
-                                        (c->slot[1] != 0 && roster_is_member(s, c->slot[1])));
+    return s->state != SESSION_FREE && ((c->slot[0] != 0 && roster_is_member(r, s, c->slot[0])) ||
+                                        (c->slot[1] != 0 && roster_is_member(r, s, c->slot[1])));
 }
 
-/* guest_within -- a guest of a conversation is one of the two who is in any room. */
+/* guest_within -- a guest of a conversation is one of the two who is in any room; of a private room, a member who is. */
 static bool guest_within(const struct roster *r, const struct circle *c, uint64_t room, const struct guest *g)
 {
     const struct host *h = &r->host[roster_host(r, g->host)];
     struct person who = {{g->user, g->user_len}, {h->name, h->name_len}};
+    if (c->is_private)
+        return g->sessions > 0 && roster_role(r, c->slot[0], g->host, who.user) & (ROLE_OWNER | ROLE_MEMBER);
     return g->sessions > 0 && (c->d.n ? direct_has(&c->d, who) : g->room == room);
 }
 
-/* is_among -- of the two of a conversation there is one guest for each room they are in. */
+/* is_among -- there is one guest for each room that somebody is in. */
 static bool is_among(const struct guest *g, const struct guest *all, size_t n)
 {
     struct text user = {g->user, g->user_len};
@@ -567,7 +650,7 @@ static size_t guests_in(const struct roster *r, const struct circle *c, uint64_t
     size_t n = 0;
     for (uint32_t i = 0; i < r->n_guests; i++) {
         const struct guest *g = &r->guest[i];
-        if (guest_within(r, c, room, g) && !(c->d.n && is_among(g, to, n)))
+        if (guest_within(r, c, room, g) && !((c->d.n || c->is_private) && is_among(g, to, n)))
             to[n++] = *g;
     }
     return n;
@@ -602,7 +685,7 @@ static int who(struct answer *w)
     }
     for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (!within(&c, s))
+        if (!within(r, &c, s))
             continue;
         p[n] = (struct present){.uid = s->uid, .sessions = 1, .user_len = s->user_len};
         memcpy(p[n++].user, s->user, s->user_len);

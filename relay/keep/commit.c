@@ -37,7 +37,9 @@ struct commit {
     struct history *h;
     const struct identity *id;
     struct folds *folds;
-    bool acted; /* there are acts among the entries of this commit */
+    bool acted, gaps; /* there are acts, gaps among the entries of this commit */
+    void (*on_gap)(void *arg, const uint8_t *gap);
+    void *gap_arg;
     struct entry entry[ENTRIES_MAX];
     uint32_t n_entries;
     struct open_stream stream[ROOMS_MAX];
@@ -245,6 +247,15 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t
     return r < 0 ? r : history_room(c->h, s.room, (struct text){room->name, slot ? room->name_len : 0}, messages, s.hlc_max);
 }
 
+/* add_gap -- what another host says is missing. */
+static int add_gap(struct commit *c, const uint8_t *f)
+{
+    uint8_t gap[FRAME_MAX];
+    memcpy(gap, f, frame_stride(f));
+    c->gaps = true;
+    return history_gap(c->h, gap);
+}
+
 /* gather -- sort what lies in [from, to) to its streams.  Returns where it stopped, or -errno in *err. */
 static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entries, bool *remote)
 {
@@ -257,6 +268,8 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
             *remote = true;
             c->stream[roster_room(&c->st->seg->roster, frame_room(f))].heard = true;
             pos += read_segment(f, &head) == 0 ? head.bytes : 0;
+        } else if (frame_type(f) == FRAME_GAP) {
+            *remote = true;
         } else if (frame_type(f) == FRAME_DUE) {
             uint32_t bytes; /* stored already */
             pos += read_due(f, &bytes) == 0 && !MUTANT(DUE_STORED) ? bytes : 0;
@@ -271,6 +284,13 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
 
 /* ---- store ---- */
 
+/* is_last_word -- a host that is out of a private room gets what was said till then, and segments go whole. */
+static bool is_last_word(const uint8_t *f)
+{
+    struct room_act a;
+    return frame_type(f) == FRAME_STATE && read_room_act(f, &a) == 0 && a.act == ACT_UNINVITE;
+}
+
 /* seal -- entries from *e on into one segment; *e becomes where the next one starts, 0 when all are in. */
 static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
 {
@@ -278,11 +298,12 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     uint64_t span = (uint64_t)SEGMENT_SPAN_MS << 16;
     struct sealed head;
     size_t len = 0;
-    const uint8_t *f = first, *last = first;
+    const uint8_t *f = first, *last = first; /* what is kept for ever and what people say never share a segment (keep/prune.h) */
     uint32_t from = *e;
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
-        if (len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
+        bool ends = (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || (len > 0 && is_last_word(last));
+        if (ends || len + frame_stride(f) > SEGMENT_BYTES || frame_hlc(f) - frame_hlc(first) > span ||
             (len > 0 && c->entry[*e - 1].answer && !MUTANT(ANSWER_FIRST))) /* peers get whole segments: none may hold an answer and lie before what it answers */
             break;
         memcpy(c->blob + len, f, frame_stride(f));
@@ -362,9 +383,13 @@ static int store_remote(struct commit *c, uint64_t from, uint64_t to)
         return -EIDRM;
     uint64_t clock = c->st->seg->hlc;
     state_give(c->st);
-    for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(c->st, pos)))
-        if (frame_type(state_at(c->st, pos)) == FRAME_SEGMENT)
-            r = add_remote(c, state_at(c->st, pos), pos, clock);
+    for (uint64_t pos = from; r == 0 && pos < to; pos += frame_stride(state_at(c->st, pos))) {
+        const uint8_t *f = state_at(c->st, pos);
+        if (frame_type(f) == FRAME_SEGMENT)
+            r = add_remote(c, f, pos, clock);
+        else if (frame_type(f) == FRAME_GAP)
+            r = add_gap(c, f);
+    }
     return r;
 }
 
@@ -396,7 +421,28 @@ static void forget(struct commit *c, bool stored)
         c->sender[c->sent[i]] = (struct sender){0};
     c->n_senders = c->n_active = c->n_entries = 0;
     c->own_back = 0;
-    c->acted = false;
+    c->acted = c->gaps = false;
+}
+
+static void tell_gap(void *arg, const uint8_t *gap)
+{
+    struct commit *c = arg;
+    struct gap g;
+    if (read_gap(gap, &g) == 0 && g.why == GAP_AWAY)
+        c->on_gap(c->gap_arg, gap);
+}
+
+/* tell_gaps -- as the store has them, which knows what lies before them. */
+static void tell_gaps(struct commit *c, uint64_t from)
+{
+    if (c->on_gap && history_gaps(c->h, 0, from, tell_gap, c) < 0)
+        log_warn("what is missing cannot be read from the store");
+}
+
+void commit_on_gap(struct commit *c, void (*gone)(void *arg, const uint8_t *gap), void *arg)
+{
+    c->on_gap = gone;
+    c->gap_arg = arg;
 }
 
 static void queries(struct commit *c, uint64_t from, uint64_t to, void (*on_query)(void *arg, const uint8_t *frame),
@@ -424,6 +470,8 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
         c->own += r == 0 ? c->n_entries + c->own_back : 0;
         if (r == 0 && c->acted)
             r = folds_take(c->folds, from, to);
+        if (r == 0 && c->gaps)
+            tell_gaps(c, from);
     }
     forget(c, r == 0 || MUTANT(HEAD_WITHOUT_COMMIT));
     if (r < 0 && !MUTANT(DURABLE_WITHOUT_COMMIT))
@@ -433,6 +481,8 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
     folds_enforce(c->folds);
     state_ring_all(c->st);
     state_ring(c->st, PROC_LINK);
+    if (entries || remote)
+        state_ring(c->st, PROC_SEARCH);
     return 1;
 }
 

@@ -32,6 +32,9 @@ int commit_restore(struct commit *c) MUST_USE;
  * Returns  1 something was done; 0 there was nothing; -ENOSPC, -EIO, -EBADMSG as history.h: nothing was done */
 int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *frame), void *arg) MUST_USE;
 
+/* commit_on_gap -- call `gone` for every gap that was taken from another host and is in the store now. */
+void commit_on_gap(struct commit *c, void (*gone)(void *arg, const uint8_t *gap), void *arg);
+
 /* commit_queries -- while the store takes nothing: call on_query for the queries that wait behind the durable
  * position, each once. */
 void commit_queries(struct commit *c, void (*on_query)(void *arg, const uint8_t *frame), void *arg);

@@ -50,9 +50,14 @@ struct feed {
         uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
     } held[HELD_MAX];         /* a ring, in the order of the journal */
     uint64_t held_first, held_next;
+    uint64_t released; /* pos of the one that is sent now */
+    uint64_t gap;  /* the next gap in the store is not before this position */
     uint64_t live; /* segments with pos before this were there when it began */
     bool caught;   /* they are on their way, and the peer was told so */
     bool going, more; /* more: there may be something behind the cursor */
+    uint64_t may[ROOMS_MAX / 64];   /* private rooms that it could have when we looked last, by slot */
+    uint64_t knows[ROOMS_MAX / 64]; /* private rooms of which it said that it has something */
+    uint64_t unheard;               /* of what waits for it to say so, the first that we came by */
 };
 
 struct feeds {
@@ -65,6 +70,8 @@ struct feeds {
     void (*on_said)(void *arg, uint64_t host, uint64_t entries);
     void *said_arg;
     uint64_t self; /* whose entries on_said() counts */
+    const struct folds *folds; /* NULL: unknown */
+    uint32_t audiences; /* changes of private rooms' hosts that all feeds know of */
     int runtime;
     struct loop_source listener, line;
     struct wire in;
@@ -185,6 +192,11 @@ void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint
     fs->said_arg = arg;
 }
 
+void feeds_ask_rooms(struct feeds *fs, const struct folds *folds)
+{
+    fs->folds = folds;
+}
+
 void feeds_close(struct feeds *fs)
 {
     hang_up(fs);
@@ -256,9 +268,12 @@ static int send_heads(struct feeds *fs)
     return r < 0 ? r : d.error;
 }
 
-/* others_bring -- is the peer to hear from others what this host says?  Not what is not for all hosts. */
+/* others_bring -- is the peer to hear from others what this host says?  Not what is between two; of a private room each host
+ * brings its own, for who else has links with whom does not count there. */
 static bool others_bring(const struct feed *f, uint64_t origin, uint64_t room)
 {
+    if (scope_private(f->all->seg, room))
+        return origin != f->all->seg->shape.origin;
     if (!scope_public(f->all->seg, room))
         return false;
     if (f->through)
@@ -294,30 +309,40 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     f->peer = frame_origin(frame);
     f->epoch = frame_epoch(frame);
     f->n_hosts = o->n_hosts;
-    f->same_before = UINT64_MAX;
+    f->same_before = f->unheard = UINT64_MAX;
     for (size_t i = 0; i < o->n_hosts; i++)
         f->host[i] = get_u64(o->host + 8 * i);
     have_init(&f->theirs, memory, STREAMS_MIN);
     return 0;
 }
 
+/* theirs -- the entry of a stream, made when it is new; NULL, and 0 or -errno, when there is none. */
+static struct have_entry *theirs(struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room, int *error)
+{
+    struct have_entry *e = have_add(&f->theirs, origin, epoch, room);
+    *error = 0;
+    if (e || f->theirs.max == STREAMS_MAX)
+        return e;
+    struct have more;
+    void *memory = malloc(have_size(f->theirs.max * 2));
+    if (!memory) {
+        *error = -ENOMEM;
+        return NULL;
+    }
+    have_init(&more, memory, f->theirs.max * 2);
+    have_move(&more, &f->theirs);
+    free(f->theirs.entry);
+    f->theirs = more;
+    return have_add(&f->theirs, origin, epoch, room);
+}
+
 /* peer_has -- at least this much; said: by its own words. */
 static int peer_has(struct feed *f, const struct have_row *row, bool said)
 {
-    struct have_entry *e = have_add(&f->theirs, row->origin, row->epoch, row->room);
-    if (!e && f->theirs.max == STREAMS_MAX)
-        return 0;
-    if (!e) {
-        struct have more;
-        void *memory = malloc(have_size(f->theirs.max * 2));
-        if (!memory)
-            return -ENOMEM;
-        have_init(&more, memory, f->theirs.max * 2);
-        have_move(&more, &f->theirs);
-        free(f->theirs.entry);
-        f->theirs = more;
-        e = have_add(&f->theirs, row->origin, row->epoch, row->room);
-    }
+    int error;
+    struct have_entry *e = theirs(f, row->origin, row->epoch, row->room, &error);
+    if (!e)
+        return error;
     e->row.seq = max_u64(e->row.seq, row->seq + MUTANT(FEED_ASSUMES_ONE));
     if (!said || row->seq <= e->durable || MUTANT(SAID_UNHEARD))
         return 0;
@@ -334,6 +359,31 @@ static void tell_said(const struct feed *f)
         f->all->on_said(f->all->said_arg, f->peer, f->said);
 }
 
+static bool has_bit(const uint64_t *bits, uint32_t slot)
+{
+    return bits[slot / 64] >> (slot % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, uint32_t slot, bool to)
+{
+    uint64_t bit = UINT64_C(1) << (slot % 64);
+    bits[slot / 64] = (bits[slot / 64] & ~bit) | (to ? bit : 0);
+}
+
+/* heard_of -- it has something in that room.  Of a private one it says so only to who is in it, too, as far as it knows: now it
+ * takes what waited for that. */
+static void heard_of(struct feed *f, uint64_t room)
+{
+    const struct segment *seg = f->all->seg;
+    uint32_t slot = roster_room(&seg->roster, room);
+    if (!scope_private(seg, room) || has_bit(f->knows, slot))
+        return;
+    set_bit(f->knows, slot, true);
+    f->cursor = min_u64(f->cursor, f->unheard);
+    f->unheard = UINT64_MAX;
+    f->more = true;
+}
+
 static int on_have(struct feed *f, const uint8_t *frame)
 {
     struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
@@ -341,6 +391,7 @@ static int on_have(struct feed *f, const uint8_t *frame)
     for (struct have_row row; error == 0 && rd_left(&r) > 0;) {
         read_have_row(&r, &row);
         error = r.bad ? -EBADMSG : peer_has(f, &row, true);
+        heard_of(f, row.room);
     }
     tell_said(f);
     return error;
@@ -350,6 +401,28 @@ static int on_have(struct feed *f, const uint8_t *frame)
 static bool may_have(const struct feed *f, uint64_t room)
 {
     return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
+}
+
+/* says_out -- is it of the owner's word up to the one that took the peer's last out of a private room? */
+static bool says_out(const struct feed *f, const struct history_segment *s)
+{
+    const struct segment *seg = f->all->seg;
+    if (!f->all->folds || !scope_left(seg, s->room, f->peer) || !scope_owns(seg, s->room, s->origin))
+        return false;
+    const struct room_state *room = folds_room(f->all->folds, roster_room(&seg->roster, s->room));
+    return room && s->hlc_min <= room_state_out(room, f->peer);
+}
+
+/* waits_to_be_known -- would it be sent before the peer knows that we are in that room, too?  Then it is noted.  The owner's host
+ * said so itself; and of what it says now it has nothing to tell but that. */
+static bool waits_to_be_known(struct feed *f, const struct history_segment *s)
+{
+    const struct segment *seg = f->all->seg;
+    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
+           !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
+    if (early)
+        f->unheard = min_u64(f->unheard, s->pos);
+    return early;
 }
 
 static int on_same(struct feed *f, const uint8_t *frame)
@@ -366,11 +439,11 @@ static int on_same(struct feed *f, const uint8_t *frame)
     return r.bad ? -EBADMSG : 0;
 }
 
-/* said_same -- of this stream the peer has all that lies before `same_before`: never of our present run. */
-static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
+/* said_same -- of this stream the peer has all that lies before `same_before`: never of our present run, nor of a private room. */
+static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room)
 {
     const struct segment *seg = f->all->seg;
-    if (origin == seg->shape.origin && epoch == seg->shape.epoch)
+    if ((origin == seg->shape.origin && epoch == seg->shape.epoch && !MUTANT(PRESENT_SAME)) || scope_private(seg, room))
         return false;
     for (size_t i = 0; i < f->n_hosts; i++)
         if (f->host[i] == origin)
@@ -378,30 +451,95 @@ static bool said_same(const struct feed *f, uint64_t origin, uint64_t epoch)
     return false;
 }
 
-/* pass_over -- what is not for this peer must not count among what it lacks. */
+/* pass_over -- what is not for this peer must not count among what it lacks.  Kept apart from what it said, under a host that
+ * there is not: durable, how far; seq, how many that were. */
 static void pass_over(struct feed *f, const struct have_row *row)
 {
-    if (row->origin == f->all->seg->shape.origin && !may_have(f, row->room) && peer_has(f, row, true) < 0)
+    int error;
+    if (row->origin != f->all->seg->shape.origin)
+        return;
+    struct have_entry *passed = theirs(f, 0, row->epoch, row->room, &error);
+    const struct have_entry *e = have_find(&f->theirs, row->origin, row->epoch, row->room);
+    if (!passed) {
         log_warn("out of memory: a peer will seem to lack what is not for it");
+        return;
+    }
+    uint64_t from = max_u64(passed->durable, e ? e->durable : 0);
+    if (row->seq <= from)
+        return;
+    passed->row.seq += row->seq - from;
+    passed->durable = row->seq;
+    f->said += row->seq - from;
+}
+
+/* not_passed -- it is for this peer after all. */
+static void not_passed(struct feed *f, uint64_t room)
+{
+    for (uint32_t i = 0; i < f->theirs.n; i++) {
+        struct have_entry *e = &f->theirs.entry[i];
+        if (e->row.origin != 0 || e->row.room != room)
+            continue;
+        f->said -= e->row.seq;
+        e->row.seq = e->durable = 0;
+    }
+}
+
+/* seek -- go back to what the peer lacks of a stream. */
+static void seek(struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq)
+{
+    uint64_t pos = UINT64_MAX;
+    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
+    last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
+    if (e && e->row.seq >= last_seq)
+        return;
+    if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
+        pos = 0; /* looks at everything: slow, and right */
+    f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
 }
 
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
     struct feed *f = arg;
-    uint64_t pos = UINT64_MAX;
+    bool may = may_have(f, room), left = scope_left(f->all->seg, room, f->peer), same = said_same(f, origin, epoch, room);
     (void)head;
-    pass_over(f, &(struct have_row){origin, epoch, room, last_seq, {0}});
-    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
-    bool same = said_same(f, origin, epoch);
+    if (!may && !left)
+        pass_over(f, &(struct have_row){origin, epoch, room, last_seq, {0}});
     if (same && origin == f->all->seg->shape.origin)
         f->said += last_seq; /* of a run that is over */
-    last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
-    if ((e && e->row.seq >= last_seq) || same || !may_have(f, room))
-        return;
-    if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
-        pos = 0; /* looks at everything: slow, and right */
-    f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
+    if ((may || left) && !same)
+        seek(f, origin, epoch, room, last_seq);
+}
+
+/* came_in -- the same, of private rooms that the peer may have only now: those of which its bit is not set. */
+static void came_in(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq, const uint8_t head[HASH_LEN])
+{
+    struct feed *f = arg;
+    const struct segment *seg = f->all->seg;
+    (void)head;
+    if (scope_private(seg, room) && may_have(f, room) && !has_bit(f->may, roster_room(&seg->roster, room)))
+        seek(f, origin, epoch, room, last_seq);
+}
+
+/* see_rooms -- note which private rooms the peer may have. */
+static void see_rooms(struct feed *f)
+{
+    const struct roster *r = &f->all->seg->roster;
+    for (uint32_t i = 1; i <= r->n_rooms; i++)
+        set_bit(f->may, i, scope_private(f->all->seg, r->room[i].id) && may_have(f, r->room[i].id));
+}
+
+/* look_again -- hosts came to private rooms: feed them what was passed over. */
+static void look_again(struct feed *f)
+{
+    const struct roster *r = &f->all->seg->roster;
+    for (uint32_t i = 1; i <= r->n_rooms; i++)
+        if (!has_bit(f->may, i) && scope_private(f->all->seg, r->room[i].id) && may_have(f, r->room[i].id))
+            not_passed(f, r->room[i].id);
+    if (history_streams(f->all->h, came_in, f) < 0)
+        log_error("the store cannot be read for a link");
+    see_rooms(f);
+    f->more = true;
 }
 
 /* takes -- are streams of this host to go into the feed? */
@@ -481,6 +619,7 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     f->cursor = min_u64(f->live, f->same_before);
     f->credit = credit;
     f->going = f->more = true;
+    see_rooms(f);
     int r = forks_each(fs->forks, proof_out, f);
     if (r == 0 && !MUTANT(FEED_FROM_NOW))
         r = history_streams(fs->h, first_missing, f);
@@ -579,7 +718,9 @@ static bool wants(const struct feed *f, const struct history_segment *s)
     if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
         return false; /* it said so itself */
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
-    if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch)) || !may_have(f, s->room))
+    if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && said_same(f, s->origin, s->epoch, s->room)))
+        return false;
+    if (!may_have(f, s->room) && !says_out(f, s))
         return false;
     return takes(f, s->origin) && s->first_seq < forks_point(f->all->forks, s->origin, s->epoch, s->room);
 }
@@ -654,7 +795,8 @@ static bool hold(struct feed *f, const struct history_segment *s)
 static bool held_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
-    int r = wants(f, &row->s) ? put_segment(f, &row->s) : 0; /* a fork may be known by now */
+    bool same = row->s.pos == f->released; /* it may be deleted by now */
+    int r = same && wants(f, &row->s) ? put_segment(f, &row->s) : 0; /* a fork may be known by now */
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return false;
@@ -689,6 +831,7 @@ static void release(struct feed *f)
                 room[n++] = h->row.room;
                 continue;
             }
+            f->released = h->pos;
             if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
                 log_error("the store cannot be read for a link");
         }
@@ -706,15 +849,65 @@ bool feeds_hold(const struct feeds *fs)
     return false;
 }
 
+/* put_gap -- so much of it as the peer does not have. */
+static int put_gap(struct feed *f, uint8_t *frame)
+{
+    struct have_row row = {frame_origin(frame), frame_epoch(frame), frame_room(frame), frame_seq(frame), {0}};
+    const struct have_entry *e = have_find(&f->theirs, row.origin, row.epoch, row.room);
+    struct gap g;
+    int r = read_gap(frame, &g);
+    if (r < 0)
+        return r;
+    g.why = GAP_OLD;
+    g.first_seq = max_u64(g.first_seq, e ? e->row.seq + 1 : 0);
+    g.messages = (uint32_t)min_u64(g.messages, row.seq - g.first_seq + 1);
+    int n = write_gap(frame, &g, row.origin, row.epoch, row.room, frame_hlc(frame));
+    ASSERT(n > 0);
+    frame_set_client(frame, f->number);
+    r = buffer_add(&f->all->out, frame, (size_t)n);
+    return r < 0 ? r : peer_has(f, &row, false);
+}
+
+/* wants_gap -- what lies before it in its stream the peer has, or was sent: the beginning of a stream is never missing. */
+static bool wants_gap(struct feed *f, const uint8_t *frame, uint64_t pos)
+{
+    struct history_segment s = {.origin = frame_origin(frame), .epoch = frame_epoch(frame), .room = frame_room(frame),
+                                .first_seq = frame_seq(frame), .last_seq = frame_seq(frame), .hlc_min = frame_hlc(frame),
+                                .pos = pos};
+    return wants(f, &s) && !waits_to_be_known(f, &s);
+}
+
+/* gaps_before -- those in the store that lie before this position, in their place among the segments.  Returns false when there is
+ * no credit for all of them. */
+static bool gaps_before(struct feed *f, uint64_t pos)
+{
+    uint8_t gap[FRAME_MAX];
+    while (f->gap < pos) {
+        if (!can_send(f))
+            return false;
+        int r = history_gap_at(f->all->h, f->gap, gap);
+        if (r < 0)
+            log_error("the store cannot be read for a link: %s", strerror(-r));
+        f->gap = r == 1 ? frame_pos(gap) : UINT64_MAX;
+        if (f->gap >= pos)
+            break;
+        if (wants_gap(f, gap, f->gap) && put_gap(f, gap) < 0)
+            log_error("a stored gap cannot be sent");
+        f->cursor = ++f->gap;
+    }
+    return true;
+}
+
 static bool feed_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
     f->more = true;
-    if (!can_send(f) || f->held_next - f->held_first == HELD_MAX)
+    if (!gaps_before(f, row->s.pos) || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->cursor = row->s.pos + 1;
-    pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq, {0}});
-    int r = wants(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
+    if (!may_have(f, row->s.room) && !says_out(f, &row->s))
+        pass_over(f, &(struct have_row){row->s.origin, row->s.epoch, row->s.room, row->s.last_seq, {0}});
+    int r = wants(f, &row->s) && !waits_to_be_known(f, &row->s) && !hold(f, &row->s) ? put_segment(f, &row->s) : 0;
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return true;
@@ -734,9 +927,12 @@ static bool feed_some(struct feed *f)
     if (!f->going || !f->more || !can_send(f) || f->held_next - f->held_first == HELD_MAX)
         return false;
     f->more = false;
+    f->gap = f->cursor;
     int r = history_scan(f->all->h, 0, f->cursor, ROWS, feed_row, f);
     if (r < 0)
         log_error("the store cannot be read for a link: %s", strerror(-r));
+    if (!f->more)
+        f->more = !gaps_before(f, UINT64_MAX);
     tell_said(f);
     if (!f->caught && (!f->more || f->cursor >= f->live))
         say_caught(f);
@@ -761,10 +957,13 @@ bool feeds_pump(struct feeds *fs)
     if (fs->line.fd < 0)
         return false;
     int r = take_orders(fs);
+    uint32_t audiences = atomic_load(&fs->seg->roster.audiences);
     history_durable(fs->h, &stored, &ring);
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {
         struct feed *f = &fs->feed[i];
         f->more |= stored != fs->stored && !MUTANT(FEED_SLEEPS);
+        if (f->going && audiences != fs->audiences && !MUTANT(NEWCOMER_UNFED))
+            look_again(f);
         release(f);
         again |= feed_some(f);
     }
@@ -772,6 +971,7 @@ bool feeds_pump(struct feeds *fs)
     if (stored != fs->stored)
         forks_retry(fs->forks);
     fs->stored = stored;
+    fs->audiences = audiences;
     if (r == 0)
         r = flush(fs);
     if (r < 0)
@@ -785,7 +985,7 @@ bool feeds_pump(struct feeds *fs)
 static bool has_same(const struct feed *f, const struct have_row *entry)
 {
     uint64_t pos;
-    return entry->seq > 0 && said_same(f, entry->origin, entry->epoch) &&
+    return entry->seq > 0 && said_same(f, entry->origin, entry->epoch, entry->room) &&
            entry->seq < forks_point(f->all->forks, entry->origin, entry->epoch, entry->room) &&
            history_first_missing(f->all->h, entry->origin, entry->epoch, entry->room, entry->seq - 1, &pos) == 0 && pos < f->same_before;
 }

@@ -2,15 +2,19 @@
  *
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
  * FEED, SAME, HAVE and CHAIN frames (body.h).  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
- * SEGMENT, CHAIN and CAUGHT frames with client = the feed.  A
+ * SEGMENT, GAP, CHAIN and CAUGHT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
  * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds.  What is
- * said between two goes to their hosts only (state/scope.h). */
+ * said between two goes to their hosts only (state/scope.h).
+ *
+ * Of a private room a peer that is in it gets what the owner's host said, and from when it says itself that it has something of
+ * that room, the rest: so it never gets what it could not take yet.  One who is in it no more gets the owner's word up to the one
+ * that took him out. */
 #ifndef KEEP_FEED_H
 #define KEEP_FEED_H
 
-#include "keep/forks.h"
+#include "keep/fold.h"
 #include "loop/loop.h"
 #include "state/state.h"
 
@@ -26,6 +30,9 @@ void feeds_close(struct feeds *fs);
 
 /* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */
 void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg);
+
+/* feeds_ask_rooms -- who left a private room, and when; without this nobody hears that he is out. */
+void feeds_ask_rooms(struct feeds *fs, const struct folds *folds);
 
 /* feeds_hold -- is anything held back, for peers to hear from others?  Then call feeds_pump() some times a second. */
 bool feeds_hold(const struct feeds *fs);

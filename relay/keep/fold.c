@@ -1,9 +1,11 @@
 /* fold.c -- acts from journal and store into states of rooms, and those into the tables. */
 #include "keep/fold.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
+#include "state/scope.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 
 enum {
-    KICKS_MAX = 256,  /* that wait for room in the journal; more are forgotten */
+    AIMED_MAX = 256,  /* kicks that wait for room in the journal, invitations to be told; more are forgotten */
     OUT_AT_ONCE = 64, /* taken out in one section */
 };
 
@@ -28,9 +30,11 @@ struct fold {
     bool sweep;                 /* there may be somebody in it who is banned */
 };
 
-struct kick {
+/* A kick or an invitation of a user of this host. */
+struct aimed {
     uint32_t room;
-    struct room_person who;
+    uint8_t act;
+    struct room_person who, by;
 };
 
 struct folds {
@@ -39,9 +43,10 @@ struct folds {
     const struct forks *forks;
     struct fold *room[ROOMS_MAX];
     uint32_t touched[ROOMS_MAX], n_touched;
-    struct kick kick[KICKS_MAX];
-    unsigned n_kicks;
+    struct aimed aimed[AIMED_MAX];
+    unsigned n_aimed;
     bool sweep;
+    uint32_t n_hosts; /* that were known when the hosts of private rooms were put into the tables last */
     /* while a room is folded anew */
     struct fold *into;
     uint32_t slot;
@@ -72,14 +77,26 @@ const struct room_state *folds_room(const struct folds *f, uint32_t slot)
     return f->room[slot] ? &f->room[slot]->s : NULL;
 }
 
+static struct text room_name(const struct folds *f, uint32_t slot)
+{
+    const struct room *room = &f->st->seg->roster.room[slot];
+    return (struct text){room->name, room->name_len};
+}
+
 static struct fold *open_room(struct folds *f, uint32_t slot)
 {
-    if (!f->room[slot])
-        f->room[slot] = calloc(1, sizeof *f->room[slot]);
+    if (!f->room[slot] && (f->room[slot] = calloc(1, sizeof *f->room[slot])))
+        room_state_begin(&f->room[slot]->s, room_name(f, slot));
     return f->room[slot];
 }
 
 /* ---- what people are told ---- */
+
+/* sign -- before the name of a room in a sentence: private ones are known by what is in it. */
+static const char *sign(struct text room)
+{
+    return private_is(room) ? "" : "#";
+}
 
 /* tell -- a sentence to those in the room; one that finds no room in the journal is left out. */
 static void PRINTF_LIKE(3, 4) tell(struct folds *f, uint32_t slot, const char *fmt, ...)
@@ -104,10 +121,22 @@ static void PRINTF_LIKE(3, 4) tell(struct folds *f, uint32_t slot, const char *f
 
 /* ---- the fold ---- */
 
+static struct text user_in(const struct room_person *p)
+{
+    return (struct text){p->user, p->len};
+}
+
+static struct room_person person(uint64_t host, struct text user)
+{
+    struct room_person p = {.host = host, .len = (uint8_t)min_size(user.len, USER_NAME_MAX)};
+    memcpy(p.user, user.p, p.len);
+    return p;
+}
+
 /* step -- one act in order; what is new is also acted upon. */
 static void step(struct folds *f, uint32_t slot, struct fold *r, const uint8_t *frame, bool is_new)
 {
-    const struct room *room = &f->st->seg->roster.room[slot];
+    struct text room = room_name(f, slot);
     enum room_verdict v = room_state_step(&r->s, frame);
     struct room_act a;
     if (read_room_act(frame, &a) < 0)
@@ -115,13 +144,11 @@ static void step(struct folds *f, uint32_t slot, struct fold *r, const uint8_t *
     r->moved |= v == ROOM_COUNTS && a.act != ACT_TOPIC && a.act != ACT_KICK;
     if (!is_new)
         return;
-    if (v == ROOM_COUNTS && a.act == ACT_KICK && a.host == f->st->seg->shape.origin && f->n_kicks < KICKS_MAX) {
-        struct kick *k = &f->kick[f->n_kicks++];
-        *k = (struct kick){slot, {.host = a.host, .len = (uint8_t)a.target.len}};
-        memcpy(k->who.user, a.target.p, a.target.len);
-    }
+    if (v == ROOM_COUNTS && (a.act == ACT_KICK || a.act == ACT_INVITE) && a.host == f->st->seg->shape.origin &&
+        f->n_aimed < AIMED_MAX)
+        f->aimed[f->n_aimed++] = (struct aimed){slot, a.act, person(a.host, a.target), person(frame_origin(frame), a.user)};
     if (v != ROOM_COUNTS && !r->told)
-        tell(f, slot, "#%.*s: what %.*s did just now has no effect. %s", (int)room->name_len, room->name, (int)a.user.len,
+        tell(f, slot, "%s%.*s: what %.*s did just now has no effect. %s", sign(room), (int)room.len, room.p, (int)a.user.len,
              a.user.p, room_why(v));
     r->told |= v != ROOM_COUNTS;
 }
@@ -136,13 +163,37 @@ static void step_stored(void *arg, const uint8_t *frame)
 /* fold_anew -- from the store, in which the acts lie in order. */
 static int fold_anew(struct folds *f, uint32_t slot, struct fold *r)
 {
-    memset(&r->s, 0, sizeof r->s);
+    room_state_begin(&r->s, room_name(f, slot));
     r->moved = true;
     f->slot = slot;
     f->into = r;
     int n = history_acts(f->h, f->st->seg->roster.room[slot].id, step_stored, f);
     memcpy(r->newest, r->s.last, FRAME_HEAD);
     return n;
+}
+
+static void set_bit(const struct roster *r, uint64_t bits[HOST_WORDS], uint64_t host)
+{
+    uint32_t i = roster_host(r, host);
+    if (i != 0)
+        bits[(i - 1) / 64] |= UINT64_C(1) << (i - 1) % 64;
+}
+
+/* set_hosts -- in a section: which of the hosts that are known may have what is said in a private room. */
+static void set_hosts(struct folds *f, uint32_t slot, const struct room_state *s)
+{
+    const struct roster *t = &f->st->seg->roster;
+    uint64_t in[HOST_WORDS] = {0}, left[HOST_WORDS] = {0};
+    for (uint32_t i = 0; i < s->n; i++) {
+        const struct room_fact *x = &s->fact[i];
+        if (x->act == ACT_OWN || x->act == ACT_INVITE)
+            set_bit(t, in, x->target.host);
+        if (x->act == ACT_UNINVITE)
+            set_bit(t, left, x->target.host);
+    }
+    for (size_t i = 0; i < HOST_WORDS; i++)
+        left[i] &= ~in[i];
+    roster_audience(&f->st->edit, slot, in, left);
 }
 
 /* set_tables -- what follows for the rules of this host, in one section. */
@@ -160,8 +211,10 @@ static int set_tables(struct folds *f, uint32_t slot, struct fold *r)
         uint8_t role = (uint8_t)room_fact_role(x);
         if (role != 0)
             full |= roster_role_add(&st->edit, slot, x->target.host, (struct text){x->target.user, x->target.len}, role);
-        r->sweep |= x->act == ACT_BAN;
+        r->sweep |= x->act == ACT_BAN || x->act == ACT_UNINVITE;
     }
+    if (r->s.is_private && !MUTANT(NOBODY_INVITED))
+        set_hosts(f, slot, &r->s);
     state_give(st);
     if (full)
         log_error("too many operators, muted and banned in all rooms together: not all of them are enforced");
@@ -187,7 +240,23 @@ int folds_restore(struct folds *f)
         r = r < 0 ? r : set_tables(f, slot, f->room[slot]);
     }
     f->n_touched = 0;
+    f->n_hosts = f->st->seg->roster.n_hosts;
     return r;
+}
+
+/* know_hosts -- one who is in a private room may have become known only now. */
+static void know_hosts(struct folds *f)
+{
+    uint32_t n = f->st->seg->roster.n_hosts;
+    for (uint32_t i = 1; n != f->n_hosts && i < ROOMS_MAX; i++) {
+        if (!f->room[i] || !f->room[i]->s.is_private)
+            continue;
+        if (state_take(f->st) < 0)
+            return; /* the next section says so */
+        set_hosts(f, i, &f->room[i]->s);
+        state_give(f->st);
+    }
+    f->n_hosts = n;
 }
 
 /* ---- a commit ---- */
@@ -237,13 +306,13 @@ static int step_new(struct folds *f, const uint8_t *frame)
 static int settle(struct folds *f, uint32_t slot)
 {
     struct fold *r = f->room[slot];
-    const struct room *room = &f->st->seg->roster.room[slot];
+    struct text room = room_name(f, slot);
     int n = r->late ? fold_anew(f, slot, r) : 0;
     if (n == 0 && r->moved && !(r->late && MUTANT(ROLES_STALE)))
         n = set_tables(f, slot, r);
     if (r->late)
-        tell(f, slot, "#%.*s: what others did earlier came late and was put in order; /show has what counts now.",
-             (int)room->name_len, room->name);
+        tell(f, slot, "%s%.*s: what others did earlier came late and was put in order; /show has what counts now.", sign(room),
+             (int)room.len, room.p);
     r->touched = r->late = r->told = false;
     return n;
 }
@@ -290,15 +359,15 @@ static void put_out(struct folds *f, uint32_t session, uint32_t slot, uint64_t w
     state_stamp_soft(f->st, state_put(f->st, buf), wall);
 }
 
-/* must_go -- kicked (`who`), or banned (NULL)? */
+/* must_go -- kicked (`who`), or banned or no member of a private room any more (NULL)? */
 static bool must_go(const struct folds *f, const struct session *s, uint32_t slot, const struct room_person *who)
 {
     struct text user = {s->user, s->user_len};
-    if (s->state == SESSION_FREE || !roster_is_member(s, slot))
+    if (s->state == SESSION_FREE || !roster_is_member(&f->st->seg->roster, s, slot))
         return false;
     if (who)
-        return text_eq(user, (struct text){who->user, who->len});
-    return roster_role(&f->st->seg->roster, slot, f->st->seg->shape.origin, user) & ROLE_BANNED;
+        return text_eq(user, user_in(who));
+    return !scope_user(f->st->seg, slot, user) || roster_role(&f->st->seg->roster, slot, f->st->seg->shape.origin, user) & ROLE_BANNED;
 }
 
 /* clear_some -- from session *i on, as many as one section takes; *i becomes where to go on.  Returns false when the journal is
@@ -333,16 +402,33 @@ static bool clear(struct folds *f, uint32_t slot, const struct room_person *who)
     return room;
 }
 
+/* tell_invited -- in his inbox: where he hears what is said to him alone. */
+static void tell_invited(struct folds *f, const struct aimed *a)
+{
+    const struct segment *seg = f->st->seg;
+    const struct host *by = &seg->roster.host[roster_host(&seg->roster, a->by.host)];
+    struct person who = {user_in(&a->who), text_of(seg->shape.host)};
+    struct text room = room_name(f, a->room);
+    char inbox[PERSON_MAX + 2];
+    uint32_t slot = roster_room(&seg->roster, room_id((struct text){inbox, direct_inbox(who, inbox)}));
+    if (slot != 0)
+        tell(f, slot, "%.*s@%.*s invited you to %.*s; /join it", (int)a->by.len, a->by.user, (int)by->name_len, by->name,
+             (int)room.len, room.p);
+}
+
 void folds_enforce(struct folds *f)
 {
     unsigned kept = 0;
     bool all = true;
-    for (unsigned i = 0; i < f->n_kicks; i++) {
-        struct kick k = f->kick[i];
-        if (!clear(f, k.room, &k.who))
-            f->kick[kept++] = k;
+    know_hosts(f);
+    for (unsigned i = 0; i < f->n_aimed; i++) {
+        struct aimed a = f->aimed[i];
+        if (a.act == ACT_INVITE)
+            tell_invited(f, &a);
+        else if (!clear(f, a.room, &a.who))
+            f->aimed[kept++] = a;
     }
-    f->n_kicks = kept;
+    f->n_aimed = kept;
     for (uint32_t i = 1; f->sweep && i < ROOMS_MAX; i++) {
         if (!f->room[i] || !f->room[i]->sweep)
             continue;

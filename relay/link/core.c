@@ -82,11 +82,22 @@ int link_up(struct link_core *l, uint64_t host, uint64_t nonce, uint64_t now_ms)
     return -ENOSPC;
 }
 
+/* rested -- so long since then that it may be done again.  All hosts hear of each change of our links, and each makes out
+ * anew who brings what to whom: what comes in a burst is one change, and who knows many hosts waits longer for more. */
+static bool rested(const struct link_core *l, uint64_t since_ms, uint64_t now_ms)
+{
+    return now_ms - since_ms >= l->topology.n * LINK_REST_MS;
+}
+
 /* say_links -- with whom we are linked now. */
-static void say_links(struct link_core *l)
+static void say_links(struct link_core *l, uint64_t now_ms)
 {
     uint64_t link[LINK_PEERS_MAX];
     size_t n = 0;
+    if (!l->links_moved || !rested(l, l->links_said_ms, now_ms))
+        return;
+    l->links_moved = false;
+    l->links_said_ms = now_ms;
     for (size_t i = 0; i < LINK_PEERS_MAX; i++)
         if (l->peer[i].phase == LINK_OPEN && !l->peer[i].through)
             link[n++] = l->peer[i].host;
@@ -100,7 +111,7 @@ void link_down(struct link_core *l, unsigned peer, struct link_update *up)
     if (p->phase >= LINK_VECTOR)
         order(up, FEED_CLOSE, p->feed, NULL);
     p->phase = LINK_FREE;
-    say_links(l);
+    l->links_moved = true;
 }
 
 /* ---- digests ---- */
@@ -138,18 +149,20 @@ struct digests {
     struct digest_row row[DIGEST_ROWS_MAX];
 };
 
-/* present -- is this stream of the run that one of the two is in?  Such a run may be any part: clocks are set back. */
-static bool present(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
+/* apart -- is this stream in no digest?  Of the run that one of the two is in, which may be any part, for clocks are set back; or
+ * of a private room. */
+static bool apart(const struct link_core *l, const struct link_peer *p, const struct have_row *r)
 {
-    return ((r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch)) &&
-           !MUTANT(PRESENT_DIGESTED);
+    if (l->is_private && l->is_private(l->arg, r->room) && !MUTANT(PRIVATE_DIGESTED))
+        return true;
+    return (r->origin == l->self && r->epoch == l->epoch) || (r->origin == p->host && r->epoch == p->epoch);
 }
 
 /* row_of -- where this row counts; NULL: nowhere. */
 static struct digest_row *row_of(const struct link_core *l, const struct link_peer *p, struct digests *d,
                                  const struct have_entry *e)
 {
-    if (present(l, p, &e->row) || !link_tells(l, p, e))
+    if (apart(l, p, &e->row) || !link_tells(l, p, e))
         return NULL;
     for (size_t i = 0; i < d->n; i++)
         if (d->row[i].origin == e->row.origin)
@@ -184,7 +197,7 @@ static void divide(const struct link_core *l, const struct link_peer *p, struct 
 static bool same(const struct link_core *l, const struct link_peer *p, const struct have_entry *e)
 {
     size_t i = place_of(l, e->row.origin);
-    return i <= l->n_hosts && !present(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
+    return i <= l->n_hosts && !apart(l, p, &e->row) && p->same[i].parts >> digest_part(p->same[i].from, e->row.epoch) & 1;
 }
 
 /* ---- what a peer says ---- */
@@ -271,7 +284,7 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
         read_have_row(&r, &row);
     if (p->phase == LINK_VECTOR && !(frame_flags(f) & FRAME_MORE)) {
         p->phase = LINK_OPEN;
-        say_links(l);
+        l->links_moved = true;
         if (p->through)
             order(up, FEED_THROUGH, p->feed, NULL);
         order(up, FEED_GO, p->feed, NULL);
@@ -279,7 +292,7 @@ static void on_have(struct link_core *l, struct link_peer *p, const uint8_t *f, 
 }
 
 /* on_same -- to the keeper, too: all of these parts that is in the store before our digests, the peer has. */
-static void on_same(const struct link_core *l, const struct link_peer *p, const uint8_t *f, struct link_update *up)
+static void on_same(const struct link_peer *p, const uint8_t *f, struct link_update *up)
 {
     if (p->phase != LINK_VECTOR || !p->digests_told || frame_body_len(f) % SAME_ROW_LEN != 0) {
         end_link(up, REASON_MALFORMED, "What a peer says that it has, too, cannot be read.");
@@ -287,8 +300,6 @@ static void on_same(const struct link_core *l, const struct link_peer *p, const 
     }
     memcpy(up->feed, f, frame_stride(f));
     frame_set_client(up->feed, p->feed);
-    frame_set_origin(up->feed, l->self);
-    frame_set_epoch(up->feed, MUTANT(PRESENT_DIGESTED) ? 0 : l->epoch);
     frame_set_pos(up->feed, MUTANT(SAME_OF_NOW) ? UINT64_MAX : p->stored);
     up->feed_len = frame_stride(f);
 }
@@ -308,6 +319,21 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
 }
 
+/* on_beats -- each of a host that is known. */
+static void on_beats(struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms, struct link_update *up)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    if (p->phase < LINK_VECTOR || rd_left(&r) % sizeof(struct beat_row) != 0) {
+        end_link(up, REASON_MALFORMED, "What a peer says of who is alive cannot be read, or came before it greeted.");
+        return;
+    }
+    for (struct beat_row b; rd_left(&r) > 0;) {
+        read_beat_row(&r, &b);
+        if (link_knows(l, b.host))
+            presence_heard_beat(&l->presence, p->host, &b, now_ms);
+    }
+}
+
 /* on_links -- of a host that is known. */
 static void on_links(struct link_core *l, const struct link_peer *from, const uint8_t *f, struct link_update *up)
 {
@@ -317,7 +343,7 @@ static void on_links(struct link_core *l, const struct link_peer *from, const ui
 }
 
 /* plan -- once more, who brings what to which peer; those whose part of it changed are to be told to the keeper. */
-static void plan(struct link_core *l)
+static void plan(struct link_core *l, uint64_t now_ms)
 {
     uint64_t peer[LINK_PEERS_MAX], others[LINK_PEERS_MAX][TOPOLOGY_WORDS];
     for (size_t i = 0; i < LINK_PEERS_MAX; i++)
@@ -329,6 +355,7 @@ static void plan(struct link_core *l)
         memcpy(p->others, others[i], sizeof p->others);
     }
     l->planned = l->topology.clock;
+    l->planned_ms = now_ms;
 }
 
 /* may_wait -- a peer that came up just now: who else is linked with it is on the way to us. */
@@ -341,8 +368,9 @@ static bool may_wait(const struct link_core *l, const struct link_peer *p, uint6
 int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f)
 {
     uint8_t hosts[LINK_HOSTS_MAX * 8];
-    if (l->planned != l->topology.clock)
-        plan(l);
+    say_links(l, now_ms);
+    if (l->planned != l->topology.clock && rested(l, l->planned_ms, now_ms))
+        plan(l, now_ms);
     for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
         struct link_peer *p = &l->peer[i];
         struct feed_order o = {.op = FEED_OTHERS, .host = hosts};
@@ -372,7 +400,7 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         on_digest(l, p, f, up);
         return;
     case FRAME_SAME:
-        on_same(l, p, f, up);
+        on_same(p, f, up);
         return;
     case FRAME_HAVE:
         on_have(l, p, f, up);
@@ -384,8 +412,10 @@ void link_heard(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
         if (read_ping(f, &sent_ms) == 0 && sent_ms <= now_ms)
             p->rtt_ms = (uint32_t)min_u64(now_ms - sent_ms, UINT32_MAX);
         return;
-    case FRAME_PRESENCE:
     case FRAME_BEAT:
+        on_beats(l, p, f, now_ms, up);
+        return;
+    case FRAME_PRESENCE:
         on_presence(l, p, f, now_ms, up);
         return;
     case FRAME_LINKS:
@@ -461,6 +491,80 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
     return l->pending_next - l->pending_first == LINK_PENDING_MAX && !MUTANT(NEVER_LATER) ? LINK_LATER : LINK_NEW;
 }
 
+/* ---- gaps ---- */
+
+/* first_to -- of two that name gaps, is this one to go on first?  The one whose gap is older keeps more. */
+static bool first_to(const struct link_peer *p, const struct link_peer *other)
+{
+    return p->gap != other->gap ? p->gap < other->gap : p->host < other->host;
+}
+
+/* may_bring -- can this other peer still bring what is missing, or say first that it cannot? */
+static bool may_bring(const struct link_peer *q, const struct link_peer *p, uint64_t now_ms)
+{
+    if (q == p || q->phase < LINK_VECTOR || q->caught)
+        return false;
+    return q->gap ? first_to(q, p) : !q->vector_told || now_ms - q->moved_ms < LINK_GAP_MS;
+}
+
+/* gap_ripe -- is there nobody who may have the missing part?  In the present run of a host that is linked, where it may be what
+ * was said a moment ago, that host alone says what is gone. */
+static bool gap_ripe(const struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms)
+{
+    if (now_ms - p->up_ms >= LINK_GAP_MAX_MS)
+        return true;
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        const struct link_peer *q = &l->peer[i];
+        bool its_own = q != p && q->phase == LINK_OPEN && q->host == frame_origin(f) && q->epoch == frame_epoch(f);
+        if ((its_own && p->host != q->host) || may_bring(q, p, now_ms))
+            return false;
+    }
+    return now_ms - p->up_ms >= LINK_GAP_MS;
+}
+
+/* gap_fits -- is what it says to be missing what comes next in this stream, as far as can be told? */
+static bool gap_fits(const struct have_entry *e, const struct gap *g)
+{
+    return g->last.first_seq > e->row.seq &&
+           (g->last.first_seq > e->row.seq + 1 || memcmp(g->last.prev, e->head, HASH_LEN) == 0);
+}
+
+enum link_verdict link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
+{
+    struct link_peer *p = &l->peer[peer];
+    struct gap g;
+    nothing(up);
+    p->heard_ms = now_ms;
+    p->gap = 0;
+    if (p->phase < LINK_VECTOR || p->caught || read_gap(f, &g) < 0)
+        return bad(up, REASON_MALFORMED, "A gap came that is none, or not in its time.");
+    if (frame_origin(f) == l->self && frame_epoch(f) == l->epoch)
+        return LINK_OLD;
+    if (!link_knows(l, frame_origin(f)))
+        return bad(up, REASON_DENIED, "A gap came in a stream of a host that is not known here.");
+    const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    if (!e || e->row.seq == 0 || g.first_seq > e->row.seq + 1)
+        return bad(up, REASON_MALFORMED, "A gap came that does not continue its stream.");
+    if (e->frozen || frame_seq(f) >= e->point || frame_seq(f) <= e->row.seq)
+        return LINK_OLD;
+    if (!gap_fits(e, &g)) {
+        end_link(up, REASON_DENIED, "A gap came that contradicts what its origin said before.");
+        return LINK_FORKED;
+    }
+    p->gap = max_u64(frame_hlc(f), 1);
+    if (!gap_ripe(l, p, f, now_ms) || l->pending_next - l->pending_first == LINK_PENDING_MAX)
+        return LINK_LATER;
+    p->gap = 0;
+    p->moved_ms = now_ms;
+    peer_has(p, f, up);
+    return LINK_NEW;
+}
+
+bool link_gap_waits(const struct link_core *l, unsigned peer)
+{
+    return l->peer[peer].gap != 0;
+}
+
 enum link_verdict link_judge_chain(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms,
                                    struct link_update *up)
 {
@@ -526,9 +630,11 @@ void *link_grow(struct link_core *l, void *memory, uint32_t max)
 
 void link_took(struct link_core *l, const uint8_t *f, uint64_t end)
 {
-    struct segment_head s;
+    struct sealed s;
+    struct gap g;
     struct have_entry *e = have_add(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
-    int r = read_segment(f, &s);
+    int r = frame_type(f) == FRAME_GAP ? read_gap(f, &g) : read_sealed(f, &s);
+    s = frame_type(f) == FRAME_GAP ? g.last : s;
     ASSERT(e && r == 0 && l->pending_next - l->pending_first < LINK_PENDING_MAX);
     e->row.seq = frame_seq(f);
     memcpy(e->head, s.hash, HASH_LEN);
@@ -554,6 +660,13 @@ bool link_durable(struct link_core *l, uint64_t pos)
         tell_news(l, l->pending[i].entry);
     }
     return l->news_next != before;
+}
+
+void link_tell_room(struct link_core *l, uint64_t room)
+{
+    for (uint32_t i = 0; i < l->ours.n; i++)
+        if (l->ours.entry[i].row.room == room && l->ours.entry[i].durable > 0)
+            tell_news(l, i);
 }
 
 /* ---- what we say ---- */
@@ -661,6 +774,15 @@ static bool turn_of(const struct link_core *l, const struct link_peer *p, uint64
     return true;
 }
 
+/* say_people -- beats from time to time, many at once. */
+static int say_people(struct link_core *l, struct link_peer *p, uint64_t now_ms, uint8_t *f)
+{
+    int n = presence_next(&l->presence, &p->presence, p->host, rested(l, p->beats_said_ms, now_ms), f);
+    if (n > 0 && frame_type(f) == FRAME_BEAT)
+        p->beats_said_ms = now_ms;
+    return n;
+}
+
 static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
     int n = 0;
@@ -681,7 +803,7 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
     if (p->vector_told && p->news < l->news_next)
         n = say_news(l, p, f);
     if (n == 0 && !p->through)
-        n = presence_next(&l->presence, &p->presence, p->host, f);
+        n = say_people(l, p, now_ms, f);
     if (n == 0 && !p->through)
         n = topology_next(&l->topology, &p->links_told, p->host, f);
     if (n != 0)
@@ -696,6 +818,7 @@ static int choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, ui
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
 {
     struct link_peer *p = &l->peer[peer];
+    say_links(l, now_ms);
     int n = choose(l, p, wall_ms, now_ms, f);
     ASSERT(n >= 0);
     if (n > 0)

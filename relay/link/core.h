@@ -10,6 +10,7 @@
  *     SAME ...                of these parts I have exactly what your digests say that you have
  *     HAVE ...                of all others, the vector: how much of each stream I have on disk
  *     SEGMENT frames ...      in the order of my journal, without what you have     (from your vector on)
+ *     GAP                     these entries I do not have any more; what comes of their stream lies behind them
  *     CAUGHT                  that is all I had
  *     HAVE                    what of all this reached my disk since                 (the only acknowledgement)
  *     PRESENCE, BEAT, LINKS   who is where (presence.h), who is linked with whom (topology.h)
@@ -23,6 +24,12 @@
  * CHAIN.  When two hosts have equally much of a stream and not the same, nobody would send what shows it; so rows bear
  * the beginning of the hash they end with, and who sees two that differ sends heads of his own.  What is taken
  * becomes an acknowledgement only when it is durable (R3).
+ *
+ * What a peer does not keep any more it names with a GAP, in its place among the segments.  A gap bears its origin's signature, so
+ * nobody can make one up; but whoever names it may withhold what others still have.  So it is taken when nobody else who is linked
+ * can bring the missing part (gap_ripe()); until then the link of who named it is not read.  It is named only while a peer catches
+ * up, never behind CAUGHT, and never instead of the beginning of a stream, which all keep.  What is taken is taken for ever: a
+ * missing part that turns up later is passed over, for the stream is further by then.
  * Every link-up begins with digests and vectors: nothing about a peer is remembered from the link before (R2).
  *
  * A row of a HAVE, and of a digest, says that a room exists and how much is said in it: it is told to those only who may know
@@ -31,7 +38,7 @@
  * SAME speaks of the time when the digest was made.  What the sender of the digest had on disk then is all that its store
  * has before the position `durable` of its journal: so the keeper needs that number and no rows, and what is committed
  * meanwhile lies behind it.  Of the present runs of both sides there are no digests, because a link process knows nothing of
- * its own host's. */
+ * its own host's; nor of private rooms, because the two may not agree yet on who is in them. */
 #ifndef LINK_CORE_H
 #define LINK_CORE_H
 
@@ -53,8 +60,11 @@ enum {
     LINK_PING_MS = 1000,     /* of silence of ours, then a PING */
     LINK_DEAD_MS = 4000,     /* of silence of theirs, then it is gone */
     LINK_TURN_MS = 1000,     /* that a peer may send nothing before others have their turn */
+    LINK_REST_MS = 1,        /* for each host that is known, between two times that all of them have to hear of something */
     LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
+    LINK_GAP_MS = 5000,      /* from the start of a link: for others to link who may have what it does not; of silence of theirs */
+    LINK_GAP_MAX_MS = 600 * 1000, /* that a gap waits for others at most, from the start of a link */
 };
 
 enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };
@@ -68,6 +78,7 @@ struct link_peer {
     uint64_t news;              /* told of the news before this */
     uint64_t pong;              /* its PING's clock, to be given back */
     uint64_t nonce, key[2];     /* our half of the key of the digests; the key */
+    uint64_t gap;               /* the stamp of the gap that it named and that waits for others; 0: none does */
     uint64_t stored;            /* our digests say what is on disk up to this position of the journal, at least */
     uint32_t told;              /* our entries before this are in the vector */
     uint32_t rtt_ms;
@@ -77,7 +88,7 @@ struct link_peer {
     bool caught;  /* it has sent all that it had */
     bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
-    uint64_t links_told;
+    uint64_t links_told, beats_said_ms;
     uint64_t others[TOPOLOGY_WORDS]; /* of the hosts we know, those whose streams others bring it */
     bool planned, plan_due;          /* the keeper was told so; has to be told */
     struct link_same {
@@ -96,7 +107,9 @@ struct link_core {
     uint64_t taken;   /* where the last segment in the journal ends */
     struct presence presence;
     struct topology topology;
-    uint64_t planned; /* the topology's clock when it was made out who brings what to whom */
+    uint64_t planned, planned_ms; /* the topology's clock when it was made out who brings what to whom, and ours */
+    uint64_t links_said_ms;
+    bool links_moved; /* since then */
     uint64_t last_feed;
     struct {
         uint64_t end, seq;
@@ -107,6 +120,7 @@ struct link_core {
     uint32_t news[LINK_NEWS_MAX]; /* entries of which more became durable */
     uint64_t news_next;
     bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
+    bool (*is_private)(void *arg, uint64_t room);              /* may other hosts come to it, and go?  NULL: no */
     void *arg;
     struct link_peer peer[LINK_PEERS_MAX];
 };
@@ -152,12 +166,19 @@ enum link_verdict {
 enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
                              struct link_update *up);
 
+/* link_judge_gap -- the same of a GAP; what it bears is not verified here.  LINK_LATER: also, others may still bring what is missing:
+ * ask again some times a second. */
+enum link_verdict link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *gap, uint64_t now_ms, struct link_update *up);
+
+/* link_gap_waits -- does a gap of this peer wait for others? */
+bool link_gap_waits(const struct link_core *l, unsigned peer);
+
 /* link_tells -- may this peer hear of this row, and is there anything to hear?  Both sides should agree on the first: digests
  * are compared row by row. */
 bool link_tells(const struct link_core *l, const struct link_peer *p, const struct have_entry *e);
 
-/* link_took -- it lies in the journal and ends at `end`.  The table must not be full. */
-void link_took(struct link_core *l, const uint8_t *segment, uint64_t end);
+/* link_took -- it, a SEGMENT or a GAP, lies in the journal and ends at `end`.  The table must not be full. */
+void link_took(struct link_core *l, const uint8_t *frame, uint64_t end);
 
 /* link_judge_chain -- a CHAIN came: LINK_NEW check the signatures, then give it to the keeper; LINK_OLD it can prove nothing
  * that is not known; LINK_BAD `up` says how to end the link. */
@@ -179,6 +200,9 @@ void *link_grow(struct link_core *l, void *memory, uint32_t max);
 
 /* link_durable -- everything in the journal before `pos` is on disk.  Returns true when there is news for the peers. */
 bool link_durable(struct link_core *l, uint64_t pos);
+
+/* link_tell_room -- other peers than before may hear of this room: tell them what we have of it. */
+void link_tell_room(struct link_core *l, uint64_t room);
 
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */

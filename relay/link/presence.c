@@ -112,26 +112,6 @@ static struct presence_host *host_of(struct presence *p, uint64_t host)
     return &p->host[p->n_hosts++];
 }
 
-static int on_beat(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
-{
-    uint64_t beat;
-    struct presence_host *h = host_of(p, frame_origin(f));
-    if (read_ping(f, &beat) < 0)
-        return -EBADMSG;
-    if (h && frame_epoch(f) < h->epoch) { /* it does not know of its later run, which we remember: pass that back */
-        h->outlived = true;
-        tell_beat(p, h);
-    }
-    if (!h || frame_epoch(f) < h->epoch || (frame_epoch(f) == h->epoch && beat <= h->beat))
-        return -1;
-    bool stirred = h->stirred || frame_epoch(f) > h->epoch || h->heard_ms == 0;
-    *h = (struct presence_host){.host = frame_origin(f), .epoch = frame_epoch(f), .beat = beat, .heard_ms = now_ms,
-                                .from = from, .stirred = stirred};
-    if (!MUTANT(BEAT_KEPT))
-        tell_beat(p, h);
-    return -1;
-}
-
 /* go_on_from -- a later run of ours was heard of than this one, for our clock was set back: what we say counts again. */
 static void go_on_from(struct presence *p, uint64_t epoch)
 {
@@ -150,15 +130,33 @@ static void go_on_from(struct presence *p, uint64_t epoch)
     }
 }
 
+void presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms)
+{
+    if (b->host == p->self) {
+        go_on_from(p, b->epoch);
+        return; /* our own, come round a loop, or of an earlier run */
+    }
+    struct presence_host *h = host_of(p, b->host);
+    if (h && b->epoch < h->epoch) { /* it does not know of its later run, which we remember: pass that back */
+        h->outlived = true;
+        tell_beat(p, h);
+    }
+    if (!h || b->epoch < h->epoch || (b->epoch == h->epoch && b->beat <= h->beat))
+        return;
+    bool stirred = h->stirred || b->epoch > h->epoch || h->heard_ms == 0;
+    *h = (struct presence_host){.host = b->host, .epoch = b->epoch, .beat = b->beat, .heard_ms = now_ms, .from = from,
+                                .stirred = stirred};
+    if (!MUTANT(BEAT_KEPT))
+        tell_beat(p, h);
+}
+
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
 {
     struct presence_row row;
     if (frame_origin(f) == p->self) {
         go_on_from(p, frame_epoch(f));
-        return -1; /* our own, come round a loop, or of an earlier run */
+        return -1;
     }
-    if (frame_type(f) == FRAME_BEAT)
-        return on_beat(p, from, f, now_ms);
     if (read_presence(f, &row) < 0)
         return -EBADMSG;
     struct presence_host *h = host_of(p, frame_origin(f));
@@ -207,16 +205,9 @@ static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
     return n;
 }
 
-static int say_beat(const struct presence_host *h, uint8_t *f)
-{
-    int n = write_ping(f, FRAME_BEAT, h->beat);
-    frame_set_origin(f, h->host);
-    frame_set_epoch(f, h->epoch);
-    return n;
-}
-
-/* next_beat -- each beat once, and of each host only the last: what is told grows with the hosts, not with their square. */
-static int next_beat(const struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
+/* next_beat -- each beat once, and of each host only the last: what is told grows with the hosts, not with their square.
+ * Returns whose, NULL: none. */
+static const struct presence_host *next_beat(const struct presence *p, struct presence_cursor *c, uint64_t to)
 {
     if (p->beats - c->beats > PRESENCE_HOSTS_MAX) {
         c->beats = p->beats;
@@ -232,18 +223,28 @@ static int next_beat(const struct presence *p, struct presence_cursor *c, uint64
         bool own_run = h->host == to && (old || h->outlived); /* it may have to go on from there */
         bool news = h->host != to && (h->outlived || (h->heard_ms != 0 && (old || h->from != to)));
         if (last && h->beat != 0 && (own_run || news))
-            return say_beat(h, f);
+            return h;
     }
-    return 0;
+    return NULL;
 }
 
-int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
+static int say_beats(const struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *f)
+{
+    struct wr w = frame_begin(f, FRAME_BEAT);
+    const struct presence_host *h;
+    unsigned rows = 0;
+    for (; rows < BEAT_ROWS_MAX && (h = next_beat(p, c, to)) != NULL; rows++)
+        write_beat_row(&w, &(struct beat_row){h->host, h->epoch, h->beat});
+    return rows > 0 ? frame_end(f, &w) : 0;
+}
+
+int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, bool beats, uint8_t *f)
 {
     if (!c->begun || p->news_next - c->news > PRESENCE_MAX) {
         *c = (struct presence_cursor){.news = p->news_next, .until = p->n, .beats = p->beats, .hosts = p->n_hosts, .begun = true};
     }
     while (c->host < c->hosts) {
-        int n = next_beat(p, c, to, f); /* first, so that the rows count at once */
+        int n = say_beats(p, c, to, f); /* first, so that the rows count at once */
         if (n != 0)
             return n;
     }
@@ -258,5 +259,5 @@ int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, ui
         if (e->from != to)
             return say_entry(e, true, f);
     }
-    return next_beat(p, c, to, f);
+    return beats ? say_beats(p, c, to, f) : 0;
 }

@@ -58,9 +58,10 @@ bool presence_settle(struct presence *p);
 /* presence_beat -- ours, when it is time.  Returns true when there is news. */
 bool presence_beat(struct presence *p, uint64_t now_ms);
 
-/* presence_heard -- a PRESENCE or BEAT frame from peer `from`.
+/* presence_heard_beat -- a row of a BEAT frame from peer `from`.  presence_heard -- a PRESENCE frame.
  *
  * Returns  the number of the entry that changed; -1 nothing to show changed; -EBADMSG */
+void presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms);
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *frame, uint64_t now_ms) MUST_USE;
 
 /* presence_expire -- a host that fell silent or came back: presence_sessions() of its rows may be other than before.
@@ -79,7 +80,8 @@ struct presence_cursor {
 };
 
 /* presence_next -- the next frame for the peer `to`: first everything, also what it told us itself, which it may have
- * lost since; then what is new and not from it.  Returns its stride, 0: nothing. */
-int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, uint8_t *frame);
+ * lost since; then what is new and not from it.  beats: also the beats that came since; who tells them rarely has many for
+ * one frame.  Returns its stride, 0: nothing. */
+int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, bool beats, uint8_t *frame);
 
 #endif

@@ -3,17 +3,55 @@
 
 #include <errno.h>
 
+/* place -- in the hash table, where this host stands, or would. */
+static size_t place(const struct topology *t, uint64_t host)
+{
+    size_t i = (host * 0x9e3779b97f4a7c15u >> 32) % ARRAY_LEN(t->by_host);
+    while (t->by_host[i] != 0 && t->row[t->by_host[i] - 1].host != host)
+        i = (i + 1) % ARRAY_LEN(t->by_host);
+    return i;
+}
+
+/* number_of -- the row of a host, from 1; 0: there is none. */
+static size_t number_of(const struct topology *t, uint64_t host)
+{
+    return t->by_host[place(t, host)];
+}
+
+/* find_rows -- the hash table anew. */
+static void find_rows(struct topology *t)
+{
+    memset(t->by_host, 0, sizeof t->by_host);
+    for (size_t i = 0; i < t->n; i++)
+        t->by_host[place(t, t->row[i].host)] = (uint16_t)(i + 1);
+}
+
 void topology_init(struct topology *t, uint64_t self)
 {
     memset(t, 0, sizeof *t);
     t->row[0] = (struct topology_row){.host = self, .from = self};
     t->n = 1;
+    find_rows(t);
+}
+
+/* forget_old -- of the news those that something newer was said about. */
+static void forget_old(struct topology *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_news; i++)
+        if (t->row[t->news[i].row].stamp == t->news[i].stamp)
+            t->news[n++] = t->news[i];
+    t->n_news = n;
 }
 
 static void changed(struct topology *t, struct topology_row *r, uint64_t from)
 {
     r->from = from;
     r->stamp = ++t->clock;
+    if (t->n_news == ARRAY_LEN(t->news))
+        forget_old(t);
+    t->news[t->n_news].stamp = r->stamp;
+    t->news[t->n_news++].row = (uint16_t)(r - t->row);
 }
 
 void topology_set(struct topology *t, uint64_t epoch, const uint64_t *link, size_t n)
@@ -31,24 +69,24 @@ void topology_set(struct topology *t, uint64_t epoch, const uint64_t *link, size
 
 const struct topology_row *topology_row(const struct topology *t, uint64_t host)
 {
-    for (size_t i = 0; i < t->n; i++)
-        if (t->row[i].host == host)
-            return &t->row[i];
-    return NULL;
+    size_t n = number_of(t, host);
+    return n ? &t->row[n - 1] : NULL;
 }
 
 /* row_of -- made when it is new; a row that is empty makes room when the table is full. */
 static struct topology_row *row_of(struct topology *t, uint64_t host)
 {
-    const struct topology_row *there = topology_row(t, host);
-    struct topology_row *r = there ? &t->row[there - t->row] : NULL;
+    size_t n = number_of(t, host);
+    struct topology_row *r = n ? &t->row[n - 1] : NULL;
     for (size_t i = 1; !r && t->n == TOPOLOGY_HOSTS_MAX && i < t->n; i++)
         if (t->row[i].n == 0)
             r = &t->row[i];
     if (!r && t->n < TOPOLOGY_HOSTS_MAX)
         r = &t->row[t->n++];
-    if (r && r->host != host)
-        *r = (struct topology_row){.host = host};
+    if (!r || r->host == host)
+        return r;
+    *r = (struct topology_row){.host = host};
+    find_rows(t);
     return r;
 }
 
@@ -69,21 +107,31 @@ int topology_heard(struct topology *t, uint64_t from, const uint8_t *f)
     return 0;
 }
 
+/* news_after -- the first that is younger. */
+static size_t news_after(const struct topology *t, uint64_t stamp)
+{
+    size_t low = 0, high = t->n_news;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (t->news[mid].stamp <= stamp)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 int topology_next(struct topology *t, uint64_t *told, uint64_t to, uint8_t *f)
 {
-    while (*told != t->clock) {
-        const struct topology_row *next = NULL;
-        for (size_t i = 0; i < t->n; i++)
-            if (t->row[i].stamp > *told && (!next || t->row[i].stamp < next->stamp))
-                next = &t->row[i];
-        if (!next) {
-            *told = t->clock;
-            break;
-        }
-        *told = next->stamp;
-        if (next->host != to && next->from != to)
-            return write_links(f, next->host, next->epoch, next->version, next->link, next->n);
+    if (*told == t->clock)
+        return 0;
+    for (size_t i = news_after(t, *told); i < t->n_news; i++) {
+        const struct topology_row *r = &t->row[t->news[i].row];
+        *told = t->news[i].stamp;
+        if (r->stamp == t->news[i].stamp && r->host != to && r->from != to)
+            return write_links(f, r->host, r->epoch, r->version, r->link, r->n);
     }
+    *told = t->clock;
     return 0;
 }
 
@@ -99,27 +147,14 @@ bool topology_says(const struct topology_row *r, uint64_t host)
 struct net {
     uint16_t door[TOPOLOGY_HOSTS_MAX][LINKS_ROW_MAX];
     uint8_t n_doors[TOPOLOGY_HOSTS_MAX];
-    uint16_t by_host[4 * TOPOLOGY_HOSTS_MAX]; /* hash table of row numbers + 1 */
 };
-
-/* place -- where in the hash table this host stands, or would. */
-static uint16_t *place(const struct topology *t, struct net *net, uint64_t host)
-{
-    for (uint64_t i = host * 0x9e3779b97f4a7c15u >> 32;; i++) {
-        uint16_t *at = &net->by_host[i % ARRAY_LEN(net->by_host)];
-        if (*at == 0 || t->row[*at - 1].host == host)
-            return at;
-    }
-}
 
 static void net_of(const struct topology *t, struct net *net)
 {
     memset(net, 0, sizeof *net);
     for (size_t i = 0; i < t->n; i++)
-        *place(t, net, t->row[i].host) = (uint16_t)(i + 1);
-    for (size_t i = 0; i < t->n; i++)
         for (size_t k = 0; k < t->row[i].n; k++) {
-            size_t next = *place(t, net, t->row[i].link[k]);
+            size_t next = number_of(t, t->row[i].link[k]);
             if (next != 0 && topology_says(&t->row[next - 1], t->row[i].host))
                 net->door[i][net->n_doors[i]++] = (uint16_t)(next - 1);
         }
@@ -186,12 +221,12 @@ void topology_others(const struct topology *t, const uint64_t *peer, size_t n_pe
     net_of(t, &net);
     memset(others, 0, n_peers * sizeof *others);
     for (size_t p = 0; p < n_peers; p++) {
-        size_t row = *place(t, &net, peer[p]);
+        size_t row = number_of(t, peer[p]);
         doors.n = 0;
         if (row != 0)
             doors_of(t, &net, row - 1, &doors);
         for (size_t o = 0; o < min_size(n_origins, TOPOLOGY_HOSTS_MAX) && doors.n > 0; o++) { /* none: its row is on the way */
-            size_t from = *place(t, &net, origin[o]);
+            size_t from = number_of(t, origin[o]);
             if ((from ? door_to(&doors, from - 1) : doors.row[0]) != 0)
                 others[p][o / 64] |= UINT64_C(1) << (o % 64);
         }
@@ -203,7 +238,7 @@ uint64_t topology_toward(const struct topology *t, uint64_t host)
     struct net net;
     struct doors doors;
     net_of(t, &net);
-    size_t to = *place(t, &net, host);
+    size_t to = number_of(t, host);
     if (to <= 1)
         return 0;
     doors_of(t, &net, 0, &doors);

@@ -22,6 +22,12 @@ struct topology {
     uint64_t clock; /* counts the changes */
     struct topology_row row[TOPOLOGY_HOSTS_MAX]; /* [0]: ourselves */
     size_t n;
+    uint16_t by_host[4 * TOPOLOGY_HOSTS_MAX]; /* hash table of row numbers + 1 */
+    struct {
+        uint64_t stamp;
+        uint16_t row;
+    } news[2 * TOPOLOGY_HOSTS_MAX]; /* by stamp; those that a row does not bear any more count for nothing */
+    size_t n_news;
 };
 
 void topology_init(struct topology *t, uint64_t self);

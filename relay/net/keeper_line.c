@@ -90,7 +90,8 @@ static void on_line(struct loop_source *s, uint32_t events)
     int r;
     (void)events;
     while ((r = read_some(k, &frame, &frames, &len)) == 1)
-        if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_CAUGHT || frame_type(frame) == FRAME_CHAIN)
+        if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_GAP || frame_type(frame) == FRAME_CAUGHT ||
+            frame_type(frame) == FRAME_CHAIN)
             k->on_fed(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
         else if (frame_type(frame) == FRAME_KNOCK && k->on_knock)
             k->on_knock(k->arg, frame);
@@ -145,7 +146,15 @@ static int take_fork(struct link_core *core, const uint8_t *proof)
     return r;
 }
 
-/* take_journal -- segments that a predecessor put there and the store did not have yet when it was asked.
+/* take_gap -- what lies before it was taken before it. */
+static void take_gap(struct link_core *core, const uint8_t *f, uint64_t end)
+{
+    const struct have_entry *e = have_find(&core->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    if (e && e->row.seq < frame_seq(f) && frame_seq(f) < e->point)
+        link_took(core, f, end);
+}
+
+/* take_journal -- segments and gaps that a predecessor put there and the store did not have yet when it was asked.
  * Returns 0; -EOVERFLOW: the store is further by now, ask it again */
 static int take_journal(struct link_core *core, struct state *st, uint64_t from)
 {
@@ -155,6 +164,8 @@ static int take_journal(struct link_core *core, struct state *st, uint64_t from)
     int r = journal_pin(j, st->self, from);
     for (uint64_t pos = from; r == 0 && pos < head && !MUTANT(JOURNAL_UNREAD); pos += frame_stride(state_at(st, pos))) {
         const uint8_t *f = state_at(st, pos);
+        if (frame_type(f) == FRAME_GAP)
+            take_gap(core, f, pos + frame_stride(f));
         if (frame_type(f) != FRAME_SEGMENT || read_segment(f, &s) < 0)
             continue;
         const struct have_entry *e = have_find(&core->ours, frame_origin(f), frame_epoch(f), frame_room(f));

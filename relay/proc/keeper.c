@@ -7,8 +7,10 @@
 #include "keep/commit.h"
 #include "keep/feed.h"
 #include "keep/fold.h"
+#include "keep/gone.h"
 #include "keep/lag.h"
 #include "keep/parked.h"
+#include "keep/prune.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500, LEAF_DAYS = 90, LEAF_RENEW_DAYS = 30 };
+enum {
+    TICK_MS = 500,
+    PRUNE_MS = 60 * 1000, /* from when nothing more is to be deleted until it is looked again */
+    LEAF_DAYS = 90,
+    LEAF_RENEW_DAYS = 30,
+};
 
 struct keeper {
     struct proc proc;
@@ -30,15 +37,31 @@ struct keeper {
     struct lag *lag;
     struct forks *forks;
     struct parked parked;
+    struct prune prune;
+    struct gone_lines gone;
+    uint64_t pruned_ms; /* when it was looked last */
+    bool pruning;       /* there is more to delete */
+    bool cramped;       /* ... and the disk had no room to note that it is */
     int state_dir, runtime_dir;
     uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
 };
 
+/* pass_on -- a search is another process's work; when that has too much of it, who asked asks again. */
+static void pass_on(const struct keeper *k, const uint8_t *frame)
+{
+    if (write(k->proc.args.questions, frame, frame_stride(frame)) < 0)
+        log_debug("a search is not passed on: %s", strerror(errno));
+}
+
 static void on_query(void *arg, const uint8_t *frame)
 {
     struct keeper *k = arg;
-    answers_begin(k->answers, frame);
+    struct query q;
+    if (read_query(frame, &q) == 0 && q.kind == QUERY_SEARCH)
+        pass_on(k, frame);
+    else
+        answers_begin(k->answers, frame);
 }
 
 static void say_store(struct keeper *k, enum reason reason)
@@ -58,6 +81,13 @@ static void on_said(void *arg, uint64_t host, uint64_t entries)
     lag_said(k->lag, host, entries);
 }
 
+static _Noreturn void open_again(int r)
+{
+    /* A failed write leaves it open what is on disk: leave, open again, look. */
+    log_error("the store failed (%s); opening it again", strerror(-r));
+    exit(EXIT_FAILURE);
+}
+
 /* commit -- returns true when there may be more to do at once. */
 static bool commit(struct keeper *k)
 {
@@ -68,15 +98,37 @@ static bool commit(struct keeper *k)
         commit_queries(k->commit, on_query, k);
         return false;
     }
-    if (r < 0) {
-        /* A failed write leaves it open what is on disk: leave, open again, look. */
-        log_error("the store failed (%s); opening it again", strerror(-r));
-        exit(EXIT_FAILURE);
-    }
+    if (r < 0)
+        open_again(r);
     k->failing = false;
     lag_stored(k->lag, commit_own(k->commit));
     say_store(k, REASON_OK);
     return r > 0;
+}
+
+/* prune -- a piece.  Returns true when there is more to do at once. */
+static bool prune(struct keeper *k)
+{
+    bool empty = atomic_load(&k->proc.st.seg->kept_since_ms) == 0; /* as far as was looked */
+    unsigned wait_ms = k->cramped || k->failing ? TICK_MS : empty ? 0 : PRUNE_MS;
+    if (!k->pruning && now_ms() - k->pruned_ms < wait_ms)
+        return false;
+    int r = prune_some(&k->prune, wall_ms());
+    k->pruned_ms = now_ms();
+    k->pruning = r > 0;
+    k->cramped = r == -ENOSPC;
+    if (r < 0 && r != -ENOSPC)
+        open_again(r);
+    return k->pruning;
+}
+
+/* tick_ms -- how often on_tick() is needed now. */
+static unsigned tick_ms(const struct keeper *k)
+{
+    const struct segment *seg = k->proc.st.seg;
+    if (k->failing || k->cramped || k->gone.n > 0 || feeds_hold(k->feeds) || parked_waits(&k->parked))
+        return TICK_MS;
+    return seg->shape.keep_ms || seg->shape.keep_bytes ? PRUNE_MS : 0;
 }
 
 static void on_tick(void *arg)
@@ -87,6 +139,7 @@ static void on_tick(void *arg)
         ;
     if (!k->failing && parked_release(&k->parked, until) < 0)
         log_error("what has become due cannot be read from the store");
+    gone_tell(&k->gone, now_ms());
 }
 
 /* on_leaf -- the certificate of the links: a fresh one every month, good for three. */
@@ -132,8 +185,12 @@ static void open_all(struct keeper *k)
         cannot("out of memory");
     forks_on_point(k->forks, folds_fork, k->folds);
     k->parked = (struct parked){&p->st, k->h, k->forks};
+    k->prune = (struct prune){.st = &p->st, .h = k->h};
+    k->gone.st = &p->st;
+    commit_on_gap(k->commit, gone_note, &k->gone);
     if (feeds_open(&k->feeds, k->h, p->st.seg, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
+    feeds_ask_rooms(k->feeds, k->folds);
     feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);
     if (answers_open(&k->answers, &p->st, k->h, k->feeds, k->folds, k->forks, &p->loop, rendezvous) < 0)
         cannot("out of memory");
@@ -153,7 +210,8 @@ int keeper_main(const struct proc_args *args)
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);
-        proc_tick(&k->proc, k->failing || feeds_hold(k->feeds) || parked_waits(&k->parked) ? TICK_MS : 0);
+        more |= prune(k);
+        proc_tick(&k->proc, tick_ms(k));
         if (k->news != feeds_news(k->feeds))
             answers_go_on(k->answers);
         k->news = feeds_news(k->feeds);

@@ -139,6 +139,7 @@ static void init(struct link_proc *p)
     h->prng.s = os_random_u64();
     link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
     h->core.may_hear = hub_may_hear;
+    h->core.is_private = hub_is_private;
     h->core.arg = h;
     presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -46,12 +47,14 @@ static _Noreturn void give_up(const char *why)
 
 void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void *arg), void *arg)
 {
-    char why[256] = "cannot start";
+    char why[256] = "cannot start", name[sizeof "relay " + sizeof args->name];
     sigset_t signals;
     p->args = *args;
     p->on_tick = tick;
     p->arg = arg;
     prctl(PR_SET_DUMPABLE, 0); /* secrets of sessions, the identity key */
+    snprintf(name, sizeof name, "relay %s", args->name);
+    prctl(PR_SET_NAME, name); /* else ps and top say "exe" */
     if (generation_read(&args->inst, &p->gen) < 0)
         give_up("cannot read the generation record");
     if (state_attach(&p->st, p->gen.shm, p->gen.lock_id, args->self, true, why, sizeof why) < 0)
@@ -71,9 +74,9 @@ void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void 
 
 void proc_tick(struct proc *p, unsigned ms)
 {
-    if (p->ticking != (ms != 0) && loop_every(&p->loop, ms, on_tick) < 0)
+    if (p->tick_ms != ms && loop_every(&p->loop, ms, on_tick) < 0)
         log_warn("no timer");
-    p->ticking = ms != 0;
+    p->tick_ms = ms;
 }
 
 void proc_ready(struct proc *p)

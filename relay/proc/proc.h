@@ -17,6 +17,7 @@ struct proc_args {
     struct instance inst;
     int lifeline;        /* read end of a pipe whose other end only the supervisor has: EOF = it is gone */
     int ready;           /* write one byte when ready */
+    int questions;       /* keeper: write end of a pipe of whole frames, searches; search: its read end; others: -1 */
     int listener;        /* link: the socket that other hosts dial; -1: none */
     int bell[PROCS_MAX];
 };
@@ -31,7 +32,7 @@ struct proc {
     bool reload; /* SIGHUP came: settings may have changed */
     void (*on_tick)(void *arg);
     void *arg;
-    bool ticking;
+    unsigned tick_ms;
 };
 
 /* proc_start -- read the generation record, attach, wire life line, bell and signals.
@@ -54,5 +55,6 @@ void proc_rest(struct proc *p, bool (*idle)(void *arg));
 int worker_main(const struct proc_args *args);
 int keeper_main(const struct proc_args *args);
 int link_main(const struct proc_args *args);
+int search_main(const struct proc_args *args);
 
 #endif

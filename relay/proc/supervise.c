@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@
 enum {
     READY_MS = 30 * 1000,  /* a keeper that recovers a large store may take a while */
     STOP_MS = 10 * 1000,   /* for what was taken in last to reach the disk */
-    CHECK_MS = 5 * 1000,   /* are all names still there? */
+    CHECK_MS = 5 * 1000,   /* are all names still there?  Where the kernel does not tell */
     RETRY_MS = 100,        /* before a child that died young is started again */
     YOUNG_MS = 1000,
 };
@@ -43,6 +44,7 @@ static const struct kind {
     {"keeper", keeper_main, PROC_KEEPER},
     {"worker", worker_main, 0},
     {"link", link_main, PROC_LINK},
+    {"search", search_main, PROC_SEARCH},
 };
 
 struct child {
@@ -58,15 +60,17 @@ struct supervisor {
     struct loop loop;
     struct child child[PROCS_MAX];
     int lifeline[2];
+    int questions[2]; /* from keeper to search; ours, so that it outlives both */
     int bell[PROCS_MAX];
     int lock, shm_fd, notify, listener;
     struct mq queue[WORKERS_MAX];
+    struct loop_source names; /* inotify */
     bool stop, reset, failed;
 };
 
 static bool exists(const struct supervisor *s, unsigned i)
 {
-    return i < s->conf->workers || i == PROC_KEEPER || i == PROC_LINK;
+    return i < s->conf->workers || i == PROC_KEEPER || i == PROC_LINK || i == PROC_SEARCH;
 }
 
 static void name_of(unsigned i, char *name, size_t size)
@@ -74,7 +78,7 @@ static void name_of(unsigned i, char *name, size_t size)
     if (i < WORKERS_MAX)
         snprintf(name, size, "worker/%u", i);
     else
-        snprintf(name, size, "%s", i == PROC_KEEPER ? "keeper" : "link");
+        snprintf(name, size, "%s", i == PROC_KEEPER ? "keeper" : i == PROC_LINK ? "link" : "search");
 }
 
 /* ---- objects ---- */
@@ -133,6 +137,8 @@ static int make_segment(struct supervisor *s, uint64_t origin)
         .sessions_max = s->conf->sessions,
         .sessions_per_user = s->conf->sessions_per_user,
         .ring_size = s->conf->journal,
+        .keep_ms = s->conf->keep_days * 24 * 3600 * 1000,
+        .keep_bytes = s->conf->keep_bytes,
     };
     size_t size;
     int r = state_create(s->gen.shm, &o);
@@ -167,6 +173,8 @@ static int make_bells(struct supervisor *s)
         if (exists(s, i) && s->bell[i] < 0)
             return -errno;
     }
+    if (pipe2(s->questions, O_CLOEXEC | O_NONBLOCK | O_DIRECT) < 0) /* O_DIRECT: one write is one read */
+        return -errno;
     return pipe2(s->lifeline, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
@@ -193,8 +201,11 @@ static void drop_generation(struct supervisor *s)
 {
     generation_drop(&s->gen);
     close_fd(&s->shm_fd);
+    close_fd(&s->names.fd);
     close_fd(&s->lifeline[0]);
     close_fd(&s->lifeline[1]);
+    close_fd(&s->questions[0]);
+    close_fd(&s->questions[1]);
     for (unsigned q = 0; q < WORKERS_MAX; q++)
         mq_shut(&s->queue[q]);
     for (unsigned i = 0; i < PROCS_MAX; i++)
@@ -210,7 +221,8 @@ static int keep_open(int fd)
 
 static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
 {
-    char name[32], lifeline[16], ready_text[16], listener[16], bells[PROCS_MAX * 8], *at = bells;
+    char name[32], lifeline[16], ready_text[16], listener[16], questions_text[16], bells[PROCS_MAX * 8], *at = bells;
+    int questions = i == PROC_KEEPER ? s->questions[1] : i == PROC_SEARCH ? s->questions[0] : -1;
     bool link = i == PROC_LINK;
     sigset_t none;
     sigemptyset(&none);
@@ -219,11 +231,13 @@ static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
     snprintf(lifeline, sizeof lifeline, "%d", s->lifeline[0]);
     snprintf(ready_text, sizeof ready_text, "%d", ready);
     snprintf(listener, sizeof listener, "%d", link ? s->listener : -1);
+    snprintf(questions_text, sizeof questions_text, "%d", questions);
     for (unsigned b = 0; b < PROCS_MAX; b++)
         at += snprintf(at, (size_t)(bells + sizeof bells - at), "%d,", s->bell[b]);
-    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0 && (!link || keep_open(s->listener) == 0))
+    if (keep_open(s->lifeline[0]) == 0 && keep_open(ready) == 0 && (!link || keep_open(s->listener) == 0) &&
+        keep_open(questions) == 0)
         execl("/proc/self/exe", "relay", "-x", name, s->inst->system ? "system" : "user", s->inst->name, lifeline,
-              ready_text, bells, s->conf->log, listener, (char *)NULL);
+              ready_text, bells, s->conf->log, listener, questions_text, (char *)NULL);
     _exit(EXIT_CONFIG);
 }
 
@@ -264,12 +278,13 @@ static int start_all(struct supervisor *s)
     start(s, PROC_KEEPER); /* first: it fills the tables */
     if (wait_ready(s, PROC_KEEPER) < 0)
         return -ESRCH;
-    for (unsigned i = 0; i < PROCS_MAX; i++)
+    for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i))
             start(s, i);
-    for (unsigned i = 0; i < PROCS_MAX; i++)
+    for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i) && wait_ready(s, i) < 0)
             return -ESRCH;
+    start(s, PROC_SEARCH); /* last: nobody waits for it */
     s->gen.ready = true;
     return generation_write(s->inst, &s->gen);
 }
@@ -363,7 +378,8 @@ static int due(struct supervisor *s)
     return wait;
 }
 
-static void on_tick(void *arg)
+/* check_names -- do they still lead to our objects? */
+static void check_names(void *arg)
 {
     struct supervisor *s = arg;
     struct lock l = {s->gen.lock_id};
@@ -374,6 +390,35 @@ static void on_tick(void *arg)
         log_error("shared memory, semaphore or queue vanished (RemoveIPC of logind?); see: relay doctor");
         s->reset = true;
     }
+}
+
+static void on_names(struct loop_source *source, uint32_t events)
+{
+    _Alignas(struct inotify_event) char buf[1024];
+    (void)events;
+    while (read(source->fd, buf, sizeof buf) > 0)
+        ;
+    check_names(source->arg);
+}
+
+static bool watch(const struct supervisor *s, int object)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", object);
+    return inotify_add_watch(s->names.fd, path, IN_ATTRIB) >= 0; /* its number of names is one, too */
+}
+
+/* watch_names -- be told when shared memory or a queue loses its name, so that an idle relay sleeps undisturbed.  Of the semaphore
+ * one is not told; who takes it next finds that it is gone. */
+static void watch_names(struct supervisor *s)
+{
+    s->names = (struct loop_source){inotify_init1(IN_NONBLOCK | IN_CLOEXEC), on_names, s};
+    bool told = s->names.fd >= 0 && watch(s, s->shm_fd);
+    for (unsigned q = 0; told && q < s->gen.n_queues; q++)
+        told = watch(s, mq_fd(&s->queue[q]));
+    if ((!told || loop_add(&s->loop, &s->names, EPOLLIN) < 0) && loop_every(&s->loop, CHECK_MS, check_names) < 0)
+        log_warn("nobody will notice when shared memory or a queue vanishes: too few file descriptors?");
+    check_names(s);
 }
 
 /* ---- the process ---- */
@@ -457,6 +502,7 @@ static int run_generation(struct supervisor *s)
         drop_generation(s);
         return r;
     }
+    watch_names(s);
     log_info("ready: generation %llu, %u workers", (unsigned long long)s->gen.number, s->conf->workers);
     if (s->notify >= 0 && write_all(s->notify, "r", 1) < 0)
         log_debug("nobody waits for us any more");
@@ -470,7 +516,8 @@ static int run_generation(struct supervisor *s)
 
 int supervise_main(const struct instance *inst, const struct conf *conf, const char *conf_path, int ready_fd)
 {
-    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1}};
+    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .shm_fd = -1, .notify = ready_fd, .listener = -1, .lifeline = {-1, -1},
+                           .questions = {-1, -1}, .names = {.fd = -1}};
     sigset_t signals;
     (void)conf_path;
     log_open("supervise", LOG_INFO);
@@ -484,8 +531,7 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     sigemptyset(&signals);
     for (const int *p = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *p; p++)
         sigaddset(&signals, *p);
-    if (prepare(&s) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0 ||
-        loop_every(&s.loop, CHECK_MS, on_tick) < 0)
+    if (prepare(&s) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0)
         return EXIT_FAILURE;
     int r = 0;
     for (unsigned tries = 0; !s.stop && tries < 3; tries = r == 0 ? 0 : tries + 1)
@@ -496,14 +542,15 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }
 
-/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER */
+/* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER QUESTIONS */
 int child_main(int argc, char **argv)
 {
     struct proc_args a = {.self = 0};
-    if (argc != 10)
+    if (argc != 11)
         return EXIT_CONFIG;
     snprintf(a.name, sizeof a.name, "%s", argv[2]);
     a.listener = (int)strtol(argv[9], NULL, 10);
+    a.questions = (int)strtol(argv[10], NULL, 10);
     int r = strcmp(argv[3], "system") == 0 ? instance_system(&a.inst, argv[4]) : instance_user(&a.inst, argv[4]);
     a.lifeline = (int)strtol(argv[5], NULL, 10);
     a.ready = (int)strtol(argv[6], NULL, 10);

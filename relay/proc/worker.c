@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ enum {
     LINGER_MS = 10 * 1000, /* a client that lost its FIFO is still in its rooms for so long */
     TICK_MS = 1000,
     NAMES = 256, /* user names remembered */
+    GONE_MAX = 64, /* sessions detached, or out of their rooms, in one section */
 };
 
 /* A frame that passed rules_check(), or is to be refused. */
@@ -33,6 +35,16 @@ struct item {
     uint64_t client; /* whose session it was then; the slot may be somebody else's by the time there is room */
     uint32_t session;
     unsigned refuse; /* enum reason, 0: apply */
+};
+
+/* Somebody who said hello, and is who he is: who owns the FIFO. */
+struct caller {
+    struct hello h;
+    uint64_t client;
+    int fd;
+    uid_t uid;
+    char user[USER_NAME_MAX + 1]; /* "": nobody knows him */
+    uint32_t session;             /* as attach() says */
 };
 
 struct change {
@@ -47,7 +59,16 @@ struct worker {
     struct pace pace; /* of hellos */
     struct mq inbox;
     struct loop_source inbox_src;
+    uid_t self;
     int rendezvous;
+    struct fifo_place place; /* of this batch */
+    struct caller caller[BATCH_MESSAGES];
+    unsigned n_callers;
+    struct {
+        uint32_t session;
+        bool goodbye; /* he said so */
+    } gone[GONE_MAX]; /* have no FIFO any more, and are attached still */
+    unsigned n_gone;
     uint8_t message[BATCH_MESSAGES][QUEUE_MESSAGE_MAX];
     unsigned n_messages;
     struct item item[BATCH_FRAMES];
@@ -77,7 +98,7 @@ static const char *user_name(struct worker *w, uid_t uid)
         return w->name[slot].name;
     const struct passwd *pw = getpwuid(uid);
     char made_up[USER_NAME_MAX + 1];
-    if (!pw && uid != geteuid())
+    if (!pw && uid != w->self)
         return NULL;
     snprintf(made_up, sizeof made_up, "uid%u", (unsigned)uid);
     const char *name = pw && text_user_ok(text_of(pw->pw_name)) ? pw->pw_name : made_up;
@@ -97,41 +118,54 @@ static void turn_away(int fd, uint64_t client, unsigned reason, const char *why)
     close(fd);
 }
 
-static void lose(struct worker *w, uint32_t session)
+/* detach_gone -- all of them in one section: thousands may go at once. */
+static void detach_gone(struct worker *w)
 {
     struct proc *p = &w->proc;
-    const struct session *s = &p->st.seg->roster.session[session];
+    const struct roster *r = &p->st.seg->roster;
+    uint64_t wall = wall_ms();
+    if (w->n_gone == 0)
+        return;
     proc_take(p);
-    if (is_ours(w, s, SESSION_ATTACHED))
-        roster_detach(&p->st.edit, session, wall_ms());
+    for (unsigned i = 0; i < w->n_gone; i++)
+        if (is_ours(w, &r->session[w->gone[i].session], SESSION_ATTACHED) && !shard_serves(w->shard, w->gone[i].session))
+            roster_detach(&p->st.edit, w->gone[i].session, w->gone[i].goodbye ? 0 : wall); /* 0: no need to linger */
     state_give(&p->st);
+    w->n_gone = 0;
     w->lingering = true;
     proc_tick(p, TICK_MS);
 }
 
-static void on_lost(void *arg, uint32_t session)
+/* lose -- to be detached before anybody is attached again. */
+static void lose(struct worker *w, uint32_t session, bool goodbye)
 {
-    lose(arg, session);
+    if (w->n_gone == GONE_MAX)
+        detach_gone(w);
+    w->gone[w->n_gone].session = session;
+    w->gone[w->n_gone++].goodbye = goodbye;
 }
 
-/* attach -- returns the session, or as roster_attach().  A session that another worker serves stays there: two FIFOs
- * of one session would be two secrets for it, and the one that outlives the other good for whoever gets its slot. */
-static uint32_t attach(struct worker *w, uint64_t client, uid_t uid, const char *user)
+static void on_lost(void *arg, uint32_t session)
+{
+    lose(arg, session, false);
+}
+
+/* attach -- in a section: returns the session, or as roster_attach().  A session that another worker serves stays there: two
+ * FIFOs of one session would be two secrets for it, and the one that outlives the other good for whoever gets its slot. */
+static uint32_t attach(struct worker *w, const struct caller *c)
 {
     struct proc *p = &w->proc;
     const struct roster *r = &p->st.seg->roster;
-    uint32_t limit = uid == geteuid() ? 0 : p->st.seg->shape.sessions_per_user, session = 0;
-    proc_take(p);
-    const struct session *now = &r->session[roster_client(r, client)];
+    uint32_t limit = c->uid == w->self ? 0 : p->st.seg->shape.sessions_per_user;
+    const struct session *now = &r->session[roster_client(r, c->client)];
     if (now->state == SESSION_ATTACHED && !is_ours(w, now, SESSION_ATTACHED))
-        session = UINT32_MAX;
-    else if (limit == 0 || roster_uid_sessions(r, uid, limit) < limit)
-        session = roster_attach(&p->st.edit, client, uid, text_of(user), p->args.self, false);
-    state_give(&p->st);
-    return session;
+        return UINT32_MAX;
+    if (limit != 0 && roster_uid_sessions(r, c->uid) >= limit)
+        return 0;
+    return roster_attach(&p->st.edit, c->client, c->uid, text_of(c->user), p->args.self, false);
 }
 
-/* greet -- WELCOME and the names of the hosts, as one write.  Host slots are only ever added. */
+/* greet -- WELCOME and the names of the hosts, as many as the FIFO takes in one write.  Host slots are only ever added. */
 static size_t greet(struct worker *w, uint8_t *buf, size_t size, const struct hello *h, uint32_t session,
                     const uint8_t secret[SECRET_LEN])
 {
@@ -155,47 +189,67 @@ static size_t greet(struct worker *w, uint8_t *buf, size_t size, const struct he
     return len;
 }
 
-static void welcome(struct worker *w, int fd, uid_t uid, const struct hello *h, uint64_t client)
+static void welcome(struct worker *w, const struct caller *c, const uint8_t secret[SECRET_LEN])
 {
-    uint8_t buf[32 * 1024], secret[SECRET_LEN];
-    const char *user = user_name(w, uid);
-    if (h->version_min > PROTOCOL_VERSION || h->version_max < PROTOCOL_VERSION) {
-        turn_away(fd, client, REASON_VERSION, "This relay speaks another version; update chat and relay.");
+    static uint8_t buf[32 * 1024];
+    int pipe = fcntl(c->fd, F_GETPIPE_SZ); /* users who have many get small ones */
+    size_t size = min_size(sizeof buf, pipe > 0 ? (size_t)pipe : PIPE_BUF);
+    if (c->session == 0 || c->session == UINT32_MAX) {
+        turn_away(c->fd, c->client, c->session == 0 ? REASON_LIMIT : REASON_DENIED,
+                  c->session == 0 ? "Too many sessions; close some and try again."
+                  : c->user[0]    ? "This client number is in use; start chat again."
+                                  : "This relay does not know who you are: your user is not in its account database.");
         return;
     }
-    if (uid != geteuid() && !pace_take(&w->pace, uid, now_ms())) {
-        turn_away(fd, client, REASON_BUSY, "Too many new sessions at once; wait a second.");
-        return;
-    }
-    uint32_t session = user && client ? attach(w, client, uid, user) : UINT32_MAX;
-    if (session == 0 || session == UINT32_MAX) {
-        turn_away(fd, client, session == 0 ? REASON_LIMIT : REASON_DENIED,
-                  session == 0 ? "Too many sessions; close some and try again."
-                  : user       ? "This client number is in use; start chat again."
-                               : "This relay does not know who you are: your user is not in its account database.");
-        return;
-    }
-    os_random(secret, sizeof secret);
-    if (shard_add(w->shard, session, fd, secret, buf, greet(w, buf, sizeof buf, h, session, secret)) < 0) {
-        lose(w, session);
-        return;
-    }
-    if (w->proc.st.seg->roster.session[session].last_seq != 0 && shard_expect_ack(w->shard, session) < 0)
+    if (shard_add(w->shard, c->session, c->fd, secret, buf, greet(w, buf, size, &c->h, c->session, secret)) < 0)
+        lose(w, c->session, false);
+    else if (w->proc.st.seg->roster.session[c->session].last_seq != 0 && shard_expect_ack(w->shard, c->session) < 0)
         log_error("out of memory");
 }
 
+/* welcome_all -- who came in this batch, in one section. */
+static void welcome_all(struct worker *w)
+{
+    uint8_t secret[BATCH_MESSAGES][SECRET_LEN];
+    if (w->n_callers == 0)
+        return;
+    detach_gone(w);
+    os_random(secret, w->n_callers * sizeof secret[0]);
+    proc_take(&w->proc);
+    for (unsigned i = 0; i < w->n_callers; i++) {
+        struct caller *c = &w->caller[i];
+        c->session = c->user[0] && c->client ? attach(w, c) : UINT32_MAX;
+    }
+    state_give(&w->proc.st);
+    for (unsigned i = 0; i < w->n_callers; i++)
+        welcome(w, &w->caller[i], secret[i]);
+    OPENSSL_cleanse(secret, sizeof secret);
+    w->n_callers = 0;
+    detach_gone(w); /* who did not wait for his welcome */
+}
+
+/* on_hello -- he is let in with the others of this batch, if he may come at all. */
 static void on_hello(struct worker *w, const uint8_t *f)
 {
-    struct hello h;
-    uid_t uid;
-    if (frame_type(f) != FRAME_HELLO || read_hello(f, &h) < 0)
+    struct caller *c = &w->caller[w->n_callers];
+    if (frame_type(f) != FRAME_HELLO || read_hello(f, &c->h) < 0)
         return;
-    int fd = fifo_open(w->rendezvous, h.fifo, &uid);
-    if (fd < 0) {
-        log_debug("hello refused: %s", strerror(-fd));
+    if (w->n_callers == 0 && fifo_look(w->rendezvous, &w->place) < 0)
+        return;
+    c->client = frame_client(f);
+    c->fd = fifo_open_in(&w->place, c->h.fifo, &c->uid);
+    if (c->fd < 0) {
+        log_debug("hello refused: %s", strerror(-c->fd));
         return;
     }
-    welcome(w, fd, uid, &h, frame_client(f));
+    const char *user = user_name(w, c->uid);
+    snprintf(c->user, sizeof c->user, "%s", user ? user : "");
+    if (c->h.version_min > PROTOCOL_VERSION || c->h.version_max < PROTOCOL_VERSION)
+        turn_away(c->fd, c->client, REASON_VERSION, "This relay speaks another version; update chat and relay.");
+    else if (c->uid != w->self && !pace_take(&w->pace, c->uid, now_ms()))
+        turn_away(c->fd, c->client, REASON_BUSY, "Too many new sessions at once; wait a second.");
+    else
+        w->n_callers++;
 }
 
 /* ---- intake ---- */
@@ -203,8 +257,7 @@ static void on_hello(struct worker *w, const uint8_t *f)
 static void goodbye(struct worker *w, uint32_t session)
 {
     shard_drop(w->shard, session);
-    lose(w, session);
-    w->proc.st.seg->roster.session[session].detached_ms = 0; /* ours alone: no need to linger */
+    lose(w, session, true);
 }
 
 static void check_frame(struct worker *w, uint32_t session, uint8_t *f)
@@ -245,10 +298,11 @@ static void receive(struct worker *w)
         uint8_t *to = w->message[w->n_messages];
         ssize_t n = mq_get(&w->inbox, to, QUEUE_MESSAGE_MAX);
         if (n < 0)
-            return;
+            break;
         w->n_messages++;
         split(w, to, (size_t)n);
     }
+    welcome_all(w);
 }
 
 static bool is_goodbye(const struct item *it)
@@ -307,6 +361,7 @@ static void after_section(struct worker *w, unsigned from)
         else if (shard_expect_ack(w->shard, it->session) < 0)
             log_error("out of memory");
     }
+    detach_gone(w);
     state_ring_all(&w->proc.st);
 }
 
@@ -336,16 +391,18 @@ static bool behind(const struct worker *w)
 
 /* ---- lingering ---- */
 
-/* leave_rooms -- in a section: one who is gone for good. */
-static int leave_rooms(struct worker *w, uint32_t session)
+/* leave_rooms -- these are gone for good.  Returns how many are out of all their rooms. */
+static unsigned leave_rooms(struct worker *w, const uint32_t *session, unsigned n)
 {
     struct proc *p = &w->proc;
+    unsigned out = 0;
     proc_take(p);
     rules_section(&w->rules, wall_ms());
-    int r = rules_leave_all(&w->rules, session);
+    while (out < n && rules_leave_all(&w->rules, session[out]) == 0)
+        out++;
     state_publish(&p->st);
     state_give(&p->st);
-    return r;
+    return out;
 }
 
 static void on_tick(void *arg)
@@ -354,13 +411,19 @@ static void on_tick(void *arg)
     struct roster *r = &w->proc.st.seg->roster;
     uint64_t wall = wall_ms();
     bool left = false, still = false;
+    uint32_t due[GONE_MAX], n = 0;
     for (uint32_t i = 1; w->lingering && i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        if (!is_ours(w, s, SESSION_DETACHED) || roster_next_room(s, 1) == 0)
-            continue;
-        bool due = s->detached_ms + LINGER_MS <= wall || s->detached_ms > wall;
-        still |= !due || leave_rooms(w, i) < 0;
-        left |= due;
+        bool lingers = is_ours(w, s, SESSION_DETACHED) && roster_next_room(r, s, 1) != 0;
+        if (lingers && (s->detached_ms + LINGER_MS <= wall || s->detached_ms > wall))
+            due[n++] = i;
+        else
+            still |= lingers;
+        if (n == GONE_MAX || (n > 0 && i + 1 == r->unused_session)) {
+            still |= leave_rooms(w, due, n) < n;
+            left = true;
+            n = 0;
+        }
     }
     w->lingering = still;
     if (!still)
@@ -375,9 +438,9 @@ static void inherit(struct worker *w)
     struct roster *r = &w->proc.st.seg->roster;
     for (uint32_t i = 1; i < r->unused_session; i++)
         if (is_ours(w, &r->session[i], SESSION_ATTACHED))
-            lose(w, i);
-    w->lingering = true;
-    proc_tick(&w->proc, TICK_MS);
+            lose(w, i, false);
+    w->lingering = r->unused_session > 1; /* some may have been detached already */
+    proc_tick(&w->proc, w->lingering ? TICK_MS : 0);
 }
 
 /* ---- the process ---- */
@@ -392,7 +455,7 @@ static bool idle(void *arg)
 {
     struct worker *w = arg;
     const struct journal *j = &w->proc.st.seg->journal;
-    return shard_cursor(w->shard) == journal_head(j) && w->durable == journal_durable(j);
+    return w->n_gone == 0 && shard_cursor(w->shard) == journal_head(j) && w->durable == journal_durable(j);
 }
 
 static void open_all(struct worker *w, unsigned self)
@@ -403,6 +466,7 @@ static void open_all(struct worker *w, unsigned self)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
+    w->self = geteuid();
     w->rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     w->inbox_src = (struct loop_source){-1, on_inbox, w};
     if (w->rendezvous < 0 || self >= p->gen.n_queues || mq_attach_reader(&w->inbox, p->gen.queue[self]) < 0 ||
@@ -425,6 +489,7 @@ int worker_main(const struct proc_args *args)
     inherit(w);
     proc_ready(&w->proc);
     while (!w->proc.stop) {
+        detach_gone(w);
         bool busy = behind(w) || take_in(w);
         busy |= shard_deliver(w->shard);
         w->durable = journal_durable(&w->proc.st.seg->journal);

@@ -81,3 +81,23 @@ int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames
         st->seg->hlc = max_u64(st->seg->hlc, newest);
     return 0;
 }
+
+int remote_gap(struct state *st, const uint8_t *gap, uint64_t wall)
+{
+    uint8_t frame[FRAME_MAX];
+    struct gap g;
+    int r = read_gap(gap, &g);
+    if (r == 0)
+        r = state_room_for(st, frame_stride(gap));
+    if (r < 0)
+        return r;
+    if (roster_room(&st->seg->roster, frame_room(gap)) == 0)
+        return -ENOSPC;
+    uint64_t hlc = min_u64(frame_hlc(gap), wall << 16);
+    g.why = GAP_AWAY;
+    g.hlc_min = min_u64(g.hlc_min, hlc);
+    int n = write_gap(frame, &g, frame_origin(gap), frame_epoch(gap), frame_room(gap), hlc);
+    ASSERT(n > 0);
+    state_put(st, frame);
+    return 0;
+}

@@ -17,6 +17,8 @@ static uint8_t decides(uint8_t act)
         return ACT_MUTE;
     case ACT_UNBAN:
         return ACT_BAN;
+    case ACT_UNINVITE:
+        return ACT_INVITE;
     default:
         return act;
     }
@@ -35,12 +37,29 @@ const char *room_why(enum room_verdict v)
         [ROOM_BY_BANNED] = "Whoever is banned may not do that.",
         [ROOM_FULL] = "The room has as many operators, muted and banned as a room can have.",
         [ROOM_MALFORMED] = "This is no act.",
+        [ROOM_NOT_PRIVATE] = "Everybody may come into this room; only into a private one somebody is invited.",
+        [ROOM_NOT_MEMBER] = "Only who is invited to the room may do that.",
+        [ROOM_MEMBERS_FULL] = "As many people were invited to the room as ever can be.",
     };
     return why[v];
 }
 
+/* judge_invitation -- muted and banned do not matter: neither can happen to the owner. */
+static enum room_verdict judge_invitation(unsigned flags, unsigned author, unsigned target)
+{
+    if (!(flags & ROOM_PRIVATE))
+        return ROOM_NOT_PRIVATE;
+    if (!(author & ROLE_OWNER))
+        return ROOM_NOT_OWNER;
+    return target & ROLE_OWNER ? ROOM_OF_OWNER : ROOM_COUNTS;
+}
+
 enum room_verdict room_judge(uint8_t act, unsigned flags, unsigned author, unsigned target)
 {
+    if (act == ACT_INVITE || act == ACT_UNINVITE)
+        return judge_invitation(flags, author, target);
+    if (flags & ROOM_PRIVATE && act != ACT_OWN && !(author & (ROLE_OWNER | ROLE_MEMBER)))
+        return ROOM_NOT_MEMBER;
     if (author & ROLE_BANNED)
         return ROOM_BY_BANNED;
     if (author & ROLE_MUTED)
@@ -83,7 +102,8 @@ unsigned room_fact_role(const struct room_fact *f)
            : f->act == ACT_OP ? ROLE_OPERATOR
            : f->act == ACT_MUTE ? ROLE_MUTED
            : f->act == ACT_BAN ? ROLE_BANNED
-                               : 0;
+           : f->act == ACT_INVITE ? ROLE_MEMBER
+                                  : 0;
 }
 
 unsigned room_state_role(const struct room_state *s, uint64_t host, struct text user)
@@ -97,7 +117,7 @@ unsigned room_state_role(const struct room_state *s, uint64_t host, struct text 
 
 unsigned room_state_flags(const struct room_state *s)
 {
-    unsigned flags = 0;
+    unsigned flags = s->is_private ? ROOM_PRIVATE : 0;
     for (uint32_t i = 0; i < s->n; i++) {
         const struct room_fact *f = &s->fact[i];
         flags |= f->act == ACT_OWN ? ROOM_OWNED : 0;
@@ -106,7 +126,22 @@ unsigned room_state_flags(const struct room_state *s)
     return flags;
 }
 
+uint64_t room_state_out(const struct room_state *s, uint64_t host)
+{
+    uint64_t hlc = 0;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->fact[i].act == ACT_UNINVITE && s->fact[i].target.host == host)
+            hlc = max_u64(hlc, s->fact[i].hlc);
+    return hlc;
+}
+
 /* ---- the fold ---- */
+
+void room_state_begin(struct room_state *s, struct text name)
+{
+    memset(s, 0, sizeof *s);
+    s->is_private = private_is(name);
+}
 
 bool room_state_follows(const struct room_state *s, const uint8_t *frame)
 {
@@ -117,16 +152,22 @@ bool room_state_follows(const struct room_state *s, const uint8_t *frame)
 static uint32_t find(const struct room_state *s, uint8_t act, const struct room_act *a)
 {
     uint32_t i = 0;
-    while (i < s->n && !(s->fact[i].act == act && s->fact[i].mode == a->mode &&
+    while (i < s->n && !(decides(s->fact[i].act) == act && s->fact[i].mode == a->mode &&
                          (!act_aims(act) || is(&s->fact[i].target, a->host, a->target))))
         i++;
     return i;
 }
 
+/* count -- of the facts of this kind. */
+static uint32_t *count(struct room_state *s, uint8_t act)
+{
+    return decides(act) == ACT_INVITE ? &s->n_invited : &s->n_aimed;
+}
+
 /* forget -- facts stay in the order in which they came to be: it is part of the result. */
 static void forget(struct room_state *s, uint32_t i)
 {
-    s->n_aimed -= act_aims(s->fact[i].act);
+    *count(s, s->fact[i].act) -= act_aims(s->fact[i].act);
     s->n--;
     memmove(&s->fact[i], &s->fact[i + 1], (s->n - i) * sizeof s->fact[0]);
 }
@@ -136,7 +177,7 @@ static void decide(struct room_state *s, uint32_t i, const struct room_act *a, c
     struct room_fact *f = &s->fact[i];
     if (i == s->n) {
         s->n++;
-        s->n_aimed += act_aims(a->act);
+        *count(s, a->act) += act_aims(a->act);
     }
     *f = (struct room_fact){.act = a->act, .mode = a->mode};
     f->hlc = frame_hlc(frame);
@@ -146,10 +187,16 @@ static void decide(struct room_state *s, uint32_t i, const struct room_act *a, c
     f->target = a->act == ACT_OWN ? f->author : person(a->host, a->target);
 }
 
-/* is_full -- is there no room for one more fact of this kind? */
-static bool is_full(const struct room_state *s, uint8_t act)
+/* full -- is there no room for one more fact of this kind?  Members are counted apart: who is one must not depend on what others
+ * than the owner did. */
+static enum room_verdict full(const struct room_state *s, uint8_t act)
 {
-    return act_aims(act) ? s->n_aimed == ROOM_FACTS_AIMED : s->n - s->n_aimed == ROOM_FACTS_MAX - ROOM_FACTS_AIMED;
+    uint32_t others = s->n - s->n_aimed - s->n_invited;
+    if (act == ACT_INVITE)
+        return s->n_invited == ROOM_MEMBERS_MAX ? ROOM_MEMBERS_FULL : ROOM_COUNTS;
+    return (act_aims(act) ? s->n_aimed == ROOM_FACTS_AIMED : others == ROOM_FACTS_MAX - ROOM_FACTS_AIMED - ROOM_MEMBERS_MAX)
+               ? ROOM_FULL
+               : ROOM_COUNTS;
 }
 
 static enum room_verdict apply(struct room_state *s, const struct room_act *a, const uint8_t *frame)
@@ -159,11 +206,12 @@ static enum room_verdict apply(struct room_state *s, const struct room_act *a, c
     bool undoes = act != a->act || (act == ACT_TOPIC && a->topic.len == 0);
     if (act == ACT_KICK)
         return ROOM_COUNTS;
-    if (!undoes && i == s->n && is_full(s, act))
-        return ROOM_FULL;
-    if (undoes && i < s->n)
+    if (!undoes && i == s->n && full(s, act) != ROOM_COUNTS)
+        return full(s, act);
+    bool stays = a->act == ACT_UNINVITE && i < s->n; /* who was a member may have what was said till then */
+    if (undoes && i < s->n && !stays)
         forget(s, i);
-    if (!undoes)
+    if (!undoes || stays)
         decide(s, i, a, frame);
     if (act == ACT_TOPIC) {
         s->topic_len = (uint8_t)a->topic.len;

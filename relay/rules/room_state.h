@@ -8,9 +8,14 @@
  *   OP, DEOP                  the owner
  *   all others                the owner and the operators; TOPIC everybody, until the mode says otherwise
  *   whoever is muted, banned  nothing; neither can happen to the owner
+ *   INVITE, UNINVITE          the owner, and only in a private room (base/direct.h); in such a room nobody may do anything who is
+ *                             not a member
  *
  * Of two acts upon the same thing the later one decides.  A kick decides nothing: it is for those who are there when it comes.
- * Authors and targets are users of a host's number; what hosts are called does not matter here. */
+ * Authors and targets are users of a host's number; what hosts are called does not matter here.
+ *
+ * Who is invited depends on nothing but entries of one writer, the owner's host, which nobody else's can change afterwards: so a host
+ * that has the owner's streams as far as some place knows which hosts may have what lies before it. */
 #ifndef RULES_ROOM_STATE_H
 #define RULES_ROOM_STATE_H
 
@@ -18,8 +23,9 @@
 #include "state/roster.h"
 
 enum {
-    ROOM_FACTS_MAX = 256,
-    ROOM_FACTS_AIMED = ROOM_FACTS_MAX - 16, /* of them about somebody; the others are for owner, topic and modes */
+    ROOM_MEMBERS_MAX = 128, /* ever invited */
+    ROOM_FACTS_AIMED = 240, /* about operators, muted and banned */
+    ROOM_FACTS_MAX = ROOM_FACTS_AIMED + ROOM_MEMBERS_MAX + 16, /* the others are for owner, topic and modes */
 };
 
 enum room_verdict {
@@ -33,6 +39,9 @@ enum room_verdict {
     ROOM_BY_BANNED,
     ROOM_FULL,
     ROOM_MALFORMED, /* not an act */
+    ROOM_NOT_PRIVATE,
+    ROOM_NOT_MEMBER,
+    ROOM_MEMBERS_FULL,
 };
 
 struct room_person {
@@ -43,19 +52,23 @@ struct room_person {
 
 /* One thing that is so, and the entry that decided it. */
 struct room_fact {
-    uint8_t act, mode; /* ACT_OWN, TOPIC, SET, OP, MUTE or BAN */
+    uint8_t act, mode; /* ACT_OWN, TOPIC, SET, OP, MUTE, BAN, INVITE or, of one who was a member, UNINVITE */
     struct room_person target, author; /* author.host is the entry's origin */
     uint64_t hlc, epoch, seq;
 };
 
-/* Zeroed: a room in which nobody did anything yet. */
+/* Zeroed: an ordinary room in which nobody did anything yet. */
 struct room_state {
     uint8_t last[FRAME_HEAD]; /* the newest act folded in */
-    uint32_t n, n_aimed;      /* facts, and those about somebody */
+    uint32_t n, n_aimed, n_invited; /* facts; about operators, muted and banned; about who is or was a member */
+    bool is_private;
     struct room_fact fact[ROOM_FACTS_MAX];
     uint8_t topic_len;
     char topic[TOPIC_MAX];
 };
+
+/* room_state_begin -- a room of this name in which nobody did anything yet. */
+void room_state_begin(struct room_state *s, struct text name);
 
 /* room_state_follows -- does this act sort behind all that were folded in?  If not, the fold must begin anew. */
 bool room_state_follows(const struct room_state *s, const uint8_t *frame);
@@ -73,7 +86,10 @@ enum room_verdict room_judge(uint8_t act, unsigned flags, unsigned author, unsig
 /* room_why -- a verdict as a sentence; "" for ROOM_COUNTS. */
 const char *room_why(enum room_verdict v);
 
-/* room_fact_role -- the role that a fact gives its target, 0 when it is about nobody. */
+/* room_state_out -- the stamp of the entry that took the last one of this host out of a private room; 0: there is none. */
+uint64_t room_state_out(const struct room_state *s, uint64_t host);
+
+/* room_fact_role -- the role that a fact gives its target, 0 when it gives none. */
 unsigned room_fact_role(const struct room_fact *f);
 
 /* room_fact_row -- fact `i` as a FACT frame.  Returns its stride */

@@ -49,9 +49,12 @@ static int check_act(const struct session *s, const uint8_t *f)
 
 static int check_query(const struct session *s, uint8_t *f)
 {
+    char wanted[WANTED_MAX];
     struct query q;
     if (read_query(f, &q) < 0)
         return REASON_MALFORMED;
+    memcpy(wanted, q.wanted.p, q.wanted.len); /* it lies in the frame that is written anew */
+    q.wanted.p = wanted;
     q.uid = s->uid;
     if (q.kind == QUERY_PROBE)
         q.until = now_us();
@@ -201,6 +204,19 @@ static int entry(struct rules *r, uint32_t session, const uint8_t *f, uint32_t r
     return RULES_NOTHING;
 }
 
+/* not_so -- why this act makes no sense here and now, or NULL. */
+static const char *not_so(uint8_t act, unsigned target)
+{
+    static const struct {
+        uint8_t undo;
+        unsigned role;
+    } undoes[] = {{ACT_DEOP, ROLE_OPERATOR}, {ACT_UNMUTE, ROLE_MUTED}, {ACT_UNBAN, ROLE_BANNED}, {ACT_UNINVITE, ROLE_MEMBER}};
+    for (size_t i = 0; i < ARRAY_LEN(undoes); i++)
+        if (act == undoes[i].undo && !(target & undoes[i].role))
+            return "There is nothing to take back: see chat room show.";
+    return act == ACT_INVITE && target & ROLE_MEMBER ? "That user is invited already: see chat room show." : NULL;
+}
+
 /* act -- what room_judge() allows, and what makes sense here and now. */
 static int act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room, unsigned author)
 {
@@ -214,25 +230,38 @@ static int act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t roo
         return refuse(r, session, f, REASON_DENIED, room_why(v));
     if (a.act == ACT_OWN && t->room[room].last_hlc != 0)
         return refuse(r, session, f, REASON_DENIED, "The room is there already, and nobody's; create one with another name.");
-    if ((a.act == ACT_DEOP && !(target & ROLE_OPERATOR)) || (a.act == ACT_UNMUTE && !(target & ROLE_MUTED)) ||
-        (a.act == ACT_UNBAN && !(target & ROLE_BANNED)))
-        return refuse(r, session, f, REASON_NOT_SO, "There is nothing to take back: see chat room show.");
+    if (a.act == ACT_INVITE && roster_host(t, a.host) == 0)
+        return rules_refuse(r, session, f, REASON_NO_HOST);
+    const char *why = not_so(a.act, target);
+    if (why)
+        return refuse(r, session, f, REASON_NOT_SO, why);
     return entry(r, session, f, room);
 }
 
-/* may_hold -- a room holds entries of both types, a conversation of two has no state, an inbox is for hearing. */
-static bool may_hold(const struct rules *r, uint32_t room, uint8_t type)
+/* creates -- is it the act that makes a room somebody's? */
+static bool creates(const uint8_t *f)
+{
+    struct room_act a;
+    return frame_type(f) == FRAME_STATE && read_room_act(f, &a) == 0 && a.act == ACT_OWN;
+}
+
+/* may_hold -- a room holds entries of both types, a private one from its creation on; a conversation of two has no state, an
+ * inbox is for hearing. */
+static bool may_hold(const struct rules *r, uint32_t room, const uint8_t *f)
 {
     const struct room *info = &r->st->seg->roster.room[room];
+    struct text name = {info->name, info->name_len};
     struct direct d;
-    return room != 0 && (!direct_read((struct text){info->name, info->name_len}, &d) || (d.n == 2 && type == FRAME_SAY));
+    if (room == 0 || (private_is(name) && !(info->flags & ROOM_OWNED) && !creates(f)))
+        return false;
+    return !direct_read(name, &d) || (d.n == 2 && frame_type(f) == FRAME_SAY);
 }
 
 /* say_or_act -- what becomes an entry of the room. */
 static int say_or_act(struct rules *r, uint32_t session, const uint8_t *f, uint32_t room)
 {
     unsigned reason = atomic_load_explicit(&r->st->seg->store_reason, memory_order_relaxed);
-    if (!may_hold(r, room, frame_type(f)))
+    if (!may_hold(r, room, f))
         reason = REASON_NO_ROOM;
     if (reason != REASON_OK)
         return rules_refuse(r, session, f, reason);
@@ -249,7 +278,7 @@ static uint32_t open_room(struct rules *r, uint32_t session, const uint8_t *f, u
     struct room_change c;
     if (read_room_change(f, &c) < 0)
         return 0;
-    unsigned denied = scope_name(r->st->seg, c.room, user_of(r, session));
+    unsigned denied = scope_name(r->st->seg, frame_room(f), c.room, user_of(r, session));
     *reason = denied ? denied : REASON_LIMIT;
     return denied ? 0 : roster_room_open(&r->st->edit, frame_room(f), c.room);
 }
@@ -269,12 +298,14 @@ static int join_or_leave(struct rules *r, uint32_t session, const uint8_t *f, ui
     unsigned as = join ? role(r, session, room) : 0;
     if (as & ROLE_BANNED)
         return refuse(r, session, f, REASON_DENIED, silenced(as));
+    const struct room *info = &r->st->seg->roster.room[room];
+    int first = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
+    if (first < 0)
+        return refuse(r, session, f, REASON_LIMIT, "You are in as many rooms as one session may be; leave some first.");
     struct session *s = edit_session(r, session);
     if (join)
         s->quiet = (frame_flags(f) & FRAME_SELF) != 0;
-    const struct room *info = &r->st->seg->roster.room[room];
-    bool news = join ? roster_join(&r->st->edit, session, room) : roster_leave(&r->st->edit, session, room);
-    news = news && !direct_is((struct text){info->name, info->name_len});
+    bool news = first && !direct_is((struct text){info->name, info->name_len});
     uint8_t *put = state_put(r->st, f);
     frame_set_flags(put, news && !s->quiet ? 0 : FRAME_SELF);
     state_stamp_soft(r->st, put, r->wall);
@@ -313,7 +344,7 @@ int rules_leave_all(struct rules *r, uint32_t session)
 {
     struct roster *t = &r->st->seg->roster;
     const struct session *s = &t->session[session];
-    for (uint32_t room = 0; (room = roster_next_room(s, room + 1)) != 0;) {
+    for (uint32_t room = 0; (room = roster_next_room(t, s, room + 1)) != 0;) {
         if (full(r))
             return -EAGAIN;
         struct text name = {t->room[room].name, t->room[room].name_len};

@@ -31,8 +31,8 @@ struct client {
     uint64_t cursor;      /* when not live: next frame it has not got whole */
     uint64_t wanted_pos;  /* what it waits to have acknowledged: durable up to here ... */
     uint32_t wanted_seq;  /* ... means this number is */
-    uint32_t acked_seq;
     uint32_t session;
+    uint32_t places;      /* in rooms; 0: in none */
     uint32_t turn;        /* the turn that counted its hits */
     uint16_t off;         /* bytes of the frame at cursor that are out */
     uint16_t hits;        /* rooms (or frames of its own) that this turn has something of for it */
@@ -40,8 +40,15 @@ struct client {
     uint8_t secret[SECRET_LEN];
 };
 
+/* That a client is in a room, so that he gets out of it without a search among all who are. */
+struct place {
+    uint32_t room, at; /* member_list.session[at] of that room */
+    uint32_t next;     /* of the same client; also links the free list */
+};
+
 struct member_list {
     uint32_t *session;
+    uint32_t *place; /* of each, its number */
     uint32_t n, size;
     bool active; /* in this turn */
     bool looked; /* inbox is filled in */
@@ -63,6 +70,8 @@ struct shard {
     uint32_t turn;
     struct client *client; /* by session slot */
     struct member_list *room[ROOMS_MAX];
+    struct place *place; /* [0] is none */
+    uint32_t n_places, places_max, free_place;
     struct slots waiting, doomed, single;
     uint32_t active[ROOMS_MAX], n_active;
     bool broadcast, pinned; /* pinned: within a turn, what is read in it stays */
@@ -110,10 +119,13 @@ void shard_close(struct shard *sh)
     for (uint32_t i = 1; i <= sh->st->seg->shape.sessions_max; i++)
         shard_drop(sh, i);
     for (uint32_t r = 0; r < ROOMS_MAX; r++) {
-        if (sh->room[r])
+        if (sh->room[r]) {
             free(sh->room[r]->session);
+            free(sh->room[r]->place);
+        }
         free(sh->room[r]);
     }
+    free(sh->place);
     free(sh->waiting.slot);
     free(sh->doomed.slot);
     free(sh->single.slot);
@@ -130,9 +142,9 @@ uint64_t shard_cursor(const struct shard *sh)
 
 static void leave_all(struct shard *sh, uint32_t session)
 {
-    for (uint32_t r = 1; r < ROOMS_MAX; r++)
-        if (sh->room[r])
-            shard_leave(sh, session, r);
+    const struct client *c = &sh->client[session];
+    while (c->places != 0)
+        shard_leave(sh, session, sh->place[c->places].room);
 }
 
 void shard_drop(struct shard *sh, uint32_t session)
@@ -208,30 +220,73 @@ static struct member_list *members_of(struct shard *sh, uint32_t room)
     return sh->room[room];
 }
 
+bool shard_serves(const struct shard *sh, uint32_t session)
+{
+    return is_open(&sh->client[session]);
+}
+
+/* room_for_one -- in the lists that a join adds to.  Returns 0 or -ENOMEM. */
+static int room_for_one(struct shard *sh, struct member_list *m)
+{
+    if (m->n == m->size) {
+        uint32_t size = m->size ? m->size * 2 : 8;
+        uint32_t *session = realloc(m->session, size * sizeof *session);
+        m->session = session ? session : m->session;
+        uint32_t *place = session ? realloc(m->place, size * sizeof *place) : NULL;
+        if (!place)
+            return -ENOMEM;
+        m->place = place;
+        m->size = size;
+    }
+    if (sh->free_place == 0 && sh->n_places + 1 >= sh->places_max) {
+        uint32_t max = sh->places_max ? sh->places_max * 2 : 64;
+        struct place *p = realloc(sh->place, max * sizeof *p);
+        if (!p)
+            return -ENOMEM;
+        sh->place = p;
+        sh->places_max = max;
+    }
+    return 0;
+}
+
 int shard_join(struct shard *sh, uint32_t session, uint32_t room)
 {
+    struct client *c = &sh->client[session];
     struct member_list *m = members_of(sh, room);
-    if (!m)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < m->n; i++)
-        if (m->session[i] == session)
+    if (!is_open(c)) /* whoever gets the slot next must not hear it */
+        return 0;
+    for (uint32_t i = c->places; i != 0; i = sh->place[i].next)
+        if (sh->place[i].room == room)
             return 0;
-    struct slots s = {m->session, m->n, m->size};
-    int r = push(&s, session);
-    m->session = s.slot;
-    m->n = s.n;
-    m->size = s.size;
-    return r;
+    if (!m || room_for_one(sh, m) < 0)
+        return -ENOMEM;
+    uint32_t p = sh->free_place;
+    if (p != 0)
+        sh->free_place = sh->place[p].next;
+    else
+        p = ++sh->n_places;
+    sh->place[p] = (struct place){room, m->n, c->places};
+    c->places = p;
+    m->session[m->n] = session;
+    m->place[m->n++] = p;
+    return 0;
 }
 
 void shard_leave(struct shard *sh, uint32_t session, uint32_t room)
 {
+    uint32_t *link = &sh->client[session].places, p;
+    while ((p = *link) != 0 && sh->place[p].room != room)
+        link = &sh->place[p].next;
+    if (p == 0)
+        return;
     struct member_list *m = sh->room[room];
-    for (uint32_t i = 0; m && i < m->n; i++)
-        if (m->session[i] == session) {
-            m->session[i] = m->session[--m->n];
-            return;
-        }
+    uint32_t at = sh->place[p].at, last = --m->n;
+    m->session[at] = m->session[last];
+    m->place[at] = m->place[last];
+    sh->place[m->place[at]].at = at;
+    *link = sh->place[p].next;
+    sh->place[p].next = sh->free_place;
+    sh->free_place = p;
 }
 
 /* ---- ranges ---- */
@@ -340,12 +395,13 @@ static unsigned inboxes(struct shard *sh, uint32_t room, uint32_t slot[2])
 /* hears -- is it in the room, or in an inbox that hears it? */
 static bool hears(const struct client *c, uint32_t room)
 {
-    const struct session *s = &c->sh->st->seg->roster.session[c->session];
+    const struct roster *r = &c->sh->st->seg->roster;
+    const struct session *s = &r->session[c->session];
     uint32_t inbox[2];
-    if (room == 0 || roster_is_member(s, room))
+    if (room == 0 || roster_is_member(r, s, room))
         return room != 0;
     for (unsigned n = inboxes(c->sh, room, inbox); n > 0; n--)
-        if (roster_is_member(s, inbox[n - 1]))
+        if (roster_is_member(r, s, inbox[n - 1]))
             return true;
     return false;
 }
@@ -366,6 +422,7 @@ static bool concerns(const struct client *c, const uint8_t *f)
     case FRAME_QUERY:
     case FRAME_SEGMENT:
     case FRAME_DUE:
+    case FRAME_GAP:
         return false;
     default:
         break;
@@ -458,7 +515,7 @@ static void note_room(struct shard *sh, uint32_t room, uint64_t pos, size_t n)
 static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
 {
     uint8_t type = frame_type(f);
-    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE)
+    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE || type == FRAME_GAP)
         return;
     if (frame_flags(f) & FRAME_SELF || type == FRAME_LEAVE) {
         uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));
@@ -635,8 +692,7 @@ static void acknowledge(struct client *c)
     ASSERT(n > 0);
     ssize_t w = write(c->src.fd, buf, (size_t)n);
     if (w == n) {
-        c->acked_seq = c->wanted_seq;
-        c->wanted_seq = s->last_seq == c->acked_seq ? 0 : s->last_seq;
+        c->wanted_seq = s->last_seq == c->wanted_seq ? 0 : s->last_seq;
         c->wanted_pos = s->last_pos;
     } else if (w < 0 && (errno == EAGAIN || errno == EINTR)) {
         c->live = false; /* full: when it has room again, catch_up() and then this */

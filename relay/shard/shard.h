@@ -28,6 +28,9 @@ int shard_add(struct shard *sh, uint32_t session, int fd, const uint8_t secret[S
 /* shard_knows -- does the client of this slot have this secret?  In constant time. */
 bool shard_knows(const struct shard *sh, uint32_t session, const uint8_t secret[SECRET_LEN]);
 
+/* shard_serves -- is there a client of this slot? */
+bool shard_serves(const struct shard *sh, uint32_t session);
+
 /* shard_join, shard_leave -- what the room of that slot hears, the client gets.  An inbox hears all conversations of its
  * owner. */
 int shard_join(struct shard *sh, uint32_t session, uint32_t room) MUST_USE;

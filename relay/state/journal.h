@@ -25,6 +25,7 @@ enum {
     WORKERS_MAX = 8,
     PROC_KEEPER = WORKERS_MAX,
     PROC_LINK,
+    PROC_SEARCH,
     PROCS_MAX, /* workers are 0 .. WORKERS_MAX-1 */
     CACHE_LINE = 64,
     JOURNAL_SLACK = 64 * 1024, /* the tail moves in steps of this, so that few appends look at the pins */

@@ -19,6 +19,10 @@ enum {
     ROLES_MAX = 8192, /* slots 1 .. ROLES_MAX-1 */
     ROLE_BUCKETS = 8192,
     SESSION_BUCKETS = 16384,
+    TURNOUT_BUCKETS = 16384,
+    SEATS = 14,             /* rooms in a struct seats */
+    SEATS_PER_SESSION = 9,  /* of these a session may have: ... */
+    ROOMS_PER_SESSION = SEATS * SEATS_PER_SESSION, /* ... so many rooms it may be in at once */
 };
 
 struct room {
@@ -37,8 +41,18 @@ struct room {
 };
 
 /* What the state of a room (rules/room_state.h) means for what its users may do. */
-enum { ROOM_OWNED = 1, ROOM_TOPIC_BY_OPERATORS = 2 };
-enum { ROLE_OWNER = 1, ROLE_OPERATOR = 2, ROLE_MUTED = 4, ROLE_BANNED = 8 };
+enum { ROOM_OWNED = 1, ROOM_TOPIC_BY_OPERATORS = 2, ROOM_PRIVATE = 4 };
+enum { ROLE_OWNER = 1, ROLE_OPERATOR = 2, ROLE_MUTED = 4, ROLE_BANNED = 8, ROLE_MEMBER = 16 /* of a private room */ };
+
+enum { HOST_WORDS = (HOSTS_MAX + 63) / 64 };
+
+/* The hosts of a private room, a bit for each slot of `host`; written by the keeper, read without the lock: a host that stays in is
+ * in at every moment. */
+struct audience {
+    _Atomic uint64_t in[HOST_WORDS];   /* somebody of it is a member */
+    _Atomic uint64_t left[HOST_WORDS]; /* somebody was, and nobody is any more */
+    _Atomic uint32_t moved;            /* `audiences` as this one changed last */
+};
 
 /* Somebody who has a role in a room; written by the keeper. */
 struct role {
@@ -71,6 +85,20 @@ enum session_state {
     SESSION_DETACHED, /* lost it; remembered so that what is sent again is not taken twice */
 };
 
+/* Rooms that a session is in, in no order.  The first of them are in the session itself; who is in more takes more of them
+ * from a pool that all share. */
+struct seats {
+    uint16_t room[SEATS]; /* slots; 0: a free seat */
+    uint32_t more;        /* the next ones, in the pool; also links the free list */
+};
+_Static_assert(ROOMS_MAX <= UINT16_MAX, "a seat takes the slot of every room");
+
+/* How many sessions of a user are in a room; in room 0: how many are attached. */
+struct turnout {
+    uint32_t uid, room, n;
+    uint32_t next; /* in its bucket; also links the free list */
+};
+
 struct session {
     uint64_t client;
     uint64_t last_pos;    /* journal position behind the last thing taken from it */
@@ -78,16 +106,13 @@ struct session {
     uint32_t last_seq;    /* the last client_seq taken */
     uint32_t uid;
     uint32_t next_client; /* in its bucket; also links the free list */
-    uint32_t next_uid;    /* in its bucket */
     uint8_t state;
     uint8_t worker; /* its shard */
     uint8_t quiet;  /* comes and goes unannounced */
     uint8_t user_len;
     char user[USER_NAME_MAX];
-    uint64_t words;                 /* bit w: rooms[w] is not empty */
-    uint64_t rooms[ROOMS_MAX / 64]; /* bit r: is in the room of slot r */
+    struct seats in;
 };
-_Static_assert(ROOMS_MAX <= 64 * 64, "words has a bit for each of rooms");
 
 struct roster {
     uint32_t n_rooms, n_hosts, n_sessions; /* slots in use, slot 0 not counted */
@@ -97,16 +122,20 @@ struct roster {
     uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
     uint32_t n_guests;                     /* slots in use */
     uint32_t free_role, unused_role;       /* as for sessions */
+    _Atomic uint32_t audiences;            /* how often the hosts of any private room changed */
+    uint32_t free_seats, unused_seats;     /* of the pool, as for sessions */
+    uint32_t free_turnout, unused_turnout;
     uint64_t moves; /* how often anybody here came to or left a room: a change is looked for only when it moved */
     uint32_t room_bucket[ROOM_BUCKETS];
     uint32_t client_bucket[SESSION_BUCKETS];
-    uint32_t uid_bucket[SESSION_BUCKETS];
+    uint32_t turnout_bucket[TURNOUT_BUCKETS];
     struct host host[HOSTS_MAX + 1];
     struct room room[ROOMS_MAX];
+    struct audience audience[ROOMS_MAX]; /* by slot of the room */
     struct guest guest[GUESTS_MAX];
     uint32_t role_bucket[ROLE_BUCKETS];
     struct role role[ROLES_MAX];
-    struct session session[]; /* sessions_max + 1 */
+    struct session session[]; /* sessions_max + 1, then as many struct seats, then roster_turnouts() + 1 struct turnout */
 };
 
 /* What a change needs to be undone; every function below that takes it changes the tables and must be
@@ -141,13 +170,13 @@ uint32_t roster_host(const struct roster *r, uint64_t id);
 /* roster_client -- the slot of the session of a client, or 0. */
 uint32_t roster_client(const struct roster *r, uint64_t client);
 
-/* roster_uid_sessions -- how many attached sessions a user has, counted up to `enough`. */
-uint32_t roster_uid_sessions(const struct roster *r, uint32_t uid, uint32_t enough);
+/* roster_uid_sessions -- how many attached sessions a user has. */
+uint32_t roster_uid_sessions(const struct roster *r, uint32_t uid);
 
 /* roster_attach -- a session for this client: the slot it had (also one that is still attached: its old
  * FIFO is then the caller's to close), a free one, or the slot of somebody long detached.
  *
- * Returns  the slot; 0 when all are attached; UINT32_MAX when the client number belongs to another user */
+ * Returns  the slot; 0 when all are attached, or too many users are in too many rooms; UINT32_MAX when the client number belongs to another user */
 uint32_t roster_attach(const struct roster_edit *e, uint64_t client, uint32_t uid, struct text user,
                        unsigned worker, bool quiet);
 
@@ -158,18 +187,17 @@ void roster_detach(const struct roster_edit *e, uint32_t session, uint64_t wall)
  * its rooms. */
 void roster_forget(const struct roster_edit *e, uint32_t session);
 
-/* roster_session_edit -- the session, its before-image (without the room bits) kept. */
+/* roster_session_edit -- the session, its before-image (without its rooms) kept. */
 struct session *roster_session_edit(const struct roster_edit *e, uint32_t session);
 
-static inline bool roster_is_member(const struct session *s, uint32_t room)
-{
-    return s->rooms[room / 64] >> (room % 64) & 1;
-}
+/* roster_is_member -- is it in the room of that slot? */
+bool roster_is_member(const struct roster *r, const struct session *s, uint32_t room);
 
-/* roster_join, roster_leave -- set or clear the bit.
+/* roster_join, roster_leave -- into the room, or out of it.
  *
- * Returns  1 when the user was in it with no other session (leave: is in it with no other any more), else 0 */
-int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room);
+ * Returns  1 when the user was in it with no other session (leave: is in it with no other any more), else 0;
+ *          join: -1 when the session is in ROOMS_PER_SESSION, or the tables are full */
+int roster_join(const struct roster_edit *e, uint32_t session, uint32_t room) MUST_USE;
 int roster_leave(const struct roster_edit *e, uint32_t session, uint32_t room);
 
 /* roster_guest -- set guest slot `i`; roster_no_guests -- nobody: the link process begins anew. */
@@ -184,7 +212,14 @@ bool roster_roles_clear(const struct roster_edit *e, uint32_t room);
 /* roster_role -- the roles of a user in a room, a ban of all of his host included, from which its owner is exempt. */
 unsigned roster_role(const struct roster *r, uint32_t room, uint64_t host, struct text user);
 
+/* roster_audience -- from now on the private room is for these hosts, and was once for those that left (bits of host slots). */
+void roster_audience(const struct roster_edit *e, uint32_t room, const uint64_t in[HOST_WORDS], const uint64_t left[HOST_WORDS]);
+
+/* roster_hears, roster_left -- is that host among them?  Without the lock. */
+bool roster_hears(const struct roster *r, uint32_t room, uint64_t host);
+bool roster_left(const struct roster *r, uint32_t room, uint64_t host);
+
 /* roster_next_room -- the first room slot >= `from` that the session is in, or 0. */
-uint32_t roster_next_room(const struct session *s, uint32_t from);
+uint32_t roster_next_room(const struct roster *r, const struct session *s, uint32_t from);
 
 #endif

@@ -38,9 +38,69 @@ static bool host_is_known(const struct segment *seg, struct text name)
     return false;
 }
 
+/* ---- private rooms ---- */
+
+/* owner_is_of -- is it a private room whose owner is of that host, as we call it? */
+static bool owner_is_of(const struct segment *seg, struct text name, uint64_t host)
+{
+    struct person owner;
+    struct text room;
+    return private_read(name, &owner, &room) && text_eq(owner.host, host_name(seg, host));
+}
+
+/* owner_is -- that user of this host? */
+static bool owner_is(const struct segment *seg, struct text name, struct text user)
+{
+    struct person owner;
+    struct text room;
+    return private_read(name, &owner, &room) && text_eq(owner.host, text_of(seg->shape.host)) && text_eq(owner.user, user);
+}
+
+/* is_member -- a user of this host.  The owner is one before there is a room. */
+static bool is_member(const struct segment *seg, uint32_t slot, struct text user)
+{
+    return owner_is(seg, room_name(seg, slot), user) ||
+           roster_role(&seg->roster, slot, seg->shape.origin, user) & (ROLE_OWNER | ROLE_MEMBER);
+}
+
+bool scope_private(const struct segment *seg, uint64_t room)
+{
+    return private_is(room_name(seg, roster_room(&seg->roster, room)));
+}
+
+bool scope_owns(const struct segment *seg, uint64_t room, uint64_t host)
+{
+    return owner_is_of(seg, room_name(seg, roster_room(&seg->roster, room)), host);
+}
+
+bool scope_left(const struct segment *seg, uint64_t room, uint64_t host)
+{
+    uint32_t slot = roster_room(&seg->roster, room);
+    return slot != 0 && roster_left(&seg->roster, slot, host);
+}
+
+/* own_word -- does nobody create this private room but the one it is named after? */
+static bool own_word(const struct segment *seg, struct text name, const uint8_t *frames, size_t len)
+{
+    struct person owner;
+    struct room_act a;
+    struct text room;
+    if (!private_read(name, &owner, &room))
+        return false;
+    for (size_t at = 0; at < len; at += frame_stride(frames + at))
+        if (frame_type(frames + at) == FRAME_STATE &&
+            (read_room_act(frames + at, &a) < 0 ||
+             (a.act == ACT_OWN && !(text_eq(a.user, owner.user) && owner_is_of(seg, name, frame_origin(frames))))))
+            return false;
+    return true;
+}
+
+/* ---- rooms of all kinds ---- */
+
 bool scope_public(const struct segment *seg, uint64_t room)
 {
-    return !direct_is(room_name(seg, roster_room(&seg->roster, room)));
+    struct text name = room_name(seg, roster_room(&seg->roster, room));
+    return !direct_is(name) && !private_is(name);
 }
 
 bool scope_host(const struct segment *seg, uint64_t room, uint64_t host)
@@ -50,6 +110,8 @@ bool scope_host(const struct segment *seg, uint64_t room, uint64_t host)
     struct direct d;
     if (slot == 0)
         return false;
+    if (private_is(name))
+        return roster_hears(&seg->roster, slot, host) || owner_is_of(seg, name, host) || MUTANT(PRIVATE_TO_ALL);
     return !direct_is(name) || (direct_read(name, &d) && direct_has_host(&d, host_name(seg, host)));
 }
 
@@ -59,12 +121,16 @@ bool scope_user(const struct segment *seg, uint32_t slot, struct text user)
     struct direct d;
     if (slot == 0 || seg->roster.room[slot].id == MEMBERS_ROOM)
         return false;
+    if (private_is(name))
+        return is_member(seg, slot, user);
     return !direct_is(name) || (direct_read(name, &d) && direct_has(&d, (struct person){user, text_of(seg->shape.host)}));
 }
 
-unsigned scope_name(const struct segment *seg, struct text name, struct text user)
+unsigned scope_name(const struct segment *seg, uint64_t room, struct text name, struct text user)
 {
     struct direct d;
+    if (private_is(name))
+        return owner_is(seg, name, user) || scope_user(seg, roster_room(&seg->roster, room), user) ? REASON_OK : REASON_NO_ROOM;
     if (!direct_is(name))
         return REASON_OK;
     if (!direct_read(name, &d) || !direct_has(&d, (struct person){user, text_of(seg->shape.host)}))
@@ -94,7 +160,12 @@ bool scope_takes(const struct segment *seg, uint64_t from, const uint8_t *frames
     struct direct d;
     if (name.len == 0 && frame_type(frames) == FRAME_CREATE && read_room_change(frames, &create) == 0)
         name = create.room;
-    if (!direct_is(name) || MUTANT(SCOPE_UNCHECKED))
+    if (MUTANT(SCOPE_UNCHECKED))
+        return true;
+    if (private_is(name))
+        return own_word(seg, name, frames, len) &&
+               (owner_is_of(seg, name, frame_origin(frames)) || scope_host(seg, frame_room(frames), from));
+    if (!direct_is(name))
         return true;
     struct text origin = host_name(seg, frame_origin(frames));
     return direct_read(name, &d) && direct_has_host(&d, text_of(seg->shape.host)) && direct_has_host(&d, host_name(seg, from)) &&

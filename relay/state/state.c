@@ -29,6 +29,7 @@ static uint64_t layout_hash(void)
         sizeof(struct host),              offsetof(struct roster, session),
         offsetof(struct segment, link),    offsetof(struct segment, members),
         sizeof(struct member),            sizeof(struct role),
+        sizeof(struct seats),             sizeof(struct turnout),
     };
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, word by word */
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -49,6 +50,8 @@ static void fill(struct segment *seg, const struct state_options *o, size_t tabl
     seg->shape.epoch = o->epoch;
     seg->shape.sessions_max = o->sessions_max;
     seg->shape.sessions_per_user = o->sessions_per_user;
+    seg->shape.keep_ms = o->keep_ms;
+    seg->shape.keep_bytes = o->keep_bytes;
     snprintf(seg->shape.host, sizeof seg->shape.host, "%s", o->host);
     journal_init(&seg->journal, o->ring_size, 0);
     members_init(&seg->members, o->origin);
@@ -245,6 +248,6 @@ void state_ring(struct state *st, unsigned who)
 void state_ring_all(struct state *st)
 {
     for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (i != st->self && i != PROC_LINK) /* the link hears of what is durable, from the keeper */
+        if (i != st->self && i != PROC_LINK && i != PROC_SEARCH) /* they hear of what is durable, from the keeper */
             state_ring(st, i);
 }

@@ -8,6 +8,7 @@
  *   undo, roster, members, hlc  the holder of the lock.  (A worker reads its own sessions without it.)
  *   bell[k].asleep        set by process k before it sleeps, cleared by whoever rings.
  *   store_reason          the keeper; read by workers, who refuse new entries while it is not REASON_OK.
+ *   kept_since_ms, kept_bytes  the keeper; read by whoever looks.
  *   waiting               set by the holder of the lock, cleared by the keeper before it looks.
  *   link                  the link process, two fields the keeper; read by whoever looks.
  *   ready                 the keeper, once the tables are rebuilt from the store.
@@ -26,7 +27,7 @@
 
 #define STATE_MAGIC 0x31544154534b4c54u
 enum {
-    STATE_LAYOUT = 10,
+    STATE_LAYOUT = 12,
     LOCK_PATIENCE_MS = 200,
     LINKS_MAX = 64,
     EXIT_RESET = 70, /* of a process that finds it to make no sense: start a new generation */
@@ -59,9 +60,11 @@ struct segment {
         uint64_t origin, epoch; /* this host and this run */
         char host[HOST_NAME_MAX_LEN + 1];
         uint32_t sessions_max, sessions_per_user; /* per user: 0 is no limit */
+        uint64_t keep_ms, keep_bytes; /* how long and how much the store keeps; 0: all */
     } shape;
     _Alignas(CACHE_LINE) _Atomic uint32_t ready;
     _Atomic uint32_t store_reason; /* enum reason */
+    _Atomic uint64_t kept_since_ms, kept_bytes; /* the oldest message in the store, 0: there is none; the size of the store */
     _Atomic uint32_t waiting;      /* a room may have something parked that is not shown yet */
     struct {
         _Alignas(CACHE_LINE) _Atomic uint32_t asleep;
@@ -92,6 +95,7 @@ struct state_options {
     const char *host;
     uint32_t workers, sessions_max, sessions_per_user;
     uint64_t ring_size; /* a power of two */
+    uint64_t keep_ms, keep_bytes;
 };
 
 /* state_create -- make the segment `shm_name` and fill in its shape; the keeper sets where its journal starts.

@@ -2,6 +2,7 @@
 #include "store/history.h"
 
 #include "base/sys.h"
+#include "store/bulk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30 };
+enum { SCHEMA_VERSION = 2 /* 2: bulk */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30, BUSY_MS = 2000 };
 
 #define INT  " INTEGER NOT NULL"
 #define BLOB " BLOB NOT NULL"
@@ -29,7 +30,6 @@ static const char schema[] =
     ", last_hlc" INT ");"
     "CREATE TABLE client(client INTEGER PRIMARY KEY, uid" INT ", last_seq" INT ", heard" INT
     ");"
-    "CREATE INDEX client_heard ON client(heard);"
     "CREATE TABLE fork(origin" INT ", epoch" INT ", room" INT ", proof" BLOB
     ", PRIMARY KEY(origin, epoch, room)) WITHOUT ROWID;"
     "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one = 1), durable" INT ", ring_size" INT
@@ -38,19 +38,37 @@ static const char schema[] =
 
 /* Came later than the version before it: made where it is missing.  The place is frame_order() as bytes. */
 static const char additions[] =
-    "CREATE TABLE IF NOT EXISTS act(room" INT ", place" BLOB ", frame" BLOB ", PRIMARY KEY(room, place)) WITHOUT ROWID;";
+    "CREATE TABLE IF NOT EXISTS act(room" INT ", place" BLOB ", frame" BLOB ", PRIMARY KEY(room, place)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS gap(pos INTEGER PRIMARY KEY, origin" INT ", epoch" INT ", room" INT ", first_seq" INT
+    ", last_seq" INT ", frame" BLOB ");"
+    "CREATE UNIQUE INDEX IF NOT EXISTS gap_stream ON gap(origin, epoch, room, last_seq);"
+    "CREATE INDEX IF NOT EXISTS gap_room ON gap(room, pos);"
+    "CREATE TABLE IF NOT EXISTS bulk(one INTEGER PRIMARY KEY CHECK(one = 1), until" INT ");"
+    "INSERT OR IGNORE INTO bulk VALUES(1, 0);"
+    "CREATE TABLE IF NOT EXISTS dropped(one INTEGER PRIMARY KEY CHECK(one = 1), bytes" INT ");"
+    "INSERT OR IGNORE INTO dropped VALUES(1, 0);"
+    "DROP INDEX IF EXISTS client_heard;"; /* written at each commit, read at each start */
 enum { PLACE_LEN = 32 };
+
+/* Where segment.frames is a number, they lie in bulk.h's file: the place, and in the lowest bits how many bytes. */
+enum {
+    BULK_MIN = 32 * 1024, /* from here on the second sync costs less than writing twice */
+    BULK_LEN_BITS = 20,
+};
+_Static_assert(SEGMENT_BYTES < 1 << BULK_LEN_BITS, "a segment's length must fit beside its place");
 
 #define SEGMENT                                                                                \
     "SELECT pos, batch, origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, "    \
     "hash, signature, frames FROM segment "
 #define SET " ON CONFLICT DO UPDATE SET "
+#define MISSING_FROM "origin=?1 AND epoch=?2 AND room=?3 AND last_seq>?4 ORDER BY last_seq LIMIT 1"
 
 /* clang-format off */
 enum statement {
-    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, FORK_SET, /* write */
-    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
+    BEGIN, COMMIT, ADD, STREAM_SET, ROOM_SET, CLIENT_SET, CLIENT_FORGET, ACT_ADD, META_SET, BULK_SET, FORK_SET, /* write */
+    ROOMS, CLIENTS, STREAMS, STREAM_GET, SCAN_ALL, SCAN_ROOM, SCAN_BACK, AT, HOLDING, NEWEST, SINCE, MISSING, ACTS, ACTED, HEADS, FORKS,
     FORK_GET, /* read */
+    DROP, PLACE, DROPPED, GAP_ADD, GAP_DROP, GAP_END, GAP_NEXT, GAPS_ALL, GAPS_ROOM, BEFORE, /* what is gone */
     N_STATEMENTS
 };
 /* clang-format on */
@@ -69,6 +87,7 @@ static const char *const sql[N_STATEMENTS] = {
                    "last_seq=excluded.last_seq, heard=excluded.heard",
     [CLIENT_FORGET] = "DELETE FROM client WHERE client=?",
     [META_SET] = "UPDATE meta SET durable=?, ring_size=?, newest_hlc=?",
+    [BULK_SET] = "UPDATE bulk SET until=?",
     [FORK_SET] = "INSERT INTO fork VALUES(?,?,?,?)" SET "proof=excluded.proof",
     [ROOMS] = "SELECT id, name, messages, last_hlc FROM room ORDER BY name",
     [CLIENTS] = "SELECT client, uid, last_seq FROM client ORDER BY heard DESC LIMIT ?",
@@ -76,10 +95,13 @@ static const char *const sql[N_STATEMENTS] = {
     [STREAM_GET] = "SELECT last_seq, head FROM stream WHERE origin=? AND epoch=? AND room=?",
     [SCAN_ALL] = SEGMENT "WHERE pos>=? ORDER BY pos LIMIT ?",
     [SCAN_ROOM] = SEGMENT "WHERE room=? AND batch>=? ORDER BY batch, pos LIMIT ?",
+    [SCAN_BACK] = SEGMENT "WHERE pos<? ORDER BY pos DESC",
+    [AT] = SEGMENT "WHERE pos<=? ORDER BY pos DESC LIMIT 1",
+    [HOLDING] = SEGMENT "WHERE origin=? AND epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT 1",
     [NEWEST] = SEGMENT "WHERE room=? ORDER BY hlc_max DESC",
     [SINCE] = SEGMENT "WHERE room=? AND hlc_max>=? ORDER BY hlc_max",
-    [MISSING] = SEGMENT "WHERE origin=? AND epoch=? AND room=? AND last_seq>? ORDER BY last_seq"
-                        " LIMIT 1",
+    [MISSING] = "SELECT min(pos) FROM (SELECT * FROM (SELECT pos FROM segment WHERE " MISSING_FROM ") "
+                "UNION ALL SELECT * FROM (SELECT pos FROM gap WHERE " MISSING_FROM "))",
     [ACT_ADD] = "INSERT OR REPLACE INTO act VALUES(?,?,?)",
     [ACTS] = "SELECT frame FROM act WHERE room=? ORDER BY place",
     [ACTED] = "SELECT DISTINCT room FROM act",
@@ -87,11 +109,22 @@ static const char *const sql[N_STATEMENTS] = {
                "epoch=? AND room=? AND last_seq>=? ORDER BY last_seq LIMIT ?"),
     [FORKS] = "SELECT proof FROM fork",
     [FORK_GET] = "SELECT proof FROM fork WHERE origin=? AND epoch=? AND room=?",
+    [DROP] = "DELETE FROM segment WHERE pos=?",
+    [PLACE] = "SELECT frames FROM segment WHERE pos=? AND typeof(frames)='integer'",
+    [DROPPED] = "UPDATE dropped SET bytes=bytes+?",
+    [GAP_ADD] = "INSERT INTO gap VALUES(?,?,?,?,?,?,?)",
+    [GAP_DROP] = "DELETE FROM gap WHERE pos=?",
+    [GAP_END] = "SELECT frame FROM gap WHERE origin=? AND epoch=? AND room=? AND last_seq=?",
+    [GAP_NEXT] = "SELECT frame FROM gap WHERE pos>=? ORDER BY pos LIMIT 1",
+    [GAPS_ALL] = "SELECT frame FROM gap WHERE pos>=? ORDER BY pos",
+    [GAPS_ROOM] = "SELECT frame FROM gap WHERE room=? AND pos>=? ORDER BY pos",
+    [BEFORE] = "SELECT hlc_max FROM segment WHERE origin=? AND epoch=? AND room=? AND last_seq=?",
 };
 
 struct history {
     sqlite3 *db;
     sqlite3_stmt *stmt[N_STATEMENTS];
+    struct bulk bulk;
     uint64_t batch;                          /* where the open transaction begins */
     uint64_t durable, ring_size, newest_hlc; /* as in meta */
     uint64_t new_hlc;                        /* the largest of the open transaction */
@@ -196,7 +229,7 @@ static int check_version(struct history *h, const char *path, char *why, size_t 
         return 0;
     if (application != APPLICATION_ID)
         snprintf(why, why_size, "%s is a database, but not a relay's; move it away", path);
-    else if (version != SCHEMA_VERSION)
+    else if (version < 1 || version > SCHEMA_VERSION)
         snprintf(why, why_size,
                  "%s was written by a newer relay; install that version again, or move the "
                  "file away",
@@ -209,12 +242,24 @@ static int check_version(struct history *h, const char *path, char *why, size_t 
 static int create(struct history *h)
 {
     char set[96];
-    snprintf(set, sizeof set, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-             APPLICATION_ID, SCHEMA_VERSION);
+    snprintf(set, sizeof set, "PRAGMA application_id=%d; PRAGMA user_version=1", APPLICATION_ID);
     int r = run(h, "BEGIN");
     r = r < 0 ? r : run(h, schema);
     r = r < 0 ? r : run(h, set);
     return r < 0 ? r : run(h, "COMMIT");
+}
+
+/* upgrade -- what a store of any version before ours lacks. */
+static int upgrade(struct history *h)
+{
+    char set[64];
+    int64_t version = 0;
+    int r = run(h, additions);
+    r = r < 0 ? r : number(h, "PRAGMA user_version", &version);
+    if (r < 0 || version == SCHEMA_VERSION)
+        return r;
+    snprintf(set, sizeof set, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    return run(h, set);
 }
 
 static int load_meta(struct history *h)
@@ -248,6 +293,22 @@ static int forget_old_clients(struct history *h)
     return r == -ENOSPC ? 0 : r; /* a full disk is no reason not to start */
 }
 
+static int open_bulk(struct history *h, const char *database, char *why, size_t why_size)
+{
+    char path[4096];
+    int64_t end = 0;
+    int r = number(h, "SELECT until FROM bulk", &end);
+    if (r < 0 || (size_t)snprintf(path, sizeof path, "%s-bulk", database) >= sizeof path)
+        return r < 0 ? r : -EACCES;
+    r = bulk_open(&h->bulk, path, (uint64_t)end);
+    if (r == -EBADMSG)
+        snprintf(why, why_size,
+                 "%s is missing or shorter than the database says; restore both from the same backup, or move both away to "
+                 "begin anew",
+                 path);
+    return r;
+}
+
 static int open_database(struct history *h, const char *path, char *why, size_t why_size)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -259,16 +320,18 @@ static int open_database(struct history *h, const char *path, char *why, size_t 
     if (r < 0)
         return r;
     sqlite3_extended_result_codes(h->db, 1);
-    sqlite3_busy_timeout(h->db, 2000);
+    sqlite3_busy_timeout(h->db, BUSY_MS);
     int ours = check_version(h, path, why, why_size);
     if (ours < 0)
         return ours;
     r = run(h, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-               "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384");
+               "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;"
+               "PRAGMA wal_autocheckpoint=8000"); /* seldom: whoever speaks then waits for it */
     if (r == 0 && !ours)
         r = create(h);
-    r = r < 0 ? r : run(h, additions);
+    r = r < 0 ? r : upgrade(h);
     r = r < 0 ? r : load_meta(h);
+    r = r < 0 ? r : open_bulk(h, path, why, why_size);
     r = r < 0 ? r : prepare(h);
     return r < 0 ? r : forget_old_clients(h);
 }
@@ -278,6 +341,7 @@ int history_open(struct history **out, const char *path, char *why, size_t why_s
     struct history *h = calloc(1, sizeof *h);
     if (!h)
         return -ENOMEM;
+    h->bulk.fd = -1;
     why[0] = '\0';
     int r = open_database(h, path, why, why_size);
     if (r == 0) {
@@ -299,11 +363,32 @@ int history_open(struct history **out, const char *path, char *why, size_t why_s
     return r;
 }
 
+int history_open_reader(struct history **out, const char *path)
+{
+    struct history *h = calloc(1, sizeof *h);
+    char why[256];
+    if (!h)
+        return -ENOMEM;
+    h->bulk.fd = -1;
+    int r = code(h, sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL));
+    if (r == 0)
+        sqlite3_busy_timeout(h->db, BUSY_MS);
+    r = r < 0 ? r : open_bulk(h, path, why, sizeof why);
+    r = r < 0 ? r : prepare(h);
+    h->bulk.end = UINT64_MAX; /* it grows while we read; what a row says is there, is */
+    if (r < 0)
+        history_close(h);
+    else
+        *out = h;
+    return r;
+}
+
 void history_close(struct history *h)
 {
     for (int i = 0; i < N_STATEMENTS; i++)
         sqlite3_finalize(h->stmt[i]);
     sqlite3_close(h->db);
+    bulk_close(&h->bulk);
     free(h);
 }
 
@@ -376,6 +461,22 @@ static void bind_blob(sqlite3_stmt *s, int i, const uint8_t *p, size_t len)
     sqlite3_bind_blob64(s, i, p, len, SQLITE_STATIC);
 }
 
+/* bind_frames -- themselves, or where they lie. */
+static int bind_frames(struct history *h, sqlite3_stmt *s, int i, const struct history_segment *g)
+{
+    uint64_t at = 0;
+    if (g->len < BULK_MIN) {
+        bind_blob(s, i, g->frames, g->len);
+        return 0;
+    }
+    int r = bulk_add(&h->bulk, g->frames, g->len, &at);
+    if (r < 0)
+        history_rollback(h);
+    else
+        sqlite3_bind_int64(s, i, (sqlite3_int64)(at << BULK_LEN_BITS | g->len));
+    return r;
+}
+
 int history_add(struct history *h, const struct history_segment *g)
 {
     sqlite3_stmt *s = BIND(h, ADD, g->pos, h->batch, g->origin, g->epoch, g->room, g->first_seq,
@@ -383,8 +484,8 @@ int history_add(struct history *h, const struct history_segment *g)
     bind_blob(s, 10, g->prev, HASH_LEN);
     bind_blob(s, 11, g->hash, HASH_LEN);
     bind_blob(s, 12, g->signature, SIGNATURE_LEN);
-    bind_blob(s, 13, g->frames, g->len);
-    int r = step(h, s);
+    int r = bind_frames(h, s, 13, g);
+    r = r < 0 ? r : step(h, s);
     if (r < 0)
         return r;
     if (!g->apart)
@@ -427,11 +528,17 @@ int history_act(struct history *h, const uint8_t *f)
 
 int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
 {
+    bool bulky = h->bulk.next != h->bulk.end;
     int r = step(h, BIND(h, META_SET, end, ring_size, h->new_hlc));
+    if (r == 0 && bulky)
+        r = step(h, BIND(h, BULK_SET, h->bulk.next));
+    if (r == 0 && (r = bulk_sync(&h->bulk)) < 0) /* before the database says that it is there */
+        history_rollback(h);
     if (r == 0)
         r = step(h, h->stmt[COMMIT]);
     if (r < 0)
         return r;
+    bulk_keep(&h->bulk);
     h->durable = end;
     h->ring_size = ring_size;
     h->newest_hlc = h->new_hlc;
@@ -442,6 +549,7 @@ void history_rollback(struct history *h)
 {
     if (!sqlite3_get_autocommit(h->db))
         (void)run(h, "ROLLBACK");
+    bulk_undo(&h->bulk);
 }
 
 /* ---- read ---- */
@@ -462,11 +570,36 @@ int history_stream(struct history *h, uint64_t origin, uint64_t epoch, uint64_t 
     return done(h, s, rc);
 }
 
-/* read_row -- false when a blob has not the length it must have. */
-static bool read_row(sqlite3_stmt *s, struct history_row *r)
+/* A row that is being read. */
+struct reading {
+    struct history_row row;
+    uint8_t *bulk; /* its frames, if they lie there */
+};
+
+/* read_frames -- returns 0; -EBADMSG when they are not what the row says; -EIO; -ENOMEM. */
+static int read_frames(struct history *h, sqlite3_stmt *s, int i, struct reading *r)
 {
-    r->batch = column(s, 1);
-    r->s = (struct history_segment){
+    struct history_segment *g = &r->row.s;
+    if (sqlite3_column_type(s, i) != SQLITE_INTEGER) {
+        g->frames = sqlite3_column_blob(s, i);
+        g->len = (size_t)sqlite3_column_bytes(s, i);
+        return 0;
+    }
+    uint64_t place = column(s, i);
+    g->len = place & ((1u << BULK_LEN_BITS) - 1);
+    if (g->len > SEGMENT_BYTES)
+        return -EBADMSG;
+    if (!r->bulk && !(r->bulk = malloc(SEGMENT_BYTES)))
+        return -ENOMEM;
+    g->frames = r->bulk;
+    return bulk_read(&h->bulk, place >> BULK_LEN_BITS, r->bulk, g->len);
+}
+
+/* read_row -- returns as read_frames(), -EBADMSG also when a blob has not the length it must have. */
+static int read_row(struct history *h, sqlite3_stmt *s, struct reading *r)
+{
+    r->row.batch = column(s, 1);
+    r->row.s = (struct history_segment){
         .pos = column(s, 0),
         .origin = column(s, 2),
         .epoch = column(s, 3),
@@ -478,25 +611,26 @@ static bool read_row(sqlite3_stmt *s, struct history_row *r)
         .prev = sqlite3_column_blob(s, 9),
         .hash = sqlite3_column_blob(s, 10),
         .signature = sqlite3_column_blob(s, 11),
-        .frames = sqlite3_column_blob(s, 12),
-        .len = (size_t)sqlite3_column_bytes(s, 12),
     };
-    return sqlite3_column_bytes(s, 9) == HASH_LEN && sqlite3_column_bytes(s, 10) == HASH_LEN &&
-           sqlite3_column_bytes(s, 11) == SIGNATURE_LEN;
+    if (sqlite3_column_bytes(s, 9) != HASH_LEN || sqlite3_column_bytes(s, 10) != HASH_LEN ||
+        sqlite3_column_bytes(s, 11) != SIGNATURE_LEN)
+        return -EBADMSG;
+    return read_frames(h, s, 12, r);
 }
 
 static int rows(struct history *h, sqlite3_stmt *s,
                 bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
-    struct history_row row;
-    int rc;
+    struct reading reading = {0};
+    int rc, r = 0;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (!read_row(s, &row))
-            rc = SQLITE_CORRUPT;
-        if (rc == SQLITE_CORRUPT || !each(arg, &row))
+        r = read_row(h, s, &reading);
+        if (r < 0 || !each(arg, &reading.row))
             break;
     }
-    return done(h, s, rc);
+    free(reading.bulk);
+    int end = done(h, s, rc);
+    return r < 0 ? r : end;
 }
 
 int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
@@ -517,6 +651,22 @@ int history_since(struct history *h, uint64_t room, uint64_t hlc,
                   bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     return rows(h, BIND(h, SINCE, room, limit(hlc)), each, arg);
+}
+
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, SCAN_BACK, limit(pos)), each, arg);
+}
+
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, AT, limit(pos)), each, arg);
+}
+
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    return rows(h, BIND(h, HOLDING, origin, epoch, room, limit(seq)), each, arg);
 }
 
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg)
@@ -549,7 +699,7 @@ int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, ui
 {
     sqlite3_stmt *s = BIND(h, MISSING, origin, epoch, room, limit(seq));
     int rc = sqlite3_step(s);
-    *pos = rc == SQLITE_ROW ? column(s, 0) : UINT64_MAX;
+    *pos = rc == SQLITE_ROW && sqlite3_column_type(s, 0) != SQLITE_NULL ? column(s, 0) : UINT64_MAX;
     return done(h, s, rc);
 }
 
@@ -628,4 +778,140 @@ int history_forks(struct history *h, void (*each)(void *arg, const uint8_t *proo
         each(arg, p);
     }
     return done(h, s, rc);
+}
+
+/* ---- what is not kept any more ---- */
+
+/* gap_of -- NULL when it is not one whole GAP frame. */
+static const uint8_t *gap_of(sqlite3_stmt *s)
+{
+    const uint8_t *f = sqlite3_column_blob(s, 0);
+    int len = sqlite3_column_bytes(s, 0);
+    struct gap g;
+    bool whole = f && frame_check(f, (size_t)len) == len && frame_type(f) == FRAME_GAP && read_gap(f, &g) == 0;
+    return whole ? f : NULL;
+}
+
+/* gap_get -- what this query finds, into FRAME_MAX bytes.  Returns 1; 0; -errno */
+static int gap_get(struct history *h, sqlite3_stmt *s, uint8_t *gap)
+{
+    int rc = sqlite3_step(s), there = rc == SQLITE_ROW;
+    const uint8_t *f = there ? gap_of(s) : NULL;
+    if (f)
+        memcpy(gap, f, frame_stride(f));
+    else if (there)
+        rc = SQLITE_CORRUPT;
+    int r = done(h, s, rc);
+    return r < 0 ? r : there;
+}
+
+static int gap_add(struct history *h, const uint8_t *f, uint64_t first_seq)
+{
+    sqlite3_stmt *s = BIND(h, GAP_ADD, frame_pos(f), frame_origin(f), frame_epoch(f), frame_room(f), first_seq, frame_seq(f));
+    bind_blob(s, 7, f, frame_stride(f));
+    return step(h, s);
+}
+
+/* join -- to the gap that this one continues, if it is of the same kind.  Returns 0 or -errno */
+static int join(struct history *h, struct gap *g, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    uint8_t before[FRAME_MAX];
+    struct gap b;
+    int r = gap_get(h, BIND(h, GAP_END, origin, epoch, room, g->first_seq - 1), before);
+    if (r <= 0 || read_gap(before, &b) < 0 || b.why != g->why)
+        return r < 0 ? r : 0;
+    g->first_seq = b.first_seq;
+    g->messages += b.messages;
+    g->hlc_min = min_u64(g->hlc_min, b.hlc_min);
+    return step(h, BIND(h, GAP_DROP, frame_pos(before)));
+}
+
+/* drop_bulk -- the frames of this segment, if they lie there.  Returns 0 or -errno */
+static int drop_bulk(struct history *h, uint64_t pos)
+{
+    sqlite3_stmt *s = BIND(h, PLACE, pos);
+    int rc = sqlite3_step(s);
+    uint64_t place = rc == SQLITE_ROW ? column(s, 0) : 0;
+    size_t len = place & ((1u << BULK_LEN_BITS) - 1);
+    int r = done(h, s, rc);
+    if (r < 0 || len == 0)
+        return r;
+    bulk_drop(&h->bulk, place >> BULK_LEN_BITS, len);
+    return step(h, BIND(h, DROPPED, len));
+}
+
+int history_drop(struct history *h, const struct history_segment *s, uint32_t messages, uint64_t last_pos)
+{
+    uint8_t gap[FRAME_MAX];
+    struct gap g = {.why = GAP_OLD, .first_seq = s->first_seq, .hlc_min = s->hlc_min, .messages = messages,
+                    .last = {.first_seq = s->first_seq, .last_seq = s->last_seq}};
+    memcpy(g.last.prev, s->prev, HASH_LEN);
+    memcpy(g.last.hash, s->hash, HASH_LEN);
+    memcpy(g.last.signature, s->signature, SIGNATURE_LEN);
+    int r = join(h, &g, s->origin, s->epoch, s->room);
+    if (r < 0)
+        return r;
+    int n = write_gap(gap, &g, s->origin, s->epoch, s->room, s->hlc_max);
+    ASSERT(n > 0);
+    frame_set_pos(gap, last_pos);
+    r = gap_add(h, gap, g.first_seq);
+    r = r < 0 ? r : drop_bulk(h, s->pos);
+    return r < 0 ? r : step(h, BIND(h, DROP, s->pos));
+}
+
+int history_gap(struct history *h, uint8_t *f)
+{
+    struct gap g;
+    int r = read_gap(f, &g);
+    if (r < 0)
+        return r;
+    sqlite3_stmt *s = BIND(h, BEFORE, frame_origin(f), frame_epoch(f), frame_room(f), g.first_seq - 1);
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        g.hlc_min = min_u64(max_u64(g.hlc_min, column(s, 0)), frame_hlc(f));
+    r = done(h, s, rc);
+    if (r < 0)
+        return r;
+    uint64_t pos = frame_pos(f);
+    int n = write_gap(f, &g, frame_origin(f), frame_epoch(f), frame_room(f), frame_hlc(f));
+    ASSERT(n > 0);
+    frame_set_pos(f, pos);
+    r = gap_add(h, f, g.first_seq);
+    if (r < 0)
+        return r;
+    s = BIND(h, STREAM_SET, frame_origin(f), frame_epoch(f), frame_room(f), frame_seq(f));
+    bind_blob(s, 5, g.last.hash, HASH_LEN);
+    return step(h, s);
+}
+
+int history_gap_at(struct history *h, uint64_t from, uint8_t *gap)
+{
+    return gap_get(h, BIND(h, GAP_NEXT, limit(from)), gap);
+}
+
+int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg)
+{
+    from = limit(from);
+    sqlite3_stmt *s = room ? BIND(h, GAPS_ROOM, room, from) : BIND(h, GAPS_ALL, from);
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const uint8_t *f = gap_of(s);
+        if (!f) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        each(arg, f);
+    }
+    return done(h, s, rc);
+}
+
+int history_bytes(struct history *h, uint64_t *bytes)
+{
+    int64_t pages = 0, unused = 0, size = 0, dropped = 0;
+    int r = number(h, "PRAGMA page_count", &pages);
+    r = r < 0 ? r : number(h, "PRAGMA freelist_count", &unused);
+    r = r < 0 ? r : number(h, "PRAGMA page_size", &size);
+    r = r < 0 ? r : number(h, "SELECT bytes FROM dropped", &dropped);
+    *bytes = (uint64_t)((pages - unused) * size) + h->bulk.end - (uint64_t)dropped;
+    return r;
 }

@@ -1,14 +1,18 @@
-/* history.h -- the store: segments in SQLite, one row per stream and commit; the only file with SQL in it.
+/* history.h -- the store: segments in SQLite, one row per stream and commit; SQL is here and in index.c only.
  *
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
- *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames
+ *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames (or, of large
+ *            segments, their place in bulk.h's file)
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
  *   act      (room, place in the order of display) -> frame: the STATE entries once more, to be folded in that order
  *   fork     (origin, epoch, room) -> the CHAIN that proves the smallest point known
+ *   gap      pos (where the last missing entry lay, or the GAP that came), origin, epoch, room, first_seq, last_seq -> GAP
  *   meta     one row: durable (journal position), ring_size, newest_hlc
+ *   bulk     one row: how much of that file counts
+ *   dropped  one row: how much of that is a hole
  * The schema version is the database's user_version.
  * Errors: -ENOSPC the disk is full (nothing was stored, try again later); -EIO anything else the database
  * says (leave, reopen, look what is there); -EBADMSG not our database or a damaged one. */
@@ -19,11 +23,15 @@
 
 struct history;
 
-/* history_open -- open or make DIR/history.db.
+/* history_open -- open or make DIR/history.db, and history.db-bulk beside it.
  * why      on failure, one sentence with the remedy; nothing is destroyed
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
 void history_close(struct history *h);
+
+/* history_open_reader -- the same to look only, beside the process that writes; the store is there and up to date.
+ * Between two calls it holds no version of the store: each sees what is committed by then. */
+int history_open_reader(struct history **h, const char *path) MUST_USE;
 
 /* history_durable -- where the stored journal ends, and the ring size it had; zeros in a new store. */
 void history_durable(struct history *h, uint64_t *pos, uint64_t *ring_size);
@@ -90,11 +98,19 @@ int history_newest(struct history *h, uint64_t room, bool (*each)(void *arg, con
 int history_since(struct history *h, uint64_t room, uint64_t hlc, bool (*each)(void *arg, const struct history_row *row),
                   void *arg) MUST_USE;
 
+/* history_back -- segments in the journal before pos, backwards, until `each` returns false.
+ * history_at -- the one that holds the frame at pos, if any does.
+ * history_holding -- the one of a stream that holds the entry seq, or the next one when that is missing, if there is one. */
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_at(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg) MUST_USE;
+
 /* history_acts -- the STATE frames of a room in the order of display; history_acted -- the rooms that have any. */
 int history_acts(struct history *h, uint64_t room, void (*each)(void *arg, const uint8_t *frame), void *arg) MUST_USE;
 int history_acted(struct history *h, void (*each)(void *arg, uint64_t room), void *arg) MUST_USE;
 
-/* history_first_missing -- pos of the first segment of a stream with last_seq > seq; UINT64_MAX: none. */
+/* history_first_missing -- pos of the first segment or gap of a stream with last_seq > seq; UINT64_MAX: none. */
 int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
                           uint64_t *pos) MUST_USE;
 
@@ -108,5 +124,27 @@ int history_heads(struct history *h, uint64_t origin, uint64_t epoch, uint64_t r
 int history_fork(struct history *h, const uint8_t *proof) MUST_USE;
 int history_fork_of(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *proof) MUST_USE;
 int history_forks(struct history *h, void (*each)(void *arg, const uint8_t *proof), void *arg) MUST_USE;
+
+/* ---- what is not kept any more ---- */
+
+/* history_drop -- in a transaction: delete one segment; its stream has a gap there from now on, or a longer one.  Nothing else
+ * deletes segments, so what is kept beside them (an index) loses its rows here.
+ *
+ * messages  that people said, in it
+ * last_pos  where its last frame lies */
+int history_drop(struct history *h, const struct history_segment *s, uint32_t messages, uint64_t last_pos) MUST_USE;
+
+/* history_gap -- in a transaction: what another host says is missing: the stream goes on behind it.  When what lies before the
+ * gap is here, the gap begins after it; the frame is changed to say so. */
+int history_gap(struct history *h, uint8_t *gap) MUST_USE;
+
+/* history_gap_at -- the first gap with pos >= from, into FRAME_MAX bytes.  Returns 1; 0: none; -errno
+ * history_gaps -- those of a room (0: of all) with pos >= from, rising. */
+int history_gap_at(struct history *h, uint64_t from, uint8_t *gap) MUST_USE;
+int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg) MUST_USE;
+
+/* history_bytes -- how much of the two files is in use.  What is deleted leaves room in the database for what comes, and a hole in
+ * the other; neither gets shorter. */
+int history_bytes(struct history *h, uint64_t *bytes) MUST_USE;
 
 #endif

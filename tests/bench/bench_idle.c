@@ -1,35 +1,46 @@
-/* bench_idle.c -- what 1,000 sessions that say nothing cost: memory of the relay's processes
- * (Pss), CPU time, and how fast one client process can open them one after another. */
+/* bench_idle.c -- what 10,000 sessions that say nothing cost: memory of the relay's processes
+ * (Pss), CPU time; how fast they come when all want in at once, and one after another. */
 #include "lib/bench.h"
 #include "lib/crew.h"
 #include "lib/stats.h"
+#include "many.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SESSIONS = 1000, IDLE_S = 2 };
+enum { SESSIONS = 10000, ONE_BY_ONE = 500, AT_ONCE = 64, COME_MS = 60 * 1000, OTHER_FILES = 100, IDLE_S = 2 };
 
 static const struct column columns[] = {
     {"sessions", "sessions", UNIT_FIXED},
     {"before_bytes", "memory before", UNIT_BYTES},
     {"with_bytes", "with sessions", UNIT_BYTES},
     {"bytes_per_session", "bytes per session", UNIT_BYTES},
-    {"opened_per_s", "opened/s", UNIT_RATE},
-    {"open_cpu_us", "CPU us to open", UNIT_US},
+    {"one_by_one_per_s", "one by one/s", UNIT_RATE},
+    {"at_once_per_s", "at once/s", UNIT_RATE},
+    {"open_cpu_us", "CPU us each", UNIT_US},
     {"idle_cpu_us", "CPU us in 2 s", UNIT_US},
 };
 
 static const char *const room = "bench";
 
-/* One session that stays, so that what the first one touches is not counted as a thousandth of
- * the others. */
-static void visitor(struct hand *self, void *arg)
+/* crowd_size -- as many as one process may have files. */
+static unsigned crowd_size(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur <= OTHER_FILES)
+        return 1;
+    return (unsigned)min_u64(SESSIONS, files.rlim_cur - OTHER_FILES);
+}
+
+/* Sessions that stay, so that what the first one touches is not counted as a part of the others. */
+static void visitors(struct hand *self, void *arg)
 {
     const struct site *site = arg;
-    int fd[1];
-    crew_join(site->inst.name, &room, 1, fd, 1);
+    static int fd[ONE_BY_ONE];
+    crew_join(site->inst.name, &room, 1, fd, ONE_BY_ONE);
     hand_done(self);
     (void)hand_next(self);
 }
@@ -37,10 +48,16 @@ static void visitor(struct hand *self, void *arg)
 static void crowd(struct hand *self, void *arg)
 {
     const struct site *site = arg;
-    static int fd[SESSIONS];
-    crew_join(site->inst.name, &room, 1, fd, SESSIONS);
+    static struct many m;
+    many_open(&m, site->inst.name, crowd_size(), 1, room);
+    many_come(&m, AT_ONCE, COME_MS);
     hand_done(self);
     (void)hand_next(self);
+}
+
+static double seconds_since(uint64_t start)
+{
+    return (double)(bench_ns() - start) / 1e9;
 }
 
 static double idle_cpu(const struct site *site)
@@ -60,24 +77,27 @@ static double memory(const struct site *site)
     return (double)bytes;
 }
 
-static void repeat(double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned i)
+static void repeat(const struct bench *b, double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned i)
 {
     struct site site;
     struct hand first, rest;
-    site_start(&site, "idle");
-    hand_start(&first, "first session", visitor, &site);
+    unsigned n = crowd_size();
+    site_start_with(&site, "idle", b->dir, "sessions = 20000\n");
+    uint64_t start = bench_ns();
+    hand_start(&first, "first sessions", visitors, &site);
+    v[4][i] = ONE_BY_ONE / seconds_since(start);
     double before = memory(&site);
-    uint64_t cpu = site_cpu_ns(&site), start = bench_ns();
+    uint64_t cpu = site_cpu_ns(&site);
+    start = bench_ns();
     hand_start(&rest, "sessions", crowd, &site);
-    double seconds = (double)(bench_ns() - start) / 1e9;
+    v[5][i] = n / seconds_since(start);
+    v[6][i] = (double)(site_cpu_ns(&site) - cpu) / 1e3 / n;
     double with = memory(&site);
-    v[0][i] = SESSIONS;
+    v[0][i] = n;
     v[1][i] = before;
     v[2][i] = with;
-    v[3][i] = (with - before) / SESSIONS;
-    v[4][i] = SESSIONS / seconds;
-    v[5][i] = (double)(site_cpu_ns(&site) - cpu) / 1e3 / SESSIONS;
-    v[6][i] = idle_cpu(&site) / 1e3;
+    v[3][i] = (with - before) / n;
+    v[7][i] = idle_cpu(&site) / 1e3;
     hand_end(&rest);
     hand_end(&first);
     site_stop(&site);
@@ -91,7 +111,7 @@ static int run(const struct bench *b)
     table_head(&t,
                "silent sessions in one room; memory is Pss, CPU that of all relay processes");
     for (unsigned i = 0; i < b->repetitions; i++)
-        repeat(v, i);
+        repeat(b, v, i);
     for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
         row[c] = spread_of(v[c], b->repetitions);
     table_row(&t, row);

@@ -24,7 +24,7 @@ int store_setup(void **state)
 int store_teardown(void **state)
 {
     (void)state;
-    static const char *const end[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const end[] = {"", "-wal", "-shm", "-journal", "-bulk"};
     for (size_t i = 0; i < ARRAY_LEN(end); i++) {
         char file[128];
         snprintf(file, sizeof file, "%s%s", store_path, end[i]);

@@ -30,8 +30,8 @@ pids() { relay "$@" status | awk '/^instance/ {print $NF} $1 ~ /^(worker|keeper)
     echo "$output"; tail -n 5 "$dir/state/default/relay.log"
     [ "$status" -eq 0 ]
     [ "$(pids --system)" = "$before" ]
-    [ "$(chat log --json strangers | grep -c '"user":"daemon"')" -eq 2 ]
-    [ "$(chat log --json strangers | wc -l)" -eq 2 ]
+    [ "$(chat log --json strangers | grep -c '"user":"daemon"')" -eq 3 ]
+    [ "$(chat log --json strangers | wc -l)" -eq 3 ]
     relay --system stop
 }
 

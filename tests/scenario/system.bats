@@ -136,3 +136,25 @@ uids() { { relay_pid; relay --system status | awk '$1 ~ /^(worker|keeper)/ {prin
     [[ $output == *"owner     games@"*"operator  man@"*"banned    man@"* ]]
     relay --system stop
 }
+
+@test "what two said to each other is found by these two, and by no third, root or not" {
+    system "user = daemon"
+    as games "$dir/chat" send @man "the secret word"
+    as games "$dir/chat" send lobby "the open word"
+    indexed() { [ "$(sqlite3 "$dir/state/default/index.db" 'SELECT count(*) FROM place')" = 2 ]; }
+    for _ in before after; do
+        run as man "$dir/chat" grep secret
+        [ "$status" -eq 0 ]
+        [[ $output == *"@games"*"the secret word"* ]]
+        for other in backup root; do
+            run as "$other" sh -c "'$dir/chat' grep secret 2>/dev/null"
+            [ "$status" -eq 1 ] && [ -z "$output" ]
+            run as "$other" "$dir/chat" grep word
+            [ "$status" -eq 0 ]
+            [[ $output == *"open word"* && $output != *secret* ]]
+        done
+        until_true 10 indexed
+    done
+    [ "$(stat -c '%a %U' "$dir/state/default/index.db")" = "600 daemon" ]
+    relay --system stop
+}

@@ -25,6 +25,16 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
 }
 
+@test "the first one on a host is told that a relay was started, the second is not" {
+    terminal one
+    until_true 10 shows one '#lobby>'
+    shows one 'A relay of your own was started'
+    remember
+    terminal two
+    until_true 5 shows two '#lobby>'
+    not shows two 'was started'
+}
+
 @test "commands: /join, /who, /rooms, /help, an unknown one" {
     start
     terminal one

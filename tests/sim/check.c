@@ -197,9 +197,9 @@ static void check_causes(struct node *n, const struct truth *t, const struct fac
     for (unsigned i = 0; i < f->n_causes; i++)
         if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
             const struct truth *cause = &truth[f->cause[i].stream];
-            if (w.stats.evil_runs || w.stats.membership) {
+            if (w.stats.evil_runs || w.stats.membership || pair_is_private(t->room)) {
                 /* Who withholds can do that, and who does not know every host that others know:
-                 * there are no signed dependencies yet. */
+                 * there are no signed dependencies yet.  Of a private room the owner's word comes first to who is new in it. */
                 w.stats.reordered++;
                 return;
             }

@@ -48,6 +48,10 @@ struct kept_act {
     uint8_t frame[ACT_FRAME_MAX];
 };
 
+struct kept_gap {
+    uint8_t frame[FRAME_HEAD + 168];
+};
+
 struct kept_client {
     uint64_t client;
     uint32_t uid, last_seq;
@@ -71,8 +75,10 @@ struct history {
     struct kept_client new_client[CLIENTS_PER_NODE];
     struct kept_act *act;
     size_t n_acts, max_acts, n_acts_before;
+    struct kept_gap *gap; /* in the order of their pos */
+    size_t n_gaps, max_gaps, n_gaps_before;
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
-    bool full;
+    bool full, tight; /* tight: has been full, what comes beside the commits may find no room */
     enum commit_fate fate;
 };
 
@@ -159,6 +165,7 @@ void disk_free(struct history *h)
         free(h->stream[i].at);
     map_free(&h->map);
     free(h->act);
+    free(h->gap);
     free(h->fork);
     free(h->by_stamp);
     free(h->row);
@@ -191,10 +198,12 @@ struct history *disk_copy(const struct history *h)
     c->map.slot = copy_of(h->map.slot, h->map.max * sizeof *h->map.slot);
     c->max_acts = h->n_acts;
     c->act = copy_of(h->act, h->n_acts * sizeof *h->act);
+    c->max_gaps = h->n_gaps;
+    c->gap = copy_of(h->gap, h->n_gaps * sizeof *h->gap);
     c->fork = copy_of(h->fork, h->n_forks * sizeof *h->fork);
     c->max_by_stamp = h->n_by_stamp;
     c->by_stamp = copy_of(h->by_stamp, h->n_by_stamp * sizeof *h->by_stamp);
-    c->full = false;
+    c->full = c->tight = false;
     c->fate = FATE_GOOD;
     return c;
 }
@@ -202,6 +211,7 @@ struct history *disk_copy(const struct history *h)
 void disk_full(struct history *h, bool full)
 {
     h->full = full;
+    h->tight = !w.calm;
 }
 
 void disk_fate(struct history *h, enum commit_fate fate)
@@ -220,6 +230,21 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
 {
     const struct stream *s = find(h, origin, epoch, room);
     return s ? s->last_seq : 0;
+}
+
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    uint32_t lo = 0, hi = s ? s->n : 0;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) / 2;
+        if (s->at[mid].last_seq < seq)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return s && lo < s->n ? get_u64(s->at[lo].blob->s.hash) : 0;
 }
 
 void disk_each(const struct history *h,
@@ -258,6 +283,7 @@ int history_begin(struct history *h, uint64_t batch)
     h->batch = batch;
     h->n_before = h->n;
     h->n_acts_before = h->n_acts;
+    h->n_gaps_before = h->n_gaps;
     h->new_hlc = h->newest_hlc;
     h->n_new_rooms = h->n_new_clients = 0;
     return 0;
@@ -318,8 +344,10 @@ int history_act(struct history *h, const uint8_t *frame)
 
 void history_rollback(struct history *h)
 {
-    if (!h->full)
+    if (!h->full) {
         h->n_acts = h->n_acts_before;
+        h->n_gaps = h->n_gaps_before;
+    }
     for (; !h->full && h->n > h->n_before; h->n--)
         blob_put(h->row[h->n - 1].blob);
     h->n_before = h->n;
@@ -334,6 +362,23 @@ static void by_pos(struct history *h)
         for (; k > 0 && h->row[k - 1].pos > r.pos; k--)
             h->row[k] = h->row[k - 1];
         h->row[k] = r;
+    }
+}
+
+/* gaps_into_streams -- those of this transaction: their streams go on behind them. */
+static void gaps_into_streams(struct history *h)
+{
+    for (; h->n_gaps_before < h->n_gaps; h->n_gaps_before++) {
+        const uint8_t *f = h->gap[h->n_gaps_before].frame;
+        struct stream *s = find(h, frame_origin(f), frame_epoch(f), frame_room(f));
+        struct gap g;
+        int r = read_gap(f, &g);
+        ASSERT(r == 0);
+        if (!s || g.first_seq != s->last_seq + 1)
+            broken("I3: %s goes on behind a gap of %s's from %llu", node_name(h->node->id), node_name(frame_origin(f)),
+                   (unsigned long long)g.first_seq);
+        s->last_seq = frame_seq(f);
+        memcpy(s->head, g.last.hash, HASH_LEN);
     }
 }
 
@@ -431,6 +476,7 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     by_pos(h);
     h->n_before = h->n;
     h->n_acts_before = h->n_acts;
+    gaps_into_streams(h);
     for (uint32_t i = 0; i < h->n_new_rooms; i++)
         keep_room(h, &h->new_room[i]);
     for (uint32_t i = 0; i < h->n_new_clients; i++)
@@ -556,6 +602,43 @@ int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, ui
     for (uint32_t i = 0; s && i < s->n && *pos == UINT64_MAX; i++)
         if (s->at[i].last_seq > seq)
             *pos = s->at[i].pos;
+    for (size_t i = 0; i < h->n_gaps; i++) {
+        const uint8_t *f = h->gap[i].frame;
+        if (frame_origin(f) == origin && frame_epoch(f) == epoch && frame_room(f) == room && frame_seq(f) > seq)
+            *pos = min_u64(*pos, frame_pos(f));
+    }
+    return 0;
+}
+
+/* ---- gaps ---- */
+
+int history_gap(struct history *h, uint8_t *gap)
+{
+    ASSERT(frame_stride(gap) <= sizeof h->gap->frame);
+    if (h->n_gaps == h->max_gaps) {
+        h->max_gaps = h->max_gaps ? h->max_gaps * 2 : 64;
+        h->gap = realloc(h->gap, h->max_gaps * sizeof *h->gap);
+        ASSERT(h->gap);
+    }
+    memcpy(h->gap[h->n_gaps++].frame, gap, frame_stride(gap));
+    return 0;
+}
+
+int history_gap_at(struct history *h, uint64_t from, uint8_t *gap)
+{
+    for (size_t i = 0; i < h->n_gaps; i++)
+        if (frame_pos(h->gap[i].frame) >= from) {
+            memcpy(gap, h->gap[i].frame, frame_stride(h->gap[i].frame));
+            return 1;
+        }
+    return 0;
+}
+
+int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg)
+{
+    for (size_t i = 0; i < h->n_gaps; i++)
+        if (frame_pos(h->gap[i].frame) >= from && (room == 0 || frame_room(h->gap[i].frame) == room))
+            each(arg, h->gap[i].frame);
     return 0;
 }
 
@@ -618,7 +701,7 @@ int history_fork(struct history *h, const uint8_t *proof)
                node_name(frame_origin(proof)));
     if (p && frame_seq(proof) >= frame_seq(p->frame))
         broken("I4: %s learns again what it has a proof of", node_name(h->node->id));
-    if (h->full)
+    if (h->full || (h->tight && one_in(2)))
         return -ENOSPC;
     if (!p) {
         h->fork = realloc(h->fork, (h->n_forks + 1) * sizeof *h->fork);

@@ -148,13 +148,15 @@ static void record(const uint8_t *frame, const uint8_t *frames, size_t len)
     memcpy(p->bytes + head, frames, len);
 }
 
-/* fork -- another version of our own words for every second peer, with a good seal. */
+/* fork -- another version of our own words for every second peer, with a good seal.  Some are hasty: the other peers get
+ * both, one behind the other, so that the second comes before the first is on disk. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
 {
     uint64_t class = mix(w.seed, end_peer(t)->n) & 1, epoch = frame_epoch(frame),
              room = frame_room(frame);
+    bool hasty = mix(w.seed, t->node->n) % 4 == 0;
     struct segment_head s;
-    if (frame_origin(frame) != t->node->id || class == 0 || read_segment(frame, &s) < 0 ||
+    if (frame_origin(frame) != t->node->id || (class == 0 && !hasty) || read_segment(frame, &s) < 0 ||
         s.first_seq == 1)
         return false;
     uint32_t *from = map_find(&forked, epoch, room, class);
@@ -180,9 +182,21 @@ static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
     }
     w.stats.equivocations++;
     w.stats.forks = 1;
+    if (class == 0)
+        emit(t, frame, frames, len);
     emit(t, head, body, len);
     free(body);
     return true;
+}
+
+/* last_words -- of some streams the two versions of a fork are all that anybody gets: equally much, and not the same. */
+static bool last_words(const struct tls *t, const uint8_t *frame)
+{
+    struct segment_head s;
+    uint64_t epoch = frame_epoch(frame), room = frame_room(frame);
+    const uint32_t *from = map_find(&forked, epoch, room, 1);
+    return from && frame_origin(frame) == t->node->id && mix(epoch, room) % 3 == 0 && read_segment(frame, &s) == 0 &&
+           s.first_seq > *from;
 }
 
 static void garbage(struct tls *t)
@@ -203,6 +217,10 @@ static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
         return;
     }
     if (modes & EVIL_GAP && one_in(50)) {
+        w.stats.withheld++;
+        return;
+    }
+    if (modes & EVIL_FORK && last_words(t, frame)) {
         w.stats.withheld++;
         return;
     }
@@ -238,12 +256,29 @@ static void lie(struct tls *t, const uint8_t *frame)
     emit(t, f, NULL, 0);
 }
 
+/* gossip_beat -- the same of who is alive. */
+static void gossip_beat(uint8_t *row)
+{
+    unsigned what = (unsigned)chance(3);
+    if (what == 0)
+        put_u64(row, w.node[chance(w.n_nodes)]->id);
+    else if (what == 1)
+        put_u64(row + 8, get_u64(row + 8) + 1 + chance(UINT64_C(1) << 40));
+    else
+        put_u64(row + 16, one_in(2) ? 0 : get_u64(row + 16) + 1 + chance(100));
+}
+
 /* gossip -- a lie about who is where: not told, told as newer than it is, of another run, another number, another host. */
 static void gossip(struct tls *t, const uint8_t *frame)
 {
     uint8_t f[FRAME_MAX];
     memcpy(f, frame, frame_stride(frame));
     w.stats.people_lies++;
+    if (frame_type(f) == FRAME_BEAT) {
+        gossip_beat(f + FRAME_HEAD + sizeof(struct beat_row) * chance(frame_body_len(f) / sizeof(struct beat_row)));
+        emit(t, f, NULL, 0);
+        return;
+    }
     switch (chance(5)) {
     case 0:
         return;

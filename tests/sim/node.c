@@ -103,6 +103,7 @@ static void hub_start(struct node *n)
     snprintf(name, sizeof name, "h%u", n->n);
     link_init(&h->core, n->id, n->st.seg->shape.epoch, text_of(name), ours);
     h->core.may_hear = hub_may_hear;
+    h->core.is_private = hub_is_private;
     h->core.arg = h;
     presence_init(&h->core.presence, n->id, wall_ms() << 16 | (os_random_u64() & 0xffff));
     hub_people_begin(h);
@@ -194,6 +195,7 @@ static void keeper_start(struct node *n)
     r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, n->forks, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
     forks_on_point(n->forks, folds_fork, n->folds);
+    feeds_ask_rooms(n->feeds, n->folds);
 }
 
 static void keeper_stop(struct node *n)

@@ -57,8 +57,9 @@ static struct message *new_message(struct client *c)
         ASSERT(c->msg);
     }
     /* one room a lot, one now and then; some of it to one other alone */
-    bool alone = w.n_clients <= ALONE_MAX && one_in(6);
-    c->msg[c->said] = (struct message){.room = (uint8_t)(alone ? PAIR : (one_in(8) ? 2 : chance(2)) % w.n_rooms)};
+    bool alone = w.n_clients <= ALONE_MAX && one_in(4);
+    unsigned where = alone ? PAIR + (unsigned)chance(2 + c->invited) : 0;
+    c->msg[c->said] = (struct message){.room = (uint8_t)(alone ? where : (one_in(8) ? 2 : chance(2)) % w.n_rooms)};
     return &c->msg[c->said];
 }
 
@@ -131,10 +132,10 @@ static void move(struct client *c, unsigned r)
     w.stats.moves++;
     int taken = state_take(&n->st);
     ASSERT(taken == 0);
-    if (roster_is_member(s, room))
+    if (roster_is_member(&n->st.seg->roster, s, room))
         (void)roster_leave(&n->st.edit, c->session, room);
     else
-        (void)roster_join(&n->st.edit, c->session, room);
+        ASSERT(roster_join(&n->st.edit, c->session, room) >= 0);
     state_give(&n->st);
 }
 
@@ -144,6 +145,11 @@ static void come(struct client *c)
     attach(c);
     for (unsigned r = 0; r < w.n_rooms; r++)
         move(c, r);
+}
+
+uint32_t pair_of(const struct client *c, uint8_t room)
+{
+    return room == OWN ? c->own : room == GUEST ? c->guest : c->pair;
 }
 
 static void send_one(struct client *c, uint32_t seq)
@@ -157,12 +163,16 @@ static void send_one(struct client *c, uint32_t seq)
     size_t len = seq % 16 == 7 ? 2000 : (size_t)n;
     memset(text + n, '.', sizeof text - (size_t)n);
     struct say say = {user_of(c, user), {text, len}};
-    const char *called = m->room == PAIR ? pair_name(c->pair) : rooms[m->room];
-    if (m->room == PAIR) /* not at the start: the other host may not be known by then */
+    uint32_t pair = pair_of(c, m->room);
+    const char *called = m->room >= PAIR ? pair_name(pair) : rooms[m->room];
+    if (m->room >= PAIR) /* not at the start: the other host may not be known by then */
         open_room(c, called);
     uint64_t room = room_id(text_of(called));
-    bool acts = m->room != PAIR && acts_here(c, seq);
-    n = acts ? act_frame(c, say.user, room, seq, frame) : write_say(frame, &say, room, c->id, seq, 0);
+    n = m->room == OWN                          ? pair_act(pair, c, say.user, seq, frame)
+        : m->room < PAIR && acts_here(c, seq) ? act_frame(c, say.user, room, seq, frame)
+                                                : 0;
+    if (n == 0)
+        n = write_say(frame, &say, room, c->id, seq, 0);
     ASSERT(n > 0);
     int r = in_section(c, frame);
     if (r == REASON_DISK_FULL)

@@ -97,7 +97,7 @@ static uint64_t is_so(const struct node *of)
     uint64_t sum = 0;
     for (uint32_t i = 1; i < r->unused_session; i++) {
         const struct session *s = &r->session[i];
-        for (uint32_t room = 0; s->state != SESSION_FREE && (room = roster_next_room(s, room + 1)) != 0;)
+        for (uint32_t room = 0; s->state != SESSION_FREE && (room = roster_next_room(r, s, room + 1)) != 0;)
             sum += mix(hash_u64(s->user, s->user_len) ^ 1, r->room[room].id);
     }
     return sum;

@@ -10,44 +10,6 @@ struct sums {
     uint64_t bytes, frames, links, most_bytes;
 };
 
-/* In a large network each host says here at most once a second with whom it is linked, and makes out at most once a second
- * who brings what to whom.  The relay does both at every change: a thousand hosts that start at once would do little else. */
-enum { MANY = 64, REST_MS = 1000 };
-static struct rest {
-    uint64_t until_ms, epoch, link[LINK_PEERS_MAX];
-    size_t n;
-    bool changed;
-} rest[NODES_MAX];
-
-void __real_topology_set(struct topology *t, uint64_t epoch, const uint64_t *link, size_t n);
-void __wrap_topology_set(struct topology *t, uint64_t epoch, const uint64_t *link, size_t n);
-void __wrap_topology_set(struct topology *t, uint64_t epoch, const uint64_t *link, size_t n)
-{
-    struct rest *r = &rest[here->n];
-    if (w.n_nodes <= MANY) {
-        __real_topology_set(t, epoch, link, n);
-        return;
-    }
-    r->changed = true;
-    r->epoch = epoch;
-    r->n = n;
-    memcpy(r->link, link, n * sizeof *link);
-}
-
-int __real_link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f);
-int __wrap_link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f);
-int __wrap_link_plan(struct link_core *l, uint64_t now_ms, uint8_t *f)
-{
-    struct rest *r = &rest[here->n];
-    if (w.n_nodes > MANY && now_ms < r->until_ms && now_ms != r->until_ms - REST_MS)
-        return 0;
-    r->until_ms = now_ms + REST_MS;
-    if (r->changed)
-        __real_topology_set(&l->topology, r->epoch, r->link, r->n);
-    r->changed = false;
-    return __real_link_plan(l, now_ms, f);
-}
-
 static void until(uint64_t when)
 {
     while (w.now < when && world_event())

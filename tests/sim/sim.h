@@ -8,7 +8,7 @@
  *   disk.c     the store (instead of SQLite): commits, snapshots
  *   node.c     one host: start, stop, its link process and its keeper
  *   people.c   who writes, and sends again until it is acknowledged; who comes and goes
- *   pairs.c    who talks with whom alone
+ *   pairs.c    who talks with whom alone, and who is in whose private room
  *   rooms.c    what people do to rooms, and what must hold of that
  *   faults.c   topologies and what goes wrong
  *   evil.c     what a lying host does to what its relay wants to send
@@ -39,7 +39,9 @@ enum {
     CLIENTS_PER_NODE = 2,
     ALONE_MAX = 128, /* of whom two alone talk; none in larger networks */
     PAIR = ROOMS,    /* not a room of all: a conversation of two */
-    ROOMS_TOP = ROOMS + 1 + ALONE_MAX,
+    OWN,             /* his private room */
+    GUEST,           /* one to which he is invited, or is going to be */
+    ROOMS_TOP = ROOMS + 1 + 2 * ALONE_MAX,
     TURN_FDS = 256,
     RING_SIZE = 256 * 1024,
 };
@@ -227,6 +229,8 @@ void disk_free(struct history *h);
 void disk_full(struct history *h, bool full);
 void disk_fate(struct history *h, enum commit_fate fate);
 uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room);
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq); /* of the segment that seq lies in */
 void disk_each(const struct history *h,
                void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */
@@ -310,6 +314,8 @@ struct client {
     struct message *msg;  /* [1 .. said] */
     uint32_t max;
     uint32_t pair; /* its conversation with somebody else */
+    uint32_t own, guest; /* private rooms: its own; one to which it is to be invited, if `invited` */
+    bool invited;
     uint64_t again_at;
 };
 void people_reset(void);
@@ -317,6 +323,7 @@ void people_free(void);
 void people_turn(uint32_t c);
 void people_durable(struct node *n); /* its journal is on disk up to somewhere new */
 struct message *message_of(uint64_t client, uint32_t seq);
+uint32_t pair_of(const struct client *c, uint8_t room); /* PAIR, OWN or GUEST */
 bool people_content(void); /* everything that was said is acknowledged */
 
 /* ---- pairs.c ---- */
@@ -324,7 +331,11 @@ bool people_content(void); /* everything that was said is acknowledged */
 void pairs_reset(void); /* everybody gets somebody to talk with alone */
 const char *pair_name(uint32_t pair);
 uint64_t pair_room(uint32_t pair);
-bool pair_is(uint64_t room);
+bool pair_is(uint64_t room);         /* not a room of all */
+bool pair_is_private(uint64_t room);
+int pair_act(uint32_t pair, const struct client *c, struct text user, uint32_t seq, uint8_t *frame); /* what its owner does next; 0: he talks */
+bool pair_is_told(uint64_t room, const struct node *from, const struct node *to); /* should it hear from that one how much there is? */
+bool pair_keeps(uint32_t pair, const struct node *n); /* in the end, must that host have it? */
 bool pair_may(uint64_t room, const struct node *n); /* may that host have it?  Of other rooms: yes */
 void pair_check(uint64_t room, const struct node *n, const char *what);
 bool pairs_each(bool (*same)(const struct node *one, const struct node *other, uint64_t room)); /* of honest hosts */

@@ -36,7 +36,8 @@ static void add_up(void *arg, const struct have_row *r)
     struct sum *s = arg;
     uint64_t seq = shown(s->node, r);
     if (!excused(r->origin) && !pair_is(r->room) && seq > 0)
-        s->sum += mix(mix(r->origin ^ r->epoch, r->room), seq);
+        s->sum += mix(mix(r->origin ^ r->epoch, r->room),
+                      seq ^ disk_hash(s->node->disk, r->origin, r->epoch, r->room, seq));
 }
 
 static uint64_t vector_sum(const struct node *n)
@@ -56,7 +57,9 @@ static void show_difference(void *arg, const struct have_row *r)
     struct have_row theirs = *r;
     theirs.seq = disk_has(p->other->disk, r->origin, r->epoch, r->room);
     uint64_t has = shown(p->other, &theirs), should = shown(p->one, r);
-    if (has != should && !excused(r->origin) && pair_may(r->room, p->other))
+    bool same = has == should && disk_hash(p->other->disk, r->origin, r->epoch, r->room, has) ==
+                                     disk_hash(p->one->disk, r->origin, r->epoch, r->room, should);
+    if (!same && !excused(r->origin) && pair_may(r->room, p->other))
         trace("        %s has %s/%04llx/%04llx : %llu instead of %llu", node_name(p->other->id),
               node_name(r->origin), (unsigned long long)(r->epoch & 0xffff),
               (unsigned long long)(r->room & 0xffff), (unsigned long long)has,
@@ -73,7 +76,7 @@ static void add_up_pair(void *arg, const struct have_row *r)
     struct pair_sum *p = arg;
     uint64_t seq = shown(p->node, r);
     if (r->room == p->room && !excused(r->origin) && seq > 0)
-        p->sum += mix(r->origin ^ r->epoch, seq);
+        p->sum += mix(r->origin ^ r->epoch, seq ^ disk_hash(p->node->disk, r->origin, r->epoch, r->room, seq));
 }
 
 /* same_pair -- do the two hosts of a conversation have the same of it? */
@@ -83,6 +86,52 @@ static bool same_pair(const struct node *one, const struct node *other, uint64_t
     disk_streams(one->disk, add_up_pair, &a);
     disk_streams(other->disk, add_up_pair, &b);
     return a.sum == b.sum;
+}
+
+/* show_pair -- where they do not. */
+static bool show_pair(const struct node *one, const struct node *other, uint64_t room)
+{
+    if (!same_pair(one, other, room)) {
+        struct pair p = {one, other}, q = {other, one};
+        trace("        %s and %s differ in %04llx", node_name(one->id), node_name(other->id), (unsigned long long)(room & 0xffff));
+        disk_streams(one->disk, show_difference, &p);
+        disk_streams(other->disk, show_difference, &q);
+    }
+    return true;
+}
+
+struct proofs {
+    const struct node *node;
+    bool kept, loud;
+};
+
+static void must_be_proven(void *arg, const struct have_row *r)
+{
+    struct proofs *p = arg;
+    uint64_t known = forks_point(p->node->forks, r->origin, r->epoch, r->room);
+    bool kept = known == disk_fork(p->node->disk, r->origin, r->epoch, r->room);
+    if (!kept && p->loud)
+        trace("        %s knows that %s/%04llx/%04llx forks at %llu, and has no proof of it on disk", node_name(p->node->id),
+              node_name(r->origin), (unsigned long long)(r->epoch & 0xffff), (unsigned long long)(r->room & 0xffff),
+              (unsigned long long)known);
+    p->kept &= kept;
+}
+
+/* proofs_kept -- is what its keeper knows of forks on its disk, too?  And does no stream wait for a proof? */
+static bool proofs_kept(const struct node *n, bool loud)
+{
+    struct proofs p = {n, true, loud};
+    const struct have *ours = &n->hub->core.ours;
+    if (w.stats.forks)
+        disk_streams(n->disk, must_be_proven, &p);
+    for (uint32_t i = 0; i < ours->n; i++) {
+        const struct have_row *r = &ours->entry[i].row;
+        if (ours->entry[i].frozen && loud)
+            trace("        %s waits for the proof that %s/%04llx/%04llx forks", node_name(n->id), node_name(r->origin),
+                  (unsigned long long)(r->epoch & 0xffff), (unsigned long long)(r->room & 0xffff));
+        p.kept &= !ours->entry[i].frozen || excused(r->origin);
+    }
+    return p.kept;
 }
 
 bool check_same(bool loud)
@@ -101,6 +150,8 @@ bool check_same(bool loud)
                       (unsigned long long)journal_durable(&n->st.seg->journal));
             return false;
         }
+        if (!proofs_kept(n, loud))
+            return false;
         if (first && vector_sum(n) != sum) {
             if (loud) {
                 struct pair p = {first, n}, q = {n, first};
@@ -116,6 +167,8 @@ bool check_same(bool loud)
         if (w.client[c].acked < w.client[c].said)
             trace("        client %u at %s: %u of %u acknowledged", c,
                   node_name(w.client[c].node->id), w.client[c].acked, w.client[c].said);
+    if (loud)
+        (void)pairs_each(show_pair);
     return pairs_each(same_pair) && people_content();
 }
 
@@ -175,7 +228,7 @@ static void check_kept(const struct node *n)
             const struct message *m = &w.client[c].msg[i];
             if (w.evicted < NODES_MAX && held_by_nobody(m, w.evicted))
                 continue; /* a lost disk, and the only other host that had it was put out */
-            if (m->room == PAIR && !pair_may(room_id(text_of(pair_name(w.client[c].pair))), n))
+            if (m->room >= PAIR && !pair_keeps(pair_of(&w.client[c], m->room), n))
                 continue;
             if (m->acked && !m->lost && !hosts_have(&m->holders, n->n))
                 broken("I1: message %u of client %u was acknowledged and is not at %s", i, c,

@@ -2,6 +2,8 @@
  * link_next(), link_judge() and greetings here first. */
 #include "sim.h"
 
+#include "state/scope.h"
+
 #include <stdlib.h>
 
 static struct map told;
@@ -44,7 +46,7 @@ struct told {
 static void must_be_told(void *arg, const struct have_row *r)
 {
     struct told *t = arg;
-    if ((r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch) || !pair_may(r->room, t->to))
+    if ((r->origin == t->from->id && r->epoch == t->from->st.seg->shape.epoch) || !pair_is_told(r->room, t->from, t->to))
         return; /* its segments say so; it must not know */
     struct have_row row = *r;
     row.seq = min_u64(r->seq, disk_fork(t->from->disk, r->origin, r->epoch, r->room) - 1);
@@ -55,9 +57,9 @@ static void must_be_told(void *arg, const struct have_row *r)
         return;
     t->all = false;
     if (t->loud && said && *said >= row.seq)
-        broken("I9: the keeper of %s never heard that %s has %s's %llu on disk",
-               node_name(t->to->id), node_name(t->from->id), node_name(r->origin),
-               (unsigned long long)row.seq);
+        broken("I9: the keeper of %s never heard that %s has %s/%04llx/%04llx : %llu on disk",
+               node_name(t->to->id), node_name(t->from->id), node_name(r->origin), (unsigned long long)(r->epoch & 0xffff),
+               (unsigned long long)(r->room & 0xffff), (unsigned long long)row.seq);
     if (t->loud)
         broken("I9: %s never told %s that it has %s's %llu on disk", node_name(t->from->id),
                node_name(t->to->id), node_name(r->origin), (unsigned long long)row.seq);
@@ -163,7 +165,8 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
     struct segment_head s = {0};
     if (!node_by_id(l->peer[peer].host)->evil)
         pair_check(frame_room(f), here, "is sent words");
-    if (roster_room(&here->st.seg->roster, frame_room(f)) != 0)
+    bool proves_itself = scope_private(here->st.seg, frame_room(f)) && scope_owns(here->st.seg, frame_room(f), frame_origin(f));
+    if (roster_room(&here->st.seg->roster, frame_room(f)) != 0 && !proves_itself)
         pair_check(frame_room(f), node_by_id(l->peer[peer].host), "gets a verdict about words");
     enum link_verdict v = __real_link_judge(l, peer, f, now_ms, up);
     w.edge[node_by_id(l->peer[peer].host)->n][here->n].frames++;

@@ -34,6 +34,7 @@ struct leak {
     char user[USER_NAME_MAX + 1];
     char answer[FIFO_NAME_LEN + 1], hello[FIFO_NAME_LEN + 1];
     char pair[DIRECT_NAME_MAX + 1], inbox[PERSON_MAX + 2]; /* his conversation with a third user, and his inbox */
+    char plans[PRIVATE_NAME_MAX + 1];                      /* a private room of his */
     _Atomic bool ready, done;
 };
 static struct leak *leak;
@@ -81,10 +82,33 @@ static void converse(void)
     raw_settle(&self, leak->pair, "between two");
 }
 
+static void put_act(uint8_t which, const char *room, const char *user)
+{
+    uint8_t f[FRAME_MAX];
+    struct room_act a = {.act = which, .user = text_of(self.user), .target = text_of(user), .topic = text_of("")};
+    a.host = act_aims(which) ? 4711 : 0; /* which host does not matter */
+    int n = write_room_act(f, &a, room_id(text_of(room)), self.client, ++self.seq);
+    if (n < 0)
+        die("cannot write an act");
+    raw_send(&self, f, (size_t)n);
+}
+
+/* plan -- in a private room of his, which is there once it is on disk. */
+static void plan(void)
+{
+    uint8_t f[FRAME_MAX];
+    private_name((struct person){text_of(self.user), text_of(self.host)}, text_of("plans"), leak->plans);
+    raw_send(&self, f, raw_room(&self, f, FRAME_JOIN, leak->plans));
+    put_act(ACT_OWN, leak->plans, "");
+    raw_settle(&self, ROOM, "soon");
+    raw_settle(&self, leak->plans, "for me alone");
+}
+
 static int victim(void)
 {
     enter(ROOM);
     converse();
+    plan();
     raw_settle(&self, ROOM, "before");
     int answer = fifo_make(relay.rendezvous, leak->answer);
     int hello = fifo_make(relay.rendezvous, leak->hello);
@@ -222,7 +246,8 @@ static unsigned ask(uint8_t kind, uint64_t room)
             return frames;
         }
         frames += r == 1;
-        if (r == 1 && frame_type(got) == FRAME_ROOM && read_room_row(got, &row) == 0 && direct_is(row.name))
+        if (r == 1 && frame_type(got) == FRAME_ROOM && read_room_row(got, &row) == 0 &&
+            (direct_is(row.name) || private_is(row.name)))
             die("%.*s is listed for a stranger", (int)row.name.len, row.name.p);
         if (r == 1)
             continue;
@@ -234,18 +259,23 @@ static unsigned ask(uint8_t kind, uint64_t room)
     }
 }
 
-enum { DOORS = 8 }; /* that his_conversation() tries */
+enum { DOORS = 15 }; /* that his_conversation() tries */
 
-/* his_conversation -- its name can be guessed; nothing but its name may be known of it. */
+/* his_conversation, and his private room -- the names can be guessed; nothing but the names may be known of them. */
 static void his_conversation(void)
 {
     static const enum frame_type doors[] = {FRAME_OPEN, FRAME_JOIN, FRAME_LEAVE};
-    uint64_t rooms[] = {room_id(text_of(leak->pair)), room_id(text_of(leak->inbox)), 0, 4711};
+    uint64_t rooms[] = {room_id(text_of(leak->pair)), room_id(text_of(leak->inbox)), room_id(text_of(leak->plans)), 0, 4711};
     uint8_t f[FRAME_MAX];
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         raw_send(&self, f, raw_room(&self, f, doors[i], leak->pair));
         raw_send(&self, f, raw_room(&self, f, doors[i], leak->inbox));
+        raw_send(&self, f, raw_room(&self, f, doors[i], leak->plans));
     }
+    put_act(ACT_INVITE, leak->plans, self.user);
+    put_act(ACT_OWN, leak->plans, "");
+    put_act(ACT_TOPIC, leak->plans, "");
+    raw_send(&self, f, raw_say(&self, f, leak->plans, "I, too"));
     raw_send(&self, f, raw_say(&self, f, leak->pair, "I, too"));
     raw_send(&self, f, raw_say(&self, f, leak->inbox, "I, too"));
     for (size_t i = 0; i < ARRAY_LEN(rooms); i++)

@@ -81,7 +81,7 @@ static int make_say(uint8_t *buf, bool big)
 static int make_query(uint8_t *buf, bool big)
 {
     struct query q = {
-        .kind = big ? QUERY_ROOMS : QUERY_CATCHUP, .limit = 10, .fifo = FIFO_NAME};
+        .kind = big ? QUERY_SEARCH : QUERY_CATCHUP, .limit = 10, .fifo = FIFO_NAME, .wanted = as(big ? WANTED_MAX : 0)};
     return write_query(buf, &q, 8, 77, 9);
 }
 
@@ -159,6 +159,18 @@ static int make_segment(uint8_t *buf, bool big)
     return write_segment(buf, &s, 6, 5, 8, 20, 99);
 }
 
+static int make_gap(uint8_t *buf, bool big)
+{
+    struct gap g = {big ? GAP_AWAY : GAP_OLD, 2, 50, 3, {3, 20, "prev", "hash", "signature"}};
+    return write_gap(buf, &g, 6, 5, 8, 99);
+}
+
+static int make_gone(uint8_t *buf, bool big)
+{
+    struct gone g = {big ? GAP_AWAY : GAP_OLD, 412, 50};
+    return write_gone(buf, &g, 6, 8, 99);
+}
+
 static int make_trace(uint8_t *buf, bool big)
 {
     struct trace_row t = {big ? TRACE_NO_LINK : TRACE_HAS, 99, as(big ? HOST_NAME_MAX_LEN : 1)};
@@ -200,6 +212,8 @@ static int read_any(const uint8_t *f)
         struct room_row room;
         struct who_row who;
         struct segment_head segment;
+        struct gap gap;
+        struct gone gone;
         struct trace_row trace;
         struct hops hops;
         uint64_t knock;
@@ -235,6 +249,10 @@ static int read_any(const uint8_t *f)
         return read_who_row(f, &u.who);
     case FRAME_SEGMENT:
         return read_segment(f, &u.segment);
+    case FRAME_GAP:
+        return read_gap(f, &u.gap);
+    case FRAME_GONE:
+        return read_gone(f, &u.gone);
     case FRAME_TRACE:
         return read_trace_row(f, &u.trace);
     case FRAME_HOPS:
@@ -258,11 +276,12 @@ static const struct {
 } kinds[] = {
     // clang-format off
     {make_hello, false},  {make_welcome, false}, {make_open, false},     {make_join, false},
-    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, false},
+    {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, true},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, true},      {make_who, false},
     {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
-    {make_echo, false},   {make_state, true},    {make_fact, true},
+    {make_echo, false},   {make_state, true},    {make_fact, true},      {make_gap, false},
+    {make_gone, false},
     // clang-format on
 };
 
@@ -398,7 +417,7 @@ static void test_round_trip_of_a_query(void **state)
 {
     (void)state;
     uint8_t buf[FRAME_MAX];
-    struct query in = {QUERY_SINCE, 1, 2, 3, 4, 5, 6, {7, 8, 9, 10}, FIFO_NAME}, q;
+    struct query in = {QUERY_SINCE, 1, 2, 3, 4, 5, 6, {7, 8, 9, 10}, FIFO_NAME, {"", 0}}, q;
     assert_true(write_query(buf, &in, 8, 77, 9) > 0);
     assert_int_equal(read_query(buf, &q), 0);
     assert_true(q.kind == QUERY_SINCE && q.limit == 1 && q.uid == 2 && q.after == 3);
@@ -430,6 +449,66 @@ static void test_round_trip_of_a_query(void **state)
     assert_int_equal(read_who_row(buf, &who2), 0);
     assert_true(who2.sessions == 2 && text_eq(who2.user, who.user));
     assert_true(text_eq(who2.host, who.host) && frame_room(buf) == 8 && frame_origin(buf) == 6);
+}
+
+static void test_round_trip_of_gaps(void **state)
+{
+    (void)state;
+    uint8_t buf[FRAME_MAX];
+    struct gap g;
+    struct gone gone;
+    assert_true(make_gap(buf, true) > 0);
+    assert_int_equal(read_gap(buf, &g), 0);
+    assert_int_equal(frame_origin(buf), 6);
+    assert_int_equal(frame_epoch(buf), 5);
+    assert_int_equal(frame_room(buf), 8);
+    assert_int_equal(frame_seq(buf), 20);
+    assert_int_equal(frame_hlc(buf), 99);
+    assert_true(g.why == GAP_AWAY && g.first_seq == 2 && g.hlc_min == 50 && g.messages == 3);
+    assert_true(g.last.first_seq == 3 && g.last.last_seq == 20);
+    assert_string_equal((const char *)g.last.prev, "prev");
+    assert_string_equal((const char *)g.last.hash, "hash");
+    assert_string_equal((const char *)g.last.signature, "signature");
+    assert_true(make_gone(buf, true) > 0);
+    assert_int_equal(read_gone(buf, &gone), 0);
+    assert_true(gone.why == GAP_AWAY && gone.messages == 412 && gone.hlc_min == 50);
+    assert_true(frame_origin(buf) == 6 && frame_room(buf) == 8 && frame_hlc(buf) == 99);
+}
+
+/* refused -- this gap, changed in one thing, cannot be read. */
+static void refused(struct gap g, uint64_t hlc)
+{
+    uint8_t buf[FRAME_MAX];
+    assert_true(write_gap(buf, &g, 6, 5, 8, hlc) > 0);
+    assert_int_equal(read_gap(buf, &g), -EBADMSG);
+}
+
+static void test_gaps_that_make_no_sense(void **state)
+{
+    (void)state;
+    const struct gap good = {GAP_OLD, 2, 50, 19, {3, 20, "", "", ""}};
+    uint8_t buf[FRAME_MAX];
+    struct gap g = good;
+    assert_true(write_gap(buf, &g, 6, 5, 8, 50) > 0);
+    assert_int_equal(read_gap(buf, &g), 0);
+    frame_set_seq(buf, 21); /* another end than its head says */
+    assert_int_equal(read_gap(buf, &g), -EBADMSG);
+    g = good, g.why = 0, refused(g, 99);
+    g = good, g.why = GAP_AWAY + 1, refused(g, 99);
+    g = good, g.first_seq = 0, refused(g, 99);
+    g = good, g.first_seq = 4, refused(g, 99); /* begins within its last segment */
+    g = good, g.first_seq = 21, refused(g, 99);
+    g = good, g.messages = 20, refused(g, 99); /* more than there are entries */
+    refused(good, 49);                         /* begins after it ends */
+    g = good, g.last.first_seq = 21, refused(g, 99);
+    g = good, g.last.last_seq = UINT64_MAX, refused(g, 99);
+    g = good, g.last.last_seq = (uint64_t)INT64_MAX + 1, refused(g, 99); /* no store has such a number */
+    struct gone gone = {GAP_OLD, 1, 50};
+    assert_true(write_gone(buf, &gone, 0, 8, 49) > 0);
+    assert_int_equal(read_gone(buf, &gone), -EBADMSG);
+    gone = (struct gone){0, 1, 50};
+    assert_true(write_gone(buf, &gone, 0, 8, 99) > 0);
+    assert_int_equal(read_gone(buf, &gone), -EBADMSG);
 }
 
 static void test_round_trip_of_segment_and_envelope(void **state)
@@ -701,12 +780,19 @@ static void test_only_random_names_of_fifos(void **state)
         assert_int_equal(read_query(buf, &q), -EBADMSG);
     }
     for (unsigned kind = 0; kind < 256; kind++) {
-        struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME};
+        struct query q = {.kind = (uint8_t)kind, .fifo = FIFO_NAME, .wanted = text_of(kind == QUERY_SEARCH ? "x" : "")};
         assert_true(write_query(buf, &q, 8, 77, 9) > 0);
-        bool good = (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE ||
+        bool good = kind == QUERY_SEARCH || (kind >= QUERY_CATCHUP && kind <= QUERY_ROOMS) || kind == QUERY_STATE ||
                     (kind >= QUERY_TRACE && kind <= QUERY_PROBE);
         assert_int_equal(read_query(buf, &q), good ? 0 : -EBADMSG);
+        q.kind = (uint8_t)kind;
+        q.wanted = text_of(kind == QUERY_SEARCH ? "" : "x"); /* words are for a search, which has some */
+        assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+        assert_int_equal(read_query(buf, &q), -EBADMSG);
     }
+    struct query q = {.kind = QUERY_SEARCH, .fifo = FIFO_NAME, .wanted = text_of("\xff")};
+    assert_true(write_query(buf, &q, 8, 77, 9) > 0);
+    assert_int_equal(read_query(buf, &q), -EBADMSG);
 }
 
 int main(void)
@@ -719,6 +805,8 @@ int main(void)
         cmocka_unit_test(test_round_trip_of_a_session),
         cmocka_unit_test(test_round_trip_of_what_is_said),
         cmocka_unit_test(test_round_trip_of_a_query),
+        cmocka_unit_test(test_round_trip_of_gaps),
+        cmocka_unit_test(test_gaps_that_make_no_sense),
         cmocka_unit_test(test_round_trip_of_segment_and_envelope),
         cmocka_unit_test(test_round_trip_of_members_and_links),
         cmocka_unit_test(test_bad_members_and_tunnels_are_refused),

@@ -111,12 +111,49 @@ static void test_inboxes(void **state)
     assert_false(direct_has(&d, who("bob", "alpha")));
 }
 
+static bool reads_private(const char *name)
+{
+    struct person owner;
+    struct text room;
+    return private_read(text_of(name), &owner, &room);
+}
+
+static void test_private_rooms(void **state)
+{
+    static const char *const bad[] = {"alice@alpha", "alice@alpha/", "alice/plans", "alice@/plans", "@alpha/plans", "alice@alpha//x",
+                                      "alice@alpha/Plans", "alice@alpha/x@y", "al ice@alpha/x", "alice@Alpha/x", "plans", "", "/",
+                                      "@alice@alpha", "@a@b,c@d", "a@b,c@d/x"};
+    static char user[USER_NAME_MAX + 1], host[HOST_NAME_MAX_LEN + 1], room[ROOM_NAME_MAX + 2];
+    char name[PRIVATE_NAME_MAX + 2];
+    struct person owner;
+    struct text what;
+    (void)state;
+    assert_int_equal(private_name(who("alice", "alpha"), text_of("plans/2"), name), 19);
+    assert_string_equal(name, "alice@alpha/plans/2");
+    assert_true(private_read(text_of(name), &owner, &what));
+    assert_true(text_eq(owner.user, text_of("alice")) && text_eq(owner.host, text_of("alpha")) && text_eq(what, text_of("plans/2")));
+    assert_true(direct_room_ok(text_of(name)) && private_is(text_of(name)) && !direct_is(text_of(name)));
+    assert_false(text_room_ok(text_of(name))); /* never taken for an ordinary room */
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(reads_private(bad[i]));
+    assert_false(private_is(text_of("@a@b,c@d")) || private_is(text_of("plans")) || private_is(text_of("")));
+    memset(user, 'u', USER_NAME_MAX);
+    memset(host, 'h', HOST_NAME_MAX_LEN);
+    memset(room, 'r', ROOM_NAME_MAX);
+    assert_int_equal(private_name(who(user, host), text_of(room), name), PRIVATE_NAME_MAX);
+    assert_true(reads_private(name));
+    assert_true(PRIVATE_NAME_MAX <= DIRECT_NAME_MAX);
+    strcat(name, "r");
+    assert_false(reads_private(name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pair_has_one_name), cmocka_unit_test(test_the_order_is_of_bytes),
         cmocka_unit_test(test_what_is_no_name),     cmocka_unit_test(test_the_longest),
         cmocka_unit_test(test_who_is_in_it),        cmocka_unit_test(test_inboxes),
+        cmocka_unit_test(test_private_rooms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,8 +55,8 @@ static void die_in_transaction(void)
     store_commit(h, ROOM, 10, 1, 50);
     store_commit(h, ROOM, 20, 3, 60);
     CHECK(history_begin(h, 30) == 0);
-    for (uint64_t i = 0; i < 40; i++) { /* more than the page cache: some of it is in the log */
-        static uint8_t big[1 << 20];
+    for (uint64_t i = 0; i < 1000; i++) { /* more than the page cache: some of it is in the log */
+        static uint8_t big[24 << 10];
         struct history_segment s = store_segment(HERE, ROOM, 30 + i, 5 + 2 * i, 70);
         s.frames = big;
         s.len = sizeof big;
@@ -174,7 +174,7 @@ static void test_torn_write(void **state)
 
 static void assert_refused(const char *says)
 {
-    static char before[1 << 16], after[1 << 16];
+    static char before[1 << 18], after[1 << 18];
     struct history *h = NULL;
     ssize_t n = read_file(AT_FDCWD, store_path, before, sizeof before);
     assert_true(n >= 0);
@@ -224,9 +224,9 @@ static void test_newer_version(void **state)
 {
     (void)state;
     history_close(store_open());
-    sql_run("PRAGMA user_version=2");
+    sql_run("PRAGMA user_version=3");
     assert_refused("newer relay");
-    sql_run("PRAGMA user_version=1");
+    sql_run("PRAGMA user_version=2");
     history_close(store_open());
 }
 
@@ -323,6 +323,51 @@ static void fill_small_disk(void)
     history_close(h);
 }
 
+static bool sees_second(void *arg, const struct history_row *row)
+{
+    (void)arg;
+    CHECK(row->s.pos == 2);
+    return true;
+}
+
+/* drop_first -- the segment of the first commit.  Returns 0 or -errno */
+static int drop_first(struct history *h)
+{
+    struct history_segment s = store_segment(HERE, ROOM, 1, 2, 1);
+    uint64_t durable, ring;
+    history_durable(h, &durable, &ring);
+    int r = history_begin(h, durable);
+    r = r < 0 ? r : history_drop(h, &s, 2, 1);
+    r = r < 0 ? r : history_commit(h, durable, ring);
+    if (r < 0)
+        history_rollback(h);
+    return r;
+}
+
+/* To delete takes room, too: what fails leaves all as it was, and works when there is some. */
+static void delete_on_full_disk(void)
+{
+    struct history *h;
+    uint8_t gap[FRAME_MAX];
+    uint64_t first;
+    int r;
+    CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("none", store_dir, "tmpfs", 0, "size=1m") == 0);
+    CHECK(history_open(&h, store_path, store_why, sizeof store_why) == 0);
+    unsigned n = fill(h, 1, &r);
+    CHECK(r == -ENOSPC);
+    CHECK(drop_first(h) == -ENOSPC);
+    CHECK(history_gap_at(h, 0, gap) == 0);
+    CHECK(history_first_missing(h, HERE, 3, ROOM, 0, &first) == 0 && first == 1);
+    check_stored(h, n + 1);
+    CHECK(mount("none", store_dir, "tmpfs", MS_REMOUNT, "size=2m") == 0);
+    CHECK(drop_first(h) == 0);
+    CHECK(history_gap_at(h, 0, gap) == 1 && frame_seq(gap) == 3);
+    CHECK(history_scan(h, 0, 0, 1, sees_second, NULL) == 0);
+    check_stored(h, n + 1);
+    history_close(h);
+}
+
 static void open_on_full_disk(void)
 {
     struct history *h;
@@ -341,6 +386,7 @@ static void test_disk_full(void **state)
     if (skip_unless(getuid() == 0, "test_disk_full", "only root can mount"))
         return;
     assert_int_equal(in_child(fill_small_disk), 0);
+    assert_int_equal(in_child(delete_on_full_disk), 0);
     assert_int_equal(in_child(open_on_full_disk), 0);
 }
 

@@ -15,7 +15,17 @@ enum { ALPHA = 1, BETA, GAMMA, LOBBY = 77 };
 static struct presence *host[4];
 static struct presence_cursor told[4][4];
 static int changed, news; /* entries that changed in the last tell(); of them, told as news */
-static unsigned beats;
+static unsigned beats, beat_frames;
+
+static void hear_beats(int at, uint64_t from, const uint8_t *f, uint64_t now)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    for (struct beat_row b; rd_left(&r) > 0; beats++) {
+        read_beat_row(&r, &b);
+        presence_heard_beat(host[at], from, &b, now);
+    }
+    beat_frames++;
+}
 
 /* tell -- everything `from` has to say to `to`.  Returns the number of rows; `beats`: of beats. */
 static unsigned tell(int from, int to, uint64_t now)
@@ -23,15 +33,18 @@ static unsigned tell(int from, int to, uint64_t now)
     uint8_t f[FRAME_MAX];
     unsigned n = 0;
     changed = news = 0;
-    beats = 0;
-    for (int len; (len = presence_next(host[from], &told[from][to], (uint64_t)to, f)) != 0;) {
+    beats = beat_frames = 0;
+    for (int len; (len = presence_next(host[from], &told[from][to], (uint64_t)to, true, f)) != 0;) {
         assert_int_equal(frame_check(f, FRAME_MAX), len);
+        if (frame_type(f) == FRAME_BEAT) {
+            hear_beats(to, (uint64_t)from, f, now);
+            continue;
+        }
         int r = presence_heard(host[to], (uint64_t)from, f, now);
         assert_true(r >= -1);
         changed += r >= 0;
         news += r >= 0 && !(frame_flags(f) & FRAME_CONT);
-        n += frame_type(f) == FRAME_PRESENCE;
-        beats += frame_type(f) == FRAME_BEAT;
+        n++;
     }
     return n;
 }
@@ -231,11 +244,7 @@ static void a_host_whose_clock_was_set_back_is_heard_far_away(void **state)
 
 static void beat_of(uint64_t id, uint64_t beat)
 {
-    uint8_t f[FRAME_MAX];
-    int n = write_ping(f, FRAME_BEAT, beat);
-    assert_true(n > 0);
-    frame_set_origin(f, id);
-    assert_int_equal(presence_heard(host[ALPHA], id, f, beat), -1);
+    presence_heard_beat(host[ALPHA], id, &(struct beat_row){id, 0, beat}, beat);
 }
 
 static void each_beat_is_told_once_however_many_hosts_there_are(void **state)
@@ -250,6 +259,27 @@ static void each_beat_is_told_once_however_many_hosts_there_are(void **state)
         }
     tell(ALPHA, GAMMA, 4);
     assert_int_equal(beats, PRESENCE_HOSTS_MAX); /* of each the last */
+}
+
+/* Who says beats only now and then says many with one frame; what happened before the link is said at once. */
+static void beats_that_came_meanwhile_go_together(void **state)
+{
+    (void)state;
+    uint8_t f[FRAME_MAX];
+    assert_true(presence_next(host[ALPHA], &told[ALPHA][BETA], BETA, false, f) > 0);
+    assert_int_equal(frame_type(f), FRAME_BEAT);
+    for (uint64_t id = 1000; id < 1010; id++) {
+        beat_of(id, 1);
+        assert_int_equal(presence_next(host[ALPHA], &told[ALPHA][BETA], BETA, false, f), 0);
+    }
+    tell(ALPHA, BETA, 2);
+    assert_int_equal(beats, 10);
+    assert_int_equal(beat_frames, 1);
+    for (uint64_t id = 1000; id < 1000 + BEAT_ROWS_MAX + 1; id++)
+        beat_of(id, 2);
+    tell(ALPHA, BETA, 3);
+    assert_int_equal(beats, BEAT_ROWS_MAX + 1);
+    assert_int_equal(beat_frames, 2);
 }
 
 static void who_lags_hears_of_each_host_once(void **state)
@@ -343,6 +373,7 @@ int main(void)
         TEST(who_falls_silent_is_gone_and_comes_back),
         TEST(a_beat_keeps_alive_over_two_links_and_ends_in_a_loop),
         TEST(each_beat_is_told_once_however_many_hosts_there_are),
+        TEST(beats_that_came_meanwhile_go_together),
         TEST(who_lags_hears_of_each_host_once),
         TEST(the_dead_do_not_come_back_with_what_others_remember),
         TEST(a_host_whose_clock_was_set_back_is_heard),

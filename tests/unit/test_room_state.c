@@ -69,7 +69,7 @@ static void a_room_without_an_owner(void **state)
     (void)state;
     assert_int_equal(says_topic(bob, "to do"), ROOM_COUNTS);
     assert_topic("to do");
-    for (uint8_t act = ACT_SET; act < ACTS_END; act++)
+    for (uint8_t act = ACT_SET; act <= ACT_KICK; act++)
         assert_int_equal(does(alice, act, act_aims(act) ? bob : nobody), ROOM_HAS_NO_OWNER);
     assert_int_equal(s.n, 1);
     assert_int_equal(room_state_flags(&s), 0);
@@ -83,7 +83,7 @@ static void the_first_owner_stays(void **state)
     assert_int_equal(role(alice), ROLE_OWNER);
     assert_int_equal(role(bob), 0);
     assert_int_equal(does(alice, ACT_OP, bob), ROOM_COUNTS);
-    for (uint8_t act = ACT_MUTE; act < ACTS_END; act++)
+    for (uint8_t act = ACT_MUTE; act <= ACT_KICK; act++)
         assert_int_equal(does(bob, act, alice), ROOM_OF_OWNER);
     assert_int_equal(does(alice, ACT_DEOP, alice), ROOM_OF_OWNER);
     assert_int_equal(role(alice), ROLE_OWNER);
@@ -170,6 +170,97 @@ static void a_room_can_be_full(void **state)
     assert_int_equal(does(alice, ACT_BAN, (struct who){BETA, "u0"}), ROOM_COUNTS); /* he is already */
     assert_int_equal(does(alice, ACT_UNBAN, (struct who){BETA, "u0"}), ROOM_COUNTS);
     assert_int_equal(does(alice, ACT_OP, carl), ROOM_COUNTS);
+}
+
+/* ---- private rooms ---- */
+
+static void nobody_is_invited_to_what_is_everybodys(void **state)
+{
+    (void)state;
+    assert_int_equal(does(alice, ACT_OWN, nobody), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_NOT_PRIVATE);
+    assert_int_equal(does(alice, ACT_UNINVITE, bob), ROOM_NOT_PRIVATE);
+    assert_int_equal(s.n, 1);
+}
+
+static void set_up_private(void)
+{
+    room_state_begin(&s, text_of("alice@alpha/plans"));
+    assert_int_equal(room_state_flags(&s), ROOM_PRIVATE);
+    assert_int_equal(does(alice, ACT_OWN, nobody), ROOM_COUNTS);
+    assert_int_equal(room_state_flags(&s), ROOM_PRIVATE | ROOM_OWNED);
+}
+
+static void who_is_not_invited_does_nothing(void **state)
+{
+    (void)state;
+    set_up_private();
+    assert_int_equal(says_topic(bob, "mine"), ROOM_NOT_MEMBER);
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_COUNTS);
+    assert_int_equal(role(bob), ROLE_MEMBER);
+    assert_int_equal(role(bob_of_alpha), 0);
+    assert_int_equal(says_topic(bob, "ours"), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_OP, bob), ROOM_COUNTS);
+    assert_int_equal(does(bob, ACT_MUTE, carl), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_UNINVITE, bob), ROOM_COUNTS);
+    assert_int_equal(says_topic(bob, "mine"), ROOM_NOT_MEMBER);
+    assert_int_equal(does(bob, ACT_UNMUTE, carl), ROOM_NOT_MEMBER); /* an operator who is out */
+    assert_topic("ours");
+}
+
+static void the_owner_alone_invites(void **state)
+{
+    (void)state;
+    set_up_private();
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_OP, bob), ROOM_COUNTS);
+    assert_int_equal(does(bob, ACT_INVITE, carl), ROOM_NOT_OWNER);
+    assert_int_equal(does(bob, ACT_UNINVITE, bob), ROOM_NOT_OWNER);
+    assert_int_equal(does(alice, ACT_UNINVITE, alice), ROOM_OF_OWNER);
+    assert_int_equal(does(carl, ACT_INVITE, carl), ROOM_NOT_OWNER);
+    assert_int_equal(role(carl), 0);
+}
+
+/* What an operator did to others must not decide which hosts have the room. */
+static void nothing_but_the_owners_word_makes_members(void **state)
+{
+    char name[USER_NAME_MAX];
+    (void)state;
+    set_up_private();
+    for (unsigned i = 0; i < ROOM_FACTS_AIMED; i++) {
+        snprintf(name, sizeof name, "u%u", i);
+        assert_int_equal(does(alice, ACT_MUTE, (struct who){BETA, name}), ROOM_COUNTS);
+    }
+    assert_int_equal(does(alice, ACT_MUTE, bob), ROOM_FULL);
+    for (unsigned i = 0; i < ROOM_MEMBERS_MAX; i++) {
+        snprintf(name, sizeof name, "u%u", i);
+        assert_int_equal(does(alice, ACT_INVITE, (struct who){BETA, name}), ROOM_COUNTS);
+    }
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_MEMBERS_FULL);
+    assert_int_equal(does(alice, ACT_UNINVITE, (struct who){BETA, "u0"}), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_MEMBERS_FULL); /* who was one is remembered */
+    assert_int_equal(does(alice, ACT_INVITE, (struct who){BETA, "u0"}), ROOM_COUNTS);
+    assert_int_equal(role((struct who){BETA, "u0"}), ROLE_MEMBER | ROLE_MUTED);
+}
+
+static void when_the_last_one_of_a_host_was_out(void **state)
+{
+    (void)state;
+    set_up_private();
+    assert_int_equal(does(alice, ACT_UNINVITE, bob), ROOM_COUNTS); /* he never was a member */
+    assert_int_equal(room_state_out(&s, BETA), 0);
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_INVITE, (struct who){BETA, "dora"}), ROOM_COUNTS);
+    assert_int_equal(does(alice, ACT_UNINVITE, bob), ROOM_COUNTS);
+    assert_int_equal(room_state_out(&s, BETA), now);
+    assert_int_equal(does(alice, ACT_UNINVITE, (struct who){BETA, "dora"}), ROOM_COUNTS);
+    assert_int_equal(room_state_out(&s, BETA), now);
+    assert_int_equal(room_state_out(&s, ALPHA), 0);
+    assert_int_equal(does(alice, ACT_INVITE, bob), ROOM_COUNTS);
+    assert_int_equal(role(bob), ROLE_MEMBER);
+    assert_int_equal(s.n, 3);
+    assert_int_equal(s.n_invited, 2);
+    assert_int_equal(s.n_aimed, 0);
 }
 
 static void what_is_no_act_changes_nothing(void **state)
@@ -298,6 +389,11 @@ int main(void)
         TEST(a_ban_of_a_host),
         TEST(a_banned_operator_cannot_help_himself),
         TEST(a_room_can_be_full),
+        TEST(nobody_is_invited_to_what_is_everybodys),
+        TEST(who_is_not_invited_does_nothing),
+        TEST(the_owner_alone_invites),
+        TEST(nothing_but_the_owners_word_makes_members),
+        TEST(when_the_last_one_of_a_host_was_out),
         TEST(what_is_no_act_changes_nothing),
         TEST(each_fact_names_its_entry),
         TEST(any_order_of_arrival_gives_the_same),

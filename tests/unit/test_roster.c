@@ -74,16 +74,15 @@ static void attached_sessions_of_a_user_are_counted(void **state)
     small_begin();
     for (uint64_t c = 1; c <= 6; c++)
         attach(c, c % 2 ? ALICE : BOB);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 3);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 2), 2);
-    assert_int_equal(roster_uid_sessions(small.r, BOB + 1, 100), 0);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), 3);
+    assert_int_equal(roster_uid_sessions(small.r, BOB + 1), 0);
     roster_detach(edit(), roster_client(small.r, 3), 0);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 2);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), 2);
     roster_detach(edit(), roster_client(small.r, 1), 0);
     roster_forget(edit(), roster_client(small.r, 1));
     attach(3, ALICE);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 2);
-    assert_int_equal(roster_uid_sessions(small.r, BOB, 100), 3);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), 2);
+    assert_int_equal(roster_uid_sessions(small.r, BOB), 3);
     small_end();
 }
 
@@ -95,7 +94,7 @@ static void a_full_table_evicts_who_is_gone_and_nobody_else(void **state)
     for (uint64_t c = 1; c <= SMALL_SESSIONS; c++)
         assert_int_equal(attach(c, ALICE), c);
     assert_int_equal(attach(100, BOB), 0);
-    roster_join(edit(), 4, room);
+    assert_true(roster_join(edit(), 4, room) >= 0);
     roster_detach(edit(), 4, 0); /* still in a room: somebody may be told that he leaves */
     assert_int_equal(attach(100, BOB), 0);
     roster_detach(edit(), 9, 0);
@@ -103,8 +102,8 @@ static void a_full_table_evicts_who_is_gone_and_nobody_else(void **state)
     assert_int_equal(roster_client(small.r, 9), 0);
     assert_int_equal(roster_client(small.r, 100), 9);
     assert_int_equal(small.r->session[9].last_seq, 0);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), SMALL_SESSIONS - 2);
-    assert_int_equal(roster_uid_sessions(small.r, BOB, 100), 1);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), SMALL_SESSIONS - 2);
+    assert_int_equal(roster_uid_sessions(small.r, BOB), 1);
     for (uint64_t c = 1; c <= SMALL_SESSIONS; c++)
         assert_int_equal(roster_client(small.r, c), c == 9 ? 0 : c);
     assert_int_equal(small.r->n_sessions, SMALL_SESSIONS);
@@ -126,7 +125,7 @@ static void forgotten_slots_are_used_first(void **state)
     assert_int_equal(attach(6, BOB), 4);
     assert_int_equal(attach(7, BOB), 2);
     assert_int_equal(attach(8, BOB), 6);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 100), 3);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), 3);
     small_end();
 }
 
@@ -244,19 +243,23 @@ static void members_are_users_not_sessions(void **state)
     assert_int_equal(roster_leave(edit(), a2, room), 0);
     assert_int_equal(members(room), 1);
     assert_int_equal(members(other), 0);
-    assert_true(roster_is_member(&small.r->session[b], room));
-    assert_false(roster_is_member(&small.r->session[b], other));
+    assert_true(roster_is_member(small.r, &small.r->session[b], room));
+    assert_false(roster_is_member(small.r, &small.r->session[b], other));
     small_end();
+}
+
+static uint32_t bucket_of(uint64_t uid)
+{
+    return (uint32_t)((uid ^ uid >> 15) * 0x9e3779b97f4a7c15u >> 32) % TURNOUT_BUCKETS;
 }
 
 /* twin -- a user of the same bucket, found as the tables would put him there. */
 static uint32_t twin(uint32_t uid)
 {
-    const uint64_t golden = 0x9e3779b97f4a7c15u;
-    for (uint32_t u = uid + 1;; u++)
-        if ((uint32_t)(u * golden >> 32) % SESSION_BUCKETS ==
-            (uint32_t)(uid * golden >> 32) % SESSION_BUCKETS)
-            return u;
+    uint32_t u = uid + 1;
+    while (bucket_of(u) != bucket_of(uid))
+        u++;
+    return u;
 }
 
 static void users_of_one_bucket_are_two(void **state)
@@ -267,8 +270,8 @@ static void users_of_one_bucket_are_two(void **state)
     assert_int_equal(roster_join(edit(), a, room), 1);
     assert_int_equal(roster_join(edit(), b, room), 1);
     assert_int_equal(members(room), 2);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE, 9), 1);
-    assert_true(small.r->session[a].next_uid == b || small.r->session[b].next_uid == a);
+    assert_int_equal(roster_uid_sessions(small.r, ALICE), 1);
+    assert_int_equal(roster_uid_sessions(small.r, twin(ALICE)), 1);
     small_end();
 }
 
@@ -278,14 +281,76 @@ static void rooms_of_a_session_are_walked_in_order(void **state)
     (void)state;
     small_begin();
     struct session *s = &small.r->session[attach(1, ALICE)];
-    assert_int_equal(roster_next_room(s, 1), 0);
+    assert_int_equal(roster_next_room(small.r, s, 1), 0);
     for (size_t i = 0; i < ARRAY_LEN(rooms); i++)
-        roster_join(edit(), 1, rooms[i]);
+        assert_true(roster_join(edit(), 1, rooms[i]) >= 0);
     uint32_t at = 0;
     for (size_t i = 0; i < ARRAY_LEN(rooms); i++)
-        assert_int_equal(at = roster_next_room(s, at + 1), rooms[i]);
-    assert_int_equal(roster_next_room(s, ROOMS_MAX), 0);
+        assert_int_equal(at = roster_next_room(small.r, s, at + 1), rooms[i]);
+    assert_int_equal(roster_next_room(small.r, s, ROOMS_MAX), 0);
     small_end();
+}
+
+/* sit -- into the first `n` rooms; how many of them it got into. */
+static uint32_t sit(uint32_t session, uint32_t n)
+{
+    uint32_t room = 1;
+    while (room <= n && roster_join(edit(), session, room) >= 0)
+        room++;
+    return room - 1;
+}
+
+static void stand_up(uint32_t session)
+{
+    for (uint32_t room; (room = roster_next_room(small.r, &small.r->session[session], 1)) != 0;)
+        roster_leave(edit(), session, room);
+}
+
+static void a_session_is_in_so_many_rooms(void **state)
+{
+    (void)state;
+    small_begin();
+    uint32_t s = attach(1, ALICE), walked = 0;
+    assert_int_equal(sit(s, ROOMS_MAX - 1), ROOMS_PER_SESSION);
+    small_end();
+    small_begin();
+    assert_int_equal(members(ROOMS_PER_SESSION), 1);
+    assert_int_equal(members(ROOMS_PER_SESSION + 1), 0);
+    assert_int_equal(roster_join(edit(), s, 5), 0); /* is in it */
+    for (uint32_t at = 0; (at = roster_next_room(small.r, &small.r->session[s], at + 1)) != 0; walked++)
+        assert_true(roster_is_member(small.r, &small.r->session[s], at));
+    assert_int_equal(walked, ROOMS_PER_SESSION);
+    assert_int_equal(roster_leave(edit(), s, 77), 1);
+    assert_int_equal(roster_join(edit(), s, ROOMS_MAX - 1), 1);
+    assert_false(roster_is_member(small.r, &small.r->session[s], 77));
+    assert_int_equal(roster_join(edit(), s, 77), -1);
+    assert_int_equal(roster_join(edit(), attach(2, ALICE), 77), 1); /* what failed was not counted */
+    small_end();
+}
+
+static void seats_are_shared_and_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < 3; round++) {
+        small_begin();
+        uint32_t a = attach(1, ALICE), b = attach(2, ALICE), c = attach(3, BOB);
+        assert_int_equal(sit(a, ROOMS_PER_SESSION), ROOMS_PER_SESSION);
+        assert_int_equal(sit(b, ROOMS_PER_SESSION), ROOMS_PER_SESSION); /* all there are: 2 * 8 of SMALL_SESSIONS */
+        assert_int_equal(sit(c, ROOMS_PER_SESSION), SEATS);
+        small_end();
+        small_begin();
+        stand_up(a);
+        assert_int_equal(sit(c, SEATS + 1), SEATS); /* its worker may still walk them */
+        roster_detach(edit(), a, 0);
+        assert_int_equal(sit(c, SEATS + 1), SEATS + 1);
+        small_end();
+        small_begin();
+        roster_detach(edit(), b, 0);
+        roster_detach(edit(), c, 0);
+        stand_up(b);
+        stand_up(c);
+        small_end();
+    }
 }
 
 /* ---- undone ---- */
@@ -333,15 +398,25 @@ static void do_hosts(void)
 
 static void do_join(void)
 {
-    roster_join(edit(), 2, 2);
-    roster_join(edit(), 1, 2);
-    roster_join(edit(), 2, 1);
+    assert_true(roster_join(edit(), 2, 2) >= 0);
+    assert_true(roster_join(edit(), 1, 2) >= 0);
+    assert_true(roster_join(edit(), 2, 1) >= 0);
+}
+
+static void do_seats(void)
+{
+    assert_int_equal(sit(2, 3 * SEATS), 3 * SEATS);
+    roster_leave(edit(), 2, 3);
+    roster_detach(edit(), 2, 0);
+    stand_up(2);
+    assert_int_equal(sit(1, 2 * SEATS), 2 * SEATS);
+    attach(2, ALICE);
 }
 
 static void do_leave(void)
 {
     roster_leave(edit(), 1, 1);
-    roster_join(edit(), 1, 1);
+    assert_true(roster_join(edit(), 1, 1) >= 0);
     roster_leave(edit(), 1, 1);
 }
 
@@ -355,7 +430,7 @@ static void people(void)
     roster_host_open(edit(), 50, text_of("alpha"));
     for (uint64_t c = 1; c <= 4; c++)
         attach(c, c == 1 ? BOB : ALICE);
-    roster_join(edit(), 1, 1);
+    assert_true(roster_join(edit(), 1, 1) >= 0);
     assert_int_equal(roster_role_add(edit(), 2, 50, text_of("erna"), ROLE_MUTED), 0);
     roster_detach(edit(), 3, 0);
     roster_detach(edit(), 4, 0);
@@ -436,7 +511,7 @@ static void every_change_can_be_undone(void **state)
     static void (*const changes[])(void) = {do_attach, do_attach_again, do_evict,
                                             do_detach, do_forget,       do_rooms,
                                             do_hosts,  do_join,         do_leave,
-                                            do_role,   do_roles_clear};
+                                            do_role,   do_roles_clear,  do_seats};
     (void)state;
     people();
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
@@ -491,6 +566,8 @@ int main(void)
         TEST(rooms_of_a_session_are_walked_in_order),
         TEST(roles_are_of_a_room_and_a_host),
         TEST(the_table_of_roles_can_be_full),
+        TEST(a_session_is_in_so_many_rooms),
+        TEST(seats_are_shared_and_come_back),
         TEST(every_change_can_be_undone),
         TEST(what_was_published_stands),
     };

@@ -377,7 +377,7 @@ static void who_is_banned_stays_outside(void **state)
     build(ROOM_OWNED, ROLE_BANNED);
     room_change(FRAME_JOIN, "build", 1);
     refused(REASON_DENIED, 1);
-    assert_int_equal(roster_next_room(session(alice), 1), 0);
+    assert_int_equal(roster_next_room(small.r, session(alice), 1), 0);
     say("build", "hello", 2);
     refused(REASON_DENIED, 2);
     room_change(FRAME_LEAVE, "build", 3); /* one may always go */
@@ -459,6 +459,25 @@ static void there_is_no_room_for_a_room(void **state)
     uint64_t pos = head();
     assert_int_equal(apply_one(), RULES_NOTHING);
     assert_refused(pos, REASON_LIMIT, 1);
+}
+
+static void a_session_may_be_in_so_many_rooms(void **state)
+{
+    (void)state;
+    small_begin();
+    for (uint32_t room = ROOMS_MAX - 1; room >= ROOMS_MAX - ROOMS_PER_SESSION; room--)
+        assert_int_equal(roster_join(&small.a.edit, alice, room), 1);
+    small_end();
+    room_change(FRAME_JOIN, "one-more", 1);
+    uint64_t pos = head();
+    assert_int_equal(apply_one(), RULES_NOTHING);
+    assert_refused(pos, REASON_LIMIT, 1);
+    assert_int_equal(small.r->room[roster_room(small.r, room_id(text_of("one-more")))].members, 0);
+    small_begin();
+    roster_leave(&small.a.edit, alice, ROOMS_MAX - 1);
+    small_end();
+    room_change(FRAME_JOIN, "one-more", 2);
+    assert_int_equal(apply_one(), RULES_JOINED);
 }
 
 static void a_store_that_takes_nothing_refuses_what_is_said(void **state)
@@ -601,7 +620,7 @@ static void nobody_is_told_who_listens_to_two(void **state)
     assert_int_equal(rules_leave_all(&rules, alice), 0);
     assert_int_equal(small.a.next, next);
     small_end();
-    assert_false(roster_is_member(session(alice), room));
+    assert_false(roster_is_member(small.r, session(alice), room));
 }
 
 static void an_inbox_is_for_hearing(void **state)
@@ -763,7 +782,7 @@ static void who_is_gone_leaves_all_rooms(void **state)
         assert_int_equal(frame_flags(state_at(&small.a, pos)), 0);
     }
     assert_int_equal(left, ARRAY_LEN(rooms));
-    assert_int_equal(roster_next_room(session(alice), 1), 0);
+    assert_int_equal(roster_next_room(small.r, session(alice), 1), 0);
     assert_int_equal(session(alice)->last_seq, seq);
     for (uint32_t i = 1; i <= small.r->n_rooms; i++)
         assert_int_equal(small.r->room[i].members, 0);
@@ -778,7 +797,7 @@ static void who_came_quietly_goes_quietly(void **state)
     assert_int_equal(rules_leave_all(&rules, alice), 0);
     small_end();
     assert_int_equal(head(), pos);
-    assert_int_equal(roster_next_room(session(alice), 1), 0);
+    assert_int_equal(roster_next_room(small.r, session(alice), 1), 0);
 }
 
 static void a_killed_section_never_was(void **state)
@@ -827,6 +846,7 @@ int main(void)
         TEST(only_a_new_room_can_be_ones_own),
         TEST(there_is_no_such_room),
         TEST(there_is_no_room_for_a_room),
+        TEST(a_session_may_be_in_so_many_rooms),
         TEST(a_store_that_takes_nothing_refuses_what_is_said),
         TEST(only_news_is_told_to_the_room),
         TEST(a_query_is_for_the_keeper_alone),

@@ -129,7 +129,7 @@ static void test_users(void **state)
 
 static unsigned name_says(const char *name, const char *user)
 {
-    return scope_name(small.a.seg, text_of(name), text_of(user));
+    return scope_name(small.a.seg, id(name), text_of(name), text_of(user));
 }
 
 static void test_names(void **state)
@@ -241,6 +241,106 @@ static void test_two_have_no_state(void **state)
     assert_true(takes(THERE));
 }
 
+/* ---- private rooms ---- */
+
+#define THEIRS "bob@there/plans"
+#define OURS   "alice@here/plans"
+
+/* invited -- the keeper has folded what the owner said: these hosts are in it, those were. */
+static void invited(const char *room, uint64_t in, uint64_t left)
+{
+    uint64_t now[HOST_WORDS] = {0}, then[HOST_WORDS] = {0};
+    now[0] = in ? UINT64_C(1) << (roster_host(small.r, in) - 1) : 0;
+    then[0] = left ? UINT64_C(1) << (roster_host(small.r, left) - 1) : 0;
+    small_begin();
+    roster_audience(&small.a.edit, roster_room(small.r, id(room)), now, then);
+    small_end();
+}
+
+static void test_hosts_of_a_private_room(void **state)
+{
+    (void)state;
+    open_room("lobby");
+    open_room(THEIRS);
+    assert_true(scope_private(small.a.seg, id(THEIRS)) && !scope_public(small.a.seg, id(THEIRS)));
+    assert_false(scope_private(small.a.seg, id("lobby")) || scope_private(small.a.seg, id(OURS)));
+    assert_true(scope_owns(small.a.seg, id(THEIRS), THERE));
+    assert_false(scope_owns(small.a.seg, id(THEIRS), HERE) || scope_owns(small.a.seg, id(OURS), HERE)); /* that is not known */
+    assert_true(host_may(THEIRS, THERE));
+    assert_false(host_may(THEIRS, HERE) || host_may(THEIRS, ELSEWHERE) || host_may(THEIRS, NOBODY) || host_may(OURS, HERE));
+    uint32_t before = atomic_load(&small.r->audiences);
+    invited(THEIRS, ELSEWHERE, 0);
+    assert_int_equal(atomic_load(&small.r->audiences), before + 1);
+    assert_true(host_may(THEIRS, ELSEWHERE) && host_may(THEIRS, THERE) && !host_may(THEIRS, HERE));
+    assert_false(scope_left(small.a.seg, id(THEIRS), ELSEWHERE));
+    invited(THEIRS, HERE, ELSEWHERE);
+    assert_true(host_may(THEIRS, HERE) && !host_may(THEIRS, ELSEWHERE));
+    assert_true(scope_left(small.a.seg, id(THEIRS), ELSEWHERE) && !scope_left(small.a.seg, id(THEIRS), HERE));
+    invited(THEIRS, HERE, ELSEWHERE); /* nothing new */
+    assert_int_equal(atomic_load(&small.r->audiences), before + 2);
+}
+
+static void make_member(const char *room, uint64_t host, const char *user, uint8_t role)
+{
+    small_begin();
+    assert_int_equal(roster_role_add(&small.a.edit, roster_room(small.r, id(room)), host, text_of(user), role), 0);
+    small_end();
+}
+
+static void test_users_of_a_private_room(void **state)
+{
+    (void)state;
+    open_room(THEIRS);
+    open_room(OURS);
+    assert_true(user_may(OURS, "alice")); /* who may make it */
+    assert_false(user_may(OURS, "dave") || user_may(THEIRS, "alice") || user_may(THEIRS, "bob"));
+    make_member(THEIRS, HERE, "alice", ROLE_MEMBER);
+    make_member(THEIRS, THERE, "dave", ROLE_MEMBER); /* another one of that name */
+    make_member(THEIRS, HERE, "carol", ROLE_OPERATOR);
+    assert_true(user_may(THEIRS, "alice"));
+    assert_false(user_may(THEIRS, "dave") || user_may(THEIRS, "carol"));
+    assert_int_equal(name_says(THEIRS, "alice"), REASON_OK);
+    assert_int_equal(name_says(THEIRS, "dave"), REASON_NO_ROOM);
+    assert_int_equal(name_says("bob@there/other", "alice"), REASON_NO_ROOM);
+    assert_int_equal(name_says("alice@here/other", "alice"), REASON_OK);
+    assert_int_equal(name_says("alice@here/other", "dave"), REASON_NO_ROOM);
+    assert_int_equal(name_says("alice@there/other", "alice"), REASON_NO_ROOM);
+}
+
+static void put_own(const char *room, const char *user, uint64_t origin)
+{
+    struct room_act a = {.act = ACT_OWN, .user = text_of(user), .topic = text_of(""), .target = text_of("")};
+    put(write_room_act(frames + len, &a, 0, 9, 1), room, origin);
+}
+
+static bool created(const char *user, uint64_t origin, uint64_t from)
+{
+    put_create(THEIRS, origin);
+    put_own(THEIRS, user, origin);
+    return takes(from);
+}
+
+static void test_segments_of_a_private_room(void **state)
+{
+    (void)state;
+    assert_true(created("bob", THERE, THERE));
+    assert_true(created("bob", THERE, ELSEWHERE)); /* his word proves itself, whoever brings it */
+    assert_false(created("mallory", THERE, THERE));
+    assert_false(created("bob", ELSEWHERE, ELSEWHERE));
+    assert_false(first(THEIRS, "carol", ELSEWHERE, THERE)); /* before the room is known */
+    assert_false(first(THEIRS, "carol", ELSEWHERE, ELSEWHERE));
+    open_room(THEIRS);
+    assert_true(first(THEIRS, "carol", ELSEWHERE, THERE));
+    assert_false(first(THEIRS, "carol", ELSEWHERE, ELSEWHERE)); /* is she in it? */
+    assert_false(created("bob", ELSEWHERE, THERE));
+    invited(THEIRS, ELSEWHERE, 0);
+    assert_true(first(THEIRS, "carol", ELSEWHERE, ELSEWHERE));
+    assert_false(created("bob", ELSEWHERE, ELSEWHERE));
+    invited(THEIRS, 0, ELSEWHERE);
+    assert_false(first(THEIRS, "carol", ELSEWHERE, ELSEWHERE));
+    assert_true(later(THEIRS, "bob", THERE, ELSEWHERE));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, small_teardown)
 
 int main(void)
@@ -249,7 +349,8 @@ int main(void)
         TEST(test_hosts), TEST(test_a_room_that_is_not_known), TEST(test_a_host_that_takes_our_name),
         TEST(test_a_host_that_goes_by_another_name),
         TEST(test_users), TEST(test_names), TEST(test_segments), TEST(test_every_word_is_looked_at),
-        TEST(test_two_have_no_state),
+        TEST(test_two_have_no_state), TEST(test_hosts_of_a_private_room), TEST(test_users_of_a_private_room),
+        TEST(test_segments_of_a_private_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

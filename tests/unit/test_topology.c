@@ -162,6 +162,31 @@ static void test_a_full_table_goes_on(void **state)
     assert_int_equal(host[ALPHA]->n, TOPOLOGY_HOSTS_MAX);
 }
 
+/* However often rows changed, and whoever hears of it how late: he hears each row once, as it is now. */
+static void test_who_lags_hears_the_newest(void **state)
+{
+    (void)state;
+    enum { ROWS = 100, CHANGES = 7 * TOPOLOGY_HOSTS_MAX };
+    uint8_t f[FRAME_MAX];
+    uint64_t link[] = {ALPHA}, early = 0, late = 0;
+    unsigned heard = 0;
+    for (uint64_t i = 0; i < CHANGES; i++) {
+        assert_true(write_links(f, 1000 + i % ROWS, 1, 1 + i / ROWS, link, 1) > 0);
+        assert_int_equal(topology_heard(host[ALPHA], BETA, f), 0);
+        if (i % 50 == 0) /* one each time, so that it stands in the middle when the old news are forgotten */
+            assert_true(topology_next(host[ALPHA], &early, GAMMA, f) > 0);
+    }
+    for (; topology_next(host[ALPHA], &late, GAMMA, f) > 0; heard++) {
+        uint64_t last = (CHANGES - 1 - (frame_origin(f) - 1000)) / ROWS; /* of these its last change was this */
+        assert_int_equal(frame_seq(f), 1 + last);
+    }
+    assert_int_equal(heard, ROWS);
+    assert_true(topology_next(host[ALPHA], &early, GAMMA, f) > 0);
+    while (topology_next(host[ALPHA], &early, GAMMA, f) > 0)
+        ;
+    assert_int_equal(early, late);
+}
+
 /* brought -- by how many are each host's words brought to each other one?  By exactly one, and over shortest ways. */
 static void brought_once(void)
 {
@@ -209,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_everything_is_brought_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_frames, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_table_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_lags_hears_the_newest, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

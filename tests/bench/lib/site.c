@@ -121,12 +121,33 @@ static void check_queues(const struct instance *inst)
     mq_shut(&mq);
 }
 
+struct process {
+    unsigned which;
+    pid_t pid;
+};
+
+static void see_process(const struct segment *seg, void *arg)
+{
+    struct process *p = arg;
+    p->pid = (pid_t)atomic_load(&seg->proc[p->which].pid);
+}
+
+pid_t site_process(const struct site *s, unsigned which)
+{
+    struct process p = {.which = which};
+    look(&s->inst, see_process, &p);
+    return p.pid;
+}
+
 static void start(struct site *s, const char *name)
 {
     if (instance_user(&s->inst, name) < 0)
         bench_fail("%s is no name for an instance", name);
     if (relay(s, "start", NULL, -1) != 0)
         bench_fail("the relay does not start");
+    for (uint64_t deadline = now_ms() + GONE_MS; site_process(s, PROC_SEARCH) == 0; poll(NULL, 0, 1))
+        if (now_ms() > deadline) /* the relay itself does not wait for it */
+            bench_fail("the relay has no search process");
     find_pids(&s->inst, s->pid, &s->n_pids);
     check_queues(&s->inst);
 }
@@ -160,24 +181,6 @@ bool site_linked(const struct site *s)
     bool up = false;
     look(&s->inst, see_links, &up);
     return up;
-}
-
-struct process {
-    unsigned which;
-    pid_t pid;
-};
-
-static void see_process(const struct segment *seg, void *arg)
-{
-    struct process *p = arg;
-    p->pid = (pid_t)atomic_load(&seg->proc[p->which].pid);
-}
-
-pid_t site_process(const struct site *s, unsigned which)
-{
-    struct process p = {.which = which};
-    look(&s->inst, see_process, &p);
-    return p.pid;
 }
 
 void site_address(const struct site *s, char *to, size_t size)
