@@ -75,7 +75,7 @@ static void repeat(struct site *a, struct crew *crew, struct cable *c, const cha
 {
     uint64_t given = bench_ns();
     cable_do(c, how);
-    crew_begin(crew, ORDER_POUR, MERGED);
+    crew_begin(crew, (struct order){.how = ORDER_POUR, .count = MERGED});
     for (uint64_t deadline = now_ms() + PATIENCE_MS; atomic_load(&crew->board->acked_ns) < given; poll(NULL, 0, 1))
         if (now_ms() > deadline)
             bench_fail("not acknowledged while there was no link");
@@ -105,15 +105,15 @@ static int run(const struct bench *b)
     for (size_t k = 0; k < ARRAY_LEN(how); k++) {
         static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
         struct spread row[ARRAY_LEN(columns)];
-        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json};
+        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json, false};
         table_head(&t, k == 0 ? "100,000 messages of 200 bytes while every connection is reset"
                               : "the same while bytes vanish, until both sides have given up");
         for (unsigned i = 0; i < b->repetitions; i++)
             repeat(&near, &crew, &cable, how[k], v, i);
         for (unsigned c = 0; c < 3; c++)
             row[c] = spread_of(v[c], b->repetitions);
-        row[3] = spread_one((double)atomic_load(&crew.board->lost));
-        row[4] = spread_one((double)atomic_load(&crew.board->doubled));
+        row[3] = spread_one((double)board_tally(crew.board).lost);
+        row[4] = spread_one((double)board_tally(crew.board).doubled);
         table_row(&t, row);
     }
     crew_end(&crew);

@@ -42,7 +42,7 @@ static void repeat(struct crew *crew, int fd, double v[ARRAY_LEN(columns)][REPET
     static uint32_t sample[LONE];
     struct result r = crew_run(crew, ORDER_BURST, PIPELINED);
     v[0][i] = PIPELINED / r.seconds;
-    v[1][i] = r.relay_ns / PIPELINED;
+    v[1][i] = r.server_ns / PIPELINED;
     (void)crew_run(crew, ORDER_LONE, LONE);
     memcpy(sample, crew->board->sample, sizeof sample);
     v[2][i] = percentile(sample, LONE, 0.5) / 1e3;
@@ -55,7 +55,7 @@ static void repeat(struct crew *crew, int fd, double v[ARRAY_LEN(columns)][REPET
 
 static int run(const struct bench *b)
 {
-    struct table t = {"durable", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"durable", columns, ARRAY_LEN(columns), b->json, false};
     struct site site;
     struct crew crew;
     struct spread row[ARRAY_LEN(columns)];

@@ -1,9 +1,8 @@
 /* bench_fanout.c -- one pipelined sender, N readers of one room: deliveries per second and what
- * one costs the relay, beside a program that only writes the same bytes into the same number of
- * FIFOs. */
-#include "lib/bench.h"
-#include "lib/crew.h"
-#include "lib/floor.h"
+ * one costs the server. First all readers are in one process, and there are the peers and a program that passes on
+ * lines over TCP; then each is a process of its own. Beside both a program that only writes the same bytes into the same
+ * number of FIFOs. */
+#include "lib/contest.h"
 #include "lib/stats.h"
 
 #include <stdio.h>
@@ -11,66 +10,63 @@
 static const struct column columns[] = {
     {"readers", "readers", UNIT_FIXED},
     {"deliveries_per_s", "deliveries/s", UNIT_RATE},
-    {"relay_cpu_ns", "relay CPU ns each", UNIT_NS},
-    {"floor_per_s", "floor/s", UNIT_RATE},
-    {"floor_cpu_ns", "floor CPU ns each", UNIT_NS},
-    {"ratio", "relay:floor", UNIT_RATIO},
+    {"server_cpu_ns", "server CPU ns each", UNIT_NS},
+    {"load_cpu_ns", "load CPU ns each", UNIT_NS},
+    {"ratio", "chat : this", UNIT_RATIO},
     {"lost", "lost", UNIT_FIXED},
     {"doubled", "doubled", UNIT_FIXED},
 };
 
-/* Messages per repetition: half a second or more of work each. */
-static const struct {
-    unsigned readers;
-    uint32_t messages;
-} sizes[] = {{1, 200000}, {10, 200000}, {100, 60000}, {1000, 6000}};
+static const unsigned together[] = {1, 10, 100, 1000}, apart[] = {10, 100, 1000};
 
-static void measure(const struct bench *b, unsigned readers, uint32_t messages,
-                    struct spread out[ARRAY_LEN(columns)])
+enum { WARM_UP = 2 };
+
+static void show(const struct table *t, const struct contestant *c, double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned n)
 {
-    struct site site;
-    struct crew crew;
-    struct floor floor;
+    struct spread row[ARRAY_LEN(columns)];
+    for (unsigned i = 0; i < ARRAY_LEN(columns); i++)
+        row[i] = spread_of(v[i], n);
+    table_row_of(t, c->name, row);
+}
+
+static void measure(const struct bench *b, const struct table *t, struct shape shape)
+{
+    static double v[CONTESTANTS_MAX][ARRAY_LEN(columns)][REPETITIONS_MAX];
+    struct contest contest;
     char name[32];
-    double rate[REPETITIONS_MAX], cpu[REPETITIONS_MAX];
-    double floor_rate[REPETITIONS_MAX], floor_cpu[REPETITIONS_MAX], ratio[REPETITIONS_MAX];
-    snprintf(name, sizeof name, "fanout%u", readers);
-    site_start(&site, name);
-    crew_start(&crew, &site, readers);
-    floor_start(&floor, b->dir, readers);
-    double n = (double)messages * readers;
-    for (unsigned i = 0; i < b->repetitions; i++) {
-        struct result r = crew_run(&crew, ORDER_BURST, messages);
-        struct result f = floor_run(&floor, messages);
-        rate[i] = n / r.seconds;
-        cpu[i] = r.relay_ns / n;
-        floor_rate[i] = n / f.seconds;
-        floor_cpu[i] = f.relay_ns / n;
-        ratio[i] = rate[i] / floor_rate[i];
-    }
-    out[0] = spread_one(readers);
-    out[1] = spread_of(rate, b->repetitions);
-    out[2] = spread_of(cpu, b->repetitions);
-    out[3] = spread_of(floor_rate, b->repetitions);
-    out[4] = spread_of(floor_cpu, b->repetitions);
-    out[5] = spread_of(ratio, b->repetitions);
-    out[6] = spread_one((double)atomic_load(&crew.board->lost));
-    out[7] = spread_one((double)atomic_load(&crew.board->doubled));
-    floor_end(&floor);
-    crew_end(&crew);
-    site_stop(&site);
+    snprintf(name, sizeof name, "fanout%u", shape.readers);
+    contest_start(&contest, b, name, shape);
+    for (unsigned i = 0; i < WARM_UP + b->repetitions; i++)
+        for (unsigned k = 0; k < contest.n; k++) {
+            unsigned at = i < WARM_UP ? 0 : i - WARM_UP;
+            struct score s;
+            if (!contest_burst(&contest.list[k], &s))
+                continue;
+            double n = (double)s.result.count * shape.readers;
+            v[k][0][at] = shape.readers;
+            v[k][1][at] = n / s.result.seconds;
+            v[k][2][at] = s.result.server_ns / n;
+            v[k][3][at] = s.result.load_ns / n;
+            v[k][4][at] = v[0][1][at] / v[k][1][at];
+            v[k][5][at] = (double)s.tally.lost;
+            v[k][6][at] = (double)s.tally.doubled;
+        }
+    for (unsigned k = 0; k < contest.n; k++)
+        if (!contest.list[k].out)
+            show(t, &contest.list[k], v[k], b->repetitions);
+    contest_end(&contest);
 }
 
 static int run(const struct bench *b)
 {
-    struct table t = {"fanout", columns, ARRAY_LEN(columns), b->json};
-    struct spread row[ARRAY_LEN(columns)];
-    table_head(
-        &t, "200-byte messages, all durable, one pipelined sender, all readers in one process");
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        measure(b, sizes[i].readers, sizes[i].messages, row);
-        table_row(&t, row);
-    }
+    struct table one = {"fanout", columns, ARRAY_LEN(columns), b->json, true};
+    struct table each = {"fanout_each", columns, ARRAY_LEN(columns), b->json, true};
+    table_head(&one, "200-byte messages, one pipelined sender, all readers in one process; only chat's are durable");
+    for (size_t i = 0; i < ARRAY_LEN(together); i++)
+        measure(b, &one, (struct shape){.readers = together[i]});
+    table_head(&each, "the same with a process per reader");
+    for (size_t i = 0; i < ARRAY_LEN(apart); i++)
+        measure(b, &each, (struct shape){.readers = apart[i], .each = true});
     return 0;
 }
 

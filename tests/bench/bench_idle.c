@@ -24,6 +24,8 @@ static const struct column columns[] = {
     {"idle_cpu_us", "CPU us in 2 s", UNIT_US},
 };
 
+static const char *const room = "bench";
+
 /* crowd_size -- as many as one process may have files. */
 static unsigned crowd_size(void)
 {
@@ -38,7 +40,7 @@ static void visitors(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     static int fd[ONE_BY_ONE];
-    crew_join(site->inst.name, "bench", fd, ONE_BY_ONE);
+    crew_join(site->inst.name, &room, 1, fd, ONE_BY_ONE);
     hand_done(self);
     (void)hand_next(self);
 }
@@ -47,7 +49,7 @@ static void crowd(struct hand *self, void *arg)
 {
     const struct site *site = arg;
     static struct many m;
-    many_open(&m, site->inst.name, crowd_size(), 1, "bench");
+    many_open(&m, site->inst.name, crowd_size(), 1, room);
     many_come(&m, AT_ONCE, COME_MS);
     hand_done(self);
     (void)hand_next(self);
@@ -103,7 +105,7 @@ static void repeat(const struct bench *b, double v[ARRAY_LEN(columns)][REPETITIO
 
 static int run(const struct bench *b)
 {
-    struct table t = {"idle", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"idle", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
     table_head(&t,

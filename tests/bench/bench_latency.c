@@ -51,7 +51,7 @@ static void measure(const struct bench *b, unsigned readers,
         last_of(sample, readers);
         v[3][i] = percentile(sample, MESSAGES, 0.5) / 1e3;
         v[4][i] = percentile(sample, MESSAGES, 0.99) / 1e3;
-        v[5][i] = r.relay_ns / 1e3 / (double)n;
+        v[5][i] = r.server_ns / 1e3 / (double)n;
     }
     out[0] = spread_one(readers);
     for (unsigned c = 1; c < ARRAY_LEN(columns); c++)
@@ -62,7 +62,7 @@ static void measure(const struct bench *b, unsigned readers,
 
 static int run(const struct bench *b)
 {
-    struct table t = {"latency", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"latency", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     table_head(
         &t, "send to shown, 200-byte messages, 1,000 per second, all readers in one process");

@@ -66,16 +66,17 @@ static void start(struct pair *p, const struct bench *b)
 
 static void repeat(struct pair *p, double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned i)
 {
+    static const struct order each_way = {.how = ORDER_BURST, .count = EACH_WAY};
     static uint32_t sample[PACED];
     struct result r = crew_run(&p->there, ORDER_BURST, ONE_WAY);
     v[0][i] = ONE_WAY / r.seconds;
     v[1][i] = v[0][i] * (double)p->bytes;
-    v[2][i] = r.relay_ns / ONE_WAY;
+    v[2][i] = r.server_ns / ONE_WAY;
     r = tunnel_run(p->dir, TUNNEL, p->bytes);
     v[3][i] = TUNNEL / r.seconds;
-    v[4][i] = r.relay_ns / TUNNEL;
-    crew_begin(&p->there, ORDER_BURST, EACH_WAY);
-    crew_begin(&p->back, ORDER_BURST, EACH_WAY);
+    v[4][i] = r.server_ns / TUNNEL;
+    crew_begin(&p->there, each_way);
+    crew_begin(&p->back, each_way);
     r = crew_finish(&p->there);
     double there = r.seconds, back = crew_finish(&p->back).seconds;
     v[5][i] = 2 * EACH_WAY / (there > back ? there : back);
@@ -83,25 +84,20 @@ static void repeat(struct pair *p, double v[ARRAY_LEN(columns)][REPETITIONS_MAX]
     memcpy(sample, p->there.board->sample, sizeof sample);
     v[6][i] = percentile(sample, PACED, 0.5) / 1e3;
     v[7][i] = percentile(sample, PACED, 0.99) / 1e3;
-    v[8][i] = r.relay_ns / 1e3 / PACED;
+    v[8][i] = r.server_ns / 1e3 / PACED;
 }
 
 /* sum_up -- what was lost and what came twice, in all rooms. */
 static void sum_up(const struct pair *p, struct spread *lost, struct spread *doubled)
 {
-    const struct board *const board[] = {p->there.board, p->back.board};
-    uint64_t l = 0, d = 0;
-    for (size_t i = 0; i < ARRAY_LEN(board); i++) {
-        l += atomic_load(&board[i]->lost);
-        d += atomic_load(&board[i]->doubled);
-    }
-    *lost = spread_one((double)l);
-    *doubled = spread_one((double)d);
+    struct tally there = board_tally(p->there.board), back = board_tally(p->back.board);
+    *lost = spread_one((double)(there.lost + back.lost));
+    *doubled = spread_one((double)(there.doubled + back.doubled));
 }
 
 static int run(const struct bench *b)
 {
-    struct table t = {"link", columns, ARRAY_LEN(columns), b->json};
+    struct table t = {"link", columns, ARRAY_LEN(columns), b->json, false};
     struct spread row[ARRAY_LEN(columns)];
     static struct pair p;
     static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];

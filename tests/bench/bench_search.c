@@ -190,7 +190,7 @@ static int run_all(const struct bench *b)
         bench_fail("no session");
     wait_indexed();
     for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
-        struct table t = {questions[i].name, columns, ARRAY_LEN(columns), b->json};
+        struct table t = {questions[i].name, columns, ARRAY_LEN(columns), b->json, false};
         struct spread row[ARRAY_LEN(columns)];
         uint32_t count = 0;
         (void)ask(&questions[i], &count);

@@ -132,7 +132,7 @@ static int run(const struct bench *b)
     for (size_t k = 0; k < ARRAY_LEN(how); k++) {
         static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
         struct spread row[ARRAY_LEN(columns)];
-        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json};
+        struct table t = {how[k], columns, ARRAY_LEN(columns), b->json, false};
         table_head(&t, about[k]);
         for (unsigned i = 0; i < b->repetitions; i++)
             repeat(&crew, door, other, how[k], dir, v, i);

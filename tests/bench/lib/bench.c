@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <getopt.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "site.h"
 
 enum { REPETITIONS = 3 };
@@ -99,9 +101,23 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+/* kill_orphans -- whoever outlived its parent is a child of the guard now; a peer that gave up root's rights forgets with them that
+ * it was to die with its parent. */
+static void kill_orphans(void)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    while (read_file(AT_FDCWD, path, text, sizeof text) > 0)
+        for (char *end, *p = text; strtol(p, &end, 10) > 0; p = end) {
+            kill((pid_t)strtol(p, NULL, 10), SIGKILL);
+            waitpid((pid_t)strtol(p, NULL, 10), NULL, 0);
+        }
+}
+
 static int clean_up(const struct bench *b)
 {
     int r = site_stop_all(b->dir);
+    kill_orphans();
     if (nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
         fprintf(stderr, "bench: %s cannot be removed: %s\n", b->dir, strerror(errno));
         r = -errno;
@@ -155,6 +171,7 @@ int bench_main(int argc, char **argv, int (*run)(const struct bench *b))
     catch_signals(&action);
     if (make_dir(&b) < 0)
         return 1;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     pid_t guard = getpid(), pid = fork();
     if (pid == 0)
         child(&b, run, guard);

@@ -1,8 +1,10 @@
-/* crew.c -- sender and readers, and what their orders cost the relay. */
+/* crew.c -- senders and readers, and what their orders cost the server. */
 #include "crew.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/sys.h"
@@ -10,6 +12,7 @@
 #include "drain.h"
 #include "message.h"
 #include "port.h"
+#include "voice.h"
 
 enum {
     OPEN_MS = 10 * 1000,
@@ -18,7 +21,11 @@ enum {
      * that nobody loses his FIFO, and many times what a FIFO holds, so that full FIFOs are a
      * part of what is measured. */
     AHEAD = 16 * 1024,
-    PACE_NS = 1000000,
+    /* At a peer this is memory, for each of its members. */
+    PEER_BYTES = 64 << 20,
+    PACE = 1000, /* a second */
+    SECOND_NS = 1000000000,
+    ROOM_LEN = 32,
 };
 
 /* ---- sessions ---- */
@@ -33,61 +40,90 @@ struct port *crew_open(const char *instance)
     return p;
 }
 
-/* pump -- take in what came; when it acknowledges nothing, wait up to `ms` for more or for
- * `other`. */
-static void pump(struct port *p, int other, int ms)
+/* settle -- take in all that comes until it is in its room. */
+static void settle(struct port *p)
 {
-    uint32_t unacked = port_unacked(p);
     const uint8_t *f;
-    int r;
-    while ((r = port_next(p, &f)) == 1)
-        if (frame_type(f) == FRAME_REFUSED)
-            bench_fail("the relay refused a message");
-    if (r < 0 || port_fd(p) < 0)
-        bench_fail("the relay went away");
-    struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other, POLLIN, 0}};
-    if (ms != 0 && port_unacked(p) == unacked)
-        poll(fds, 2, ms);
+    int r = 0;
+    for (uint64_t deadline = now_ms() + OPEN_MS;;) {
+        while ((r = port_next(p, &f)) == 1)
+            if (frame_type(f) == FRAME_REFUSED)
+                bench_fail("the relay lets nobody into the room");
+        if (r < 0 || port_fd(p) < 0)
+            bench_fail("the relay went away");
+        if (port_acked(p) >= 1)
+            return;
+        if (now_ms() > deadline)
+            bench_fail("a session is not in the room after %d ms", OPEN_MS);
+        struct pollfd in = {port_fd(p), POLLIN, 0};
+        poll(&in, 1, 50);
+    }
 }
 
-void crew_join(const char *instance, const char *room, int *fd, unsigned n)
+void crew_join(const char *instance, const char *const *room, unsigned rooms, int *fd, unsigned n)
 {
     struct port **p = calloc(n, sizeof(struct port *));
     if (!p)
         bench_fail("no memory for %u sessions", n);
     for (unsigned i = 0; i < n; i++) {
         p[i] = crew_open(instance);
-        if (port_join(p[i], room, 0, 0) < 0)
+        if (port_join(p[i], room[i / (n / rooms)], 0, 0) < 0)
             bench_fail("cannot join");
     }
     for (unsigned i = 0; i < n; i++) {
-        for (uint64_t deadline = now_ms() + OPEN_MS; port_acked(p[i]) < 1;) {
-            if (now_ms() > deadline)
-                bench_fail("a session is not in the room after %d ms", OPEN_MS);
-            pump(p[i], -1, 50);
-        }
-        pump(p[i], -1, 0);
+        settle(p[i]);
         fd[i] = port_fd(p[i]);
     }
     free(p); /* the ports themselves stay, and are not used again */
 }
 
+/* name_rooms -- for those who are at a relay. */
+static void name_rooms(const struct crew *c, const char *name[CREW_ROOMS_MAX])
+{
+    static char text[CREW_ROOMS_MAX][ROOM_LEN];
+    for (unsigned i = 0; !c->peer && i < c->shape.rooms; i++) {
+        snprintf(text[i], ROOM_LEN, "%s/%u", c->room, i);
+        name[i] = text[i];
+    }
+}
+
+static void join_peer(const struct crew *c, int *fd)
+{
+    unsigned n = c->shape.readers;
+    for (unsigned i = 0; c->peer->kind->greets_late && i < n; i++)
+        fd[i] = peer_connect(c->peer, i);
+    for (unsigned i = 0; i < n; i++) {
+        if (!c->peer->kind->greets_late)
+            fd[i] = peer_connect(c->peer, i);
+        peer_greeted(c->peer, fd[i]);
+        peer_join(c->peer, fd[i], i / (n / c->shape.rooms));
+        if (set_nonblock(fd[i]) < 0)
+            bench_fail("cannot read without waiting");
+    }
+}
+
 static void reader(struct hand *self, void *arg)
 {
     const struct crew *c = arg;
-    int *fd = calloc(c->readers, sizeof *fd);
+    const char *room[CREW_ROOMS_MAX];
+    int *fd = calloc(c->shape.readers, sizeof *fd);
     if (!fd)
-        bench_fail("no memory for %u readers", c->readers);
-    crew_join(c->far->inst.name, c->room, fd, c->readers);
-    drain(self, c->board, fd, c->readers);
+        bench_fail("no memory for %u readers", c->shape.readers);
+    name_rooms(c, room);
+    if (c->peer)
+        join_peer(c, fd);
+    else
+        crew_join(c->far->inst.name, room, c->shape.rooms, fd, c->shape.readers);
+    drain(self, c->board, fd, c->peer ? WIRE_LINES : WIRE_FRAMES);
 }
 
 /* ---- the sender ---- */
 
 struct sender {
-    struct port *port;
-    const char *room;
+    struct voice *voice[CREW_VOICES_MAX];
+    unsigned voices, rooms_each;
     struct board *board;
+    uint32_t ahead;
     char text[MESSAGE_LEN];
     uint32_t sent;
 };
@@ -95,31 +131,40 @@ struct sender {
 static void say(struct sender *s)
 {
     message_stamp(s->text, ++s->sent, bench_ns());
-    if (port_say(s->port, s->room, (struct text){s->text, MESSAGE_LEN}, false) < 0)
-        bench_fail("cannot send message %u", s->sent);
+    for (unsigned i = 0; i < s->voices; i++)
+        for (unsigned k = 0; k < s->rooms_each; k++)
+            voice_say(s->voice[i], k, s->text);
 }
 
 static void flush(struct sender *s)
 {
-    if (port_flush(s->port) < 0)
-        bench_fail("cannot send");
+    for (unsigned i = 0; i < s->voices; i++)
+        voice_flush(s->voice[i]);
+}
+
+/* pump -- of all voices; the wait is the last one's. */
+static void pump(struct sender *s, int other, int ms)
+{
+    for (unsigned i = 0; i < s->voices; i++)
+        voice_pump(s->voice[i], other, i + 1 == s->voices ? ms : 0);
 }
 
 static void finish(struct sender *s)
 {
     flush(s);
-    while (port_unacked(s->port) > 0)
-        pump(s->port, -1, 1000);
+    for (unsigned i = 0; i < s->voices; i++)
+        while (voice_unacked(s->voice[i]) > 0)
+            voice_pump(s->voice[i], -1, 1000);
 }
 
 static void burst(struct sender *s, uint32_t count)
 {
     for (uint32_t end = s->sent + count; s->sent < end;) {
-        while (s->sent < end && !board_is_ahead(s->board, s->sent, AHEAD))
+        while (s->sent < end && !board_is_ahead(s->board, s->sent, s->ahead))
             say(s);
         flush(s);
-        bool sleep = s->sent < end && board_sleep(s->board, s->sent - AHEAD / 2);
-        pump(s->port, s->board->progress, sleep ? 1000 : 0);
+        bool sleep = s->sent < end && board_sleep(s->board, s->sent - s->ahead / 2);
+        pump(s, s->board->progress, sleep ? 1000 : 0);
         board_woken(s->board);
     }
     finish(s);
@@ -130,21 +175,21 @@ static void pour(struct sender *s, uint32_t count)
     while (count-- > 0) {
         say(s);
         if (count % 64 == 0)
-            pump(s->port, -1, 0);
+            pump(s, -1, 0);
     }
     finish(s);
 }
 
-static void paced(struct sender *s, uint32_t count)
+static void paced(struct sender *s, uint32_t count, uint32_t rate)
 {
     uint64_t due = bench_ns();
     while (count-- > 0) {
-        struct timespec t = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
+        struct timespec t = {(time_t)(due / SECOND_NS), (long)(due % SECOND_NS)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
         say(s);
         flush(s);
-        pump(s->port, -1, 0);
-        due += PACE_NS;
+        pump(s, -1, 0);
+        due += SECOND_NS / rate;
     }
     finish(s);
 }
@@ -159,18 +204,41 @@ static void lone(struct sender *s, uint32_t count)
     }
 }
 
+static void open_voices(struct sender *s, const struct crew *c)
+{
+    static const char *room[CREW_ROOMS_MAX];
+    name_rooms(c, room);
+    s->voices = c->shape.voices;
+    s->rooms_each = c->shape.rooms / c->shape.voices;
+    for (unsigned i = 0; i < s->voices; i++)
+        s->voice[i] = c->peer ? voice_at_peer(c->peer, c->shape.readers + i, i * s->rooms_each, s->rooms_each)
+                              : voice_at_relay(c->site->inst.name, &room[i * s->rooms_each]);
+}
+
+static uint32_t ahead_of(const struct crew *c)
+{
+    uint64_t ahead = AHEAD / c->shape.rooms;
+    if (c->peer)
+        ahead = min_u64(ahead, PEER_BYTES / MESSAGE_LEN / max_u64(c->shape.readers, 1));
+    if (c->peer && c->peer->kind->in_flight)
+        ahead = min_u64(ahead, c->peer->kind->in_flight);
+    return (uint32_t)ahead;
+}
+
 static void sender(struct hand *self, void *arg)
 {
     const struct crew *c = arg;
-    struct sender s = {.port = crew_open(c->site->inst.name), .room = c->room, .board = c->board};
+    struct sender s = {.board = c->board, .ahead = ahead_of(c)};
+    open_voices(&s, c);
     message_init(s.text);
+    prctl(PR_SET_TIMERSLACK, 1);
     for (;;) {
         hand_done(self);
         struct order o = hand_next(self);
         if (o.how == ORDER_BURST)
             burst(&s, o.count);
         else if (o.how == ORDER_PACED)
-            paced(&s, o.count);
+            paced(&s, o.count, o.rate);
         else if (o.how == ORDER_POUR)
             pour(&s, o.count);
         else
@@ -181,67 +249,97 @@ static void sender(struct hand *self, void *arg)
 
 /* ---- the parent ---- */
 
-void crew_start_between(struct crew *c, struct site *site, struct site *far, const char *room, unsigned readers)
+static void start(struct crew *c)
 {
-    *c = (struct crew){.site = site, .far = far, .room = room, .readers = readers, .board = board_open()};
-    c->board->readers = readers;
-    if (readers > 0)
+    struct shape *s = &c->shape;
+    s->rooms = (unsigned)max_u64(s->rooms, 1);
+    s->voices = (unsigned)max_u64(s->voices, 1);
+    ASSERT(s->rooms <= CREW_ROOMS_MAX && s->voices <= CREW_VOICES_MAX && s->rooms % s->voices == 0 && s->readers % s->rooms == 0);
+    c->board = board_open(s->readers, s->each);
+    if (s->readers > 0)
         hand_start(&c->reading, "reader", reader, c);
     hand_start(&c->sending, "sender", sender, c);
 }
 
+void crew_start_between(struct crew *c, struct site *site, struct site *far, const char *room, unsigned readers)
+{
+    *c = (struct crew){.site = site, .far = far, .room = room, .shape = {.readers = readers}};
+    start(c);
+}
+
+void crew_start_shape(struct crew *c, struct site *site, struct shape shape)
+{
+    *c = (struct crew){.site = site, .far = site, .room = "bench", .shape = shape};
+    start(c);
+}
+
+void crew_start_peer(struct crew *c, const struct peer *peer, struct shape shape)
+{
+    *c = (struct crew){.peer = peer, .shape = shape};
+    start(c);
+}
+
 void crew_start(struct crew *c, struct site *site, unsigned readers)
 {
-    crew_start_between(c, site, site, "bench", readers);
+    crew_start_shape(c, site, (struct shape){.readers = readers});
 }
 
 void crew_end(struct crew *c)
 {
     hand_end(&c->sending);
-    if (c->readers > 0)
+    if (c->shape.readers > 0)
         hand_end(&c->reading);
     board_close(c->board);
 }
 
 static void check(const struct crew *c)
 {
-    uint64_t lost = atomic_load(&c->board->lost), doubled = atomic_load(&c->board->doubled);
-    if (lost != 0 || doubled != 0 ||
-        atomic_load(&c->board->seen) != (uint64_t)c->sent * c->readers)
-        bench_fail("%llu messages lost, %llu doubled", (unsigned long long)lost,
-                   (unsigned long long)doubled);
+    struct tally t = board_tally(c->board);
+    if (t.lost != 0 || t.doubled != 0 || t.seen != (uint64_t)c->sent * c->shape.readers)
+        bench_fail("%llu messages lost, %llu doubled", (unsigned long long)t.lost, (unsigned long long)t.doubled);
 }
 
-static uint64_t relay_ns(const struct crew *c)
+static uint64_t server_ns(const struct crew *c)
 {
+    if (c->peer)
+        return cpu_ns(c->peer->pid);
     return site_cpu_ns(c->site) + (c->far != c->site ? site_cpu_ns(c->far) : 0);
 }
 
-void crew_begin(struct crew *c, enum how how, uint32_t count)
+void crew_begin(struct crew *c, struct order o)
 {
-    c->board->first = c->sent + 1;
-    c->sent += count;
-    c->count = count;
-    atomic_store(&c->board->goal, (uint64_t)c->sent * c->readers);
-    c->cpu = relay_ns(c);
+    uint32_t first = c->sent + 1;
+    c->sent += o.count;
+    c->count = o.count;
+    c->reader_cpu = board_tally(c->board).cpu_ns;
+    c->sender_cpu = cpu_ns(c->sending.pid);
+    board_aim(c->board, first, c->sent);
+    c->cpu = server_ns(c);
     c->start = bench_ns();
-    hand_order(&c->sending, (struct order){how, count});
+    hand_order(&c->sending, o);
 }
 
 struct result crew_finish(struct crew *c)
 {
     const struct board *b = c->board;
     hand_await(&c->sending, ORDER_S);
-    if (c->readers > 0)
+    if (c->shape.readers > 0)
         hand_await(&c->reading, ORDER_S);
     uint64_t end = max_u64(atomic_load(&b->acked_ns), atomic_load(&b->shown_ns));
-    struct result r = {(double)(end - c->start) / 1e9, (double)(relay_ns(c) - c->cpu), c->count};
+    struct result r = {.seconds = (double)(end - c->start) / 1e9, .server_ns = (double)(server_ns(c) - c->cpu), .count = c->count};
+    r.load_ns = (double)(cpu_ns(c->sending.pid) - c->sender_cpu + board_tally(b).cpu_ns - c->reader_cpu);
     check(c);
     return r;
 }
 
 struct result crew_run(struct crew *c, enum how how, uint32_t count)
 {
-    crew_begin(c, how, count);
+    crew_begin(c, (struct order){how, count, PACE});
+    return crew_finish(c);
+}
+
+struct result crew_run_paced(struct crew *c, uint32_t count, uint32_t rate)
+{
+    crew_begin(c, (struct order){ORDER_PACED, count, rate});
     return crew_finish(c);
 }

@@ -24,6 +24,7 @@ enum {
      * while others have room: sleeping and waking for each write would cost several times what
      * is to be measured. */
     AHEAD = 10 * FLOOR_FRAMES,
+    FIFO_BYTES = 64 * 1024,
     BURST = AHEAD / 2, /* one is written while the one before is read */
 };
 
@@ -44,6 +45,8 @@ static void make_fifos(struct floor *f, const char *dir)
         f->to[i] = f->from[i] < 0 ? -1 : fifo_open(rendezvous, name, &owner);
         if (f->to[i] < 0 || fcntl(f->to[i], F_SETFL, O_WRONLY) < 0)
             bench_fail("cannot make FIFO %u of %u", i + 1, f->readers);
+        if (fcntl(f->to[i], F_GETPIPE_SZ) < FIFO_BYTES)
+            bench_fail("FIFO %u is small: this user has more pipes than fs.pipe-user-pages-soft allows; run this as root", i + 1);
     }
     close(rendezvous);
 }
@@ -58,18 +61,18 @@ static void reader(struct hand *self, void *arg)
 {
     const struct floor *f = arg;
     close_all(f->to, f->readers);
-    drain(self, f->board, f->from, f->readers);
+    drain(self, f->board, f->from, WIRE_FRAMES);
 }
 
 /* Frames like those a relay delivers: the text lies at the end. */
-static size_t prepare(uint8_t *buf, char *text[FLOOR_FRAMES])
+static size_t prepare(uint8_t *buf, char *text[FLOOR_FRAMES_EACH], unsigned frames)
 {
     const struct passwd *pw = getpwuid(geteuid());
     char filling[MESSAGE_LEN];
     struct say s = {text_of(pw ? pw->pw_name : "user"), {filling, MESSAGE_LEN}};
     size_t len = 0;
     message_init(filling);
-    for (unsigned i = 0; i < FLOOR_FRAMES; i++) {
+    for (unsigned i = 0; i < frames; i++) {
         uint8_t *frame = buf + len;
         int n = write_say(frame, &s, 1, 1, 1, 0);
         if (n < 0)
@@ -93,31 +96,31 @@ static void wait_for_readers(struct board *b, uint32_t sent)
 static void writer(struct hand *self, void *arg)
 {
     const struct floor *f = arg;
-    static uint8_t buf[FLOOR_FRAMES * FRAME_MAX];
-    char *text[FLOOR_FRAMES];
+    static uint8_t buf[FLOOR_FRAMES_EACH * FRAME_MAX];
+    char *text[FLOOR_FRAMES_EACH];
     uint32_t sent = 0;
-    size_t len = prepare(buf, text);
+    size_t len = prepare(buf, text, f->frames);
     close_all(f->from, f->readers);
     for (;;) {
         hand_done(self);
         for (uint32_t end = sent + hand_next(self).count; sent < end;) {
             wait_for_readers(f->board, sent);
-            for (unsigned i = 0; i < FLOOR_FRAMES; i++)
+            for (unsigned i = 0; i < f->frames; i++)
                 message_stamp(text[i], ++sent, 0);
             for (unsigned i = 0; i < f->readers; i++)
                 if (write_all(f->to[i], buf, len) < 0)
                     bench_fail("cannot write a FIFO: %s", strerror(errno));
-            if (sent % BURST == 0 || sent == end)
+            if (f->board->turn >= 0 && (sent % BURST == 0 || sent == end))
                 (void)eventfd_write(f->board->turn, 1);
         }
     }
 }
 
-void floor_start(struct floor *f, const char *dir, unsigned readers)
+void floor_start(struct floor *f, const char *dir, unsigned readers, bool each)
 {
-    *f = (struct floor){.readers = readers, .board = board_open()};
-    f->board->turn = eventfd(0, EFD_CLOEXEC);
-    if (f->board->turn < 0)
+    *f = (struct floor){.readers = readers, .board = board_open(readers, each)};
+    f->frames = each ? FLOOR_FRAMES_EACH : FLOOR_FRAMES;
+    if (!each && (f->board->turn = eventfd(0, EFD_CLOEXEC)) < 0)
         bench_fail("no eventfd: %s", strerror(errno));
     make_fifos(f, dir);
     hand_start(&f->reading, "floor's reader", reader, f);
@@ -130,7 +133,7 @@ void floor_end(struct floor *f)
 {
     hand_end(&f->reading); /* first: it takes the end of a FIFO for a failure */
     hand_end(&f->writing);
-    close(f->board->turn);
+    close_fd(&f->board->turn);
     board_close(f->board);
     free(f->from);
     free(f->to);
@@ -139,15 +142,18 @@ void floor_end(struct floor *f)
 struct result floor_run(struct floor *f, uint32_t count)
 {
     struct board *b = f->board;
+    struct tally before = board_tally(b);
+    board_aim(b, f->sent + 1, f->sent + count);
     f->sent += count;
-    uint64_t goal = (uint64_t)f->sent * f->readers;
-    atomic_store(&b->goal, goal);
     uint64_t cpu = cpu_ns(f->writing.pid), start = bench_ns();
-    hand_order(&f->writing, (struct order){ORDER_BURST, count});
+    hand_order(&f->writing, (struct order){.how = ORDER_BURST, .count = count});
     hand_await(&f->writing, ORDER_S);
     hand_await(&f->reading, ORDER_S);
-    if (atomic_load(&b->seen) != goal || atomic_load(&b->doubled) != 0)
+    struct tally t = board_tally(b);
+    if (t.seen != (uint64_t)f->sent * f->readers || t.doubled != 0)
         bench_fail("the floor lost or doubled something: the benchmark is broken");
-    return (struct result){(double)(atomic_load(&b->shown_ns) - start) / 1e9,
-                           (double)(cpu_ns(f->writing.pid) - cpu), count};
+    return (struct result){.seconds = (double)(atomic_load(&b->shown_ns) - start) / 1e9,
+                           .server_ns = (double)(cpu_ns(f->writing.pid) - cpu),
+                           .load_ns = (double)(t.cpu_ns - before.cpu_ns),
+                           .count = count};
 }

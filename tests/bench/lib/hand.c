@@ -17,8 +17,7 @@
 
 enum { READY_S = 60, LOOK_MS = 100 };
 
-void hand_start(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg),
-                void *arg)
+void hand_launch(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg), void *arg)
 {
     *h = (struct hand){.name = name, .done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (h->done < 0 || pipe2(h->orders, O_CLOEXEC) < 0)
@@ -35,6 +34,12 @@ void hand_start(struct hand *h, const char *name, void (*body)(struct hand *self
     close_fd(&h->orders[0]);
     if (h->pid < 0)
         bench_fail("cannot start the %s: %s", name, strerror(errno));
+}
+
+void hand_start(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg),
+                void *arg)
+{
+    hand_launch(h, name, body, arg);
     hand_await(h, READY_S);
 }
 
@@ -66,6 +71,16 @@ void hand_await(struct hand *h, unsigned seconds)
             bench_fail("the %s is not done after %u seconds", h->name, seconds);
         poll(&p, 1, LOOK_MS);
     }
+}
+
+bool hand_try(struct hand *h, unsigned seconds)
+{
+    eventfd_t n;
+    struct pollfd p = {h->done, POLLIN, 0};
+    for (uint64_t deadline = now_ms() + seconds * 1000u; eventfd_read(h->done, &n) < 0; poll(&p, 1, LOOK_MS))
+        if (waitpid(h->pid, NULL, WNOHANG) != 0 || now_ms() > deadline)
+            return false;
+    return true;
 }
 
 struct order hand_next(struct hand *self)

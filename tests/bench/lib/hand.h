@@ -8,14 +8,16 @@
 
 enum how {
     ORDER_BURST, /* as fast as it goes */
-    ORDER_PACED, /* a message each millisecond */
+    ORDER_PACED, /* `rate` messages a second */
     ORDER_LONE,  /* a message when the one before is acknowledged */
     ORDER_POUR,  /* as fast as it goes, whatever the readers do */
+    ORDER_END,   /* stop what you started */
 };
 
 struct order {
     enum how how;
     uint32_t count; /* messages */
+    uint32_t rate;  /* a second, for ORDER_PACED */
 };
 
 struct hand {
@@ -28,12 +30,19 @@ struct hand {
 /* hand_start -- run `body` in a process that dies with its parent. Returns when it is ready. */
 void hand_start(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg),
                 void *arg);
+
+/* hand_launch -- the same, but returns at once: hand_await() or hand_try() says when it is ready. */
+void hand_launch(struct hand *h, const char *name, void (*body)(struct hand *self, void *arg), void *arg);
 void hand_end(struct hand *h);
 
 /* hand_order, hand_await -- in the parent: say what to do; wait until it is done. Fails when
  * the helper died or after `seconds`. */
 void hand_order(struct hand *h, struct order o);
 void hand_await(struct hand *h, unsigned seconds);
+
+/* hand_try -- hand_await() that survives a failure, after which only hand_end() makes sense.
+ * Returns  true when it is done */
+bool hand_try(struct hand *h, unsigned seconds) MUST_USE;
 
 /* hand_next, hand_done -- in the helper: wait for the next order, exit when there will be none;
  * report. */

@@ -49,6 +49,14 @@ static inline const char *message_text(const uint8_t *f)
     return (const char *)f + frame_len(f) - MESSAGE_LEN;
 }
 
+/* message_ends -- is one at the end of this line (or lines) of n bytes, with CR LF behind it? */
+static inline bool message_ends(const char *line, size_t n)
+{
+    const char *text = line + n - MESSAGE_LEN - 2;
+    return n >= MESSAGE_LEN + 2 && line[n - 1] == '\n' && line[n - 2] == '\r' && text[MESSAGE_LEN - 1] == 'x' &&
+           text[MESSAGE_NUMBER] == ' ' && text[MESSAGE_NUMBER + 1 + MESSAGE_TIME] == ' ';
+}
+
 static inline uint32_t message_number(const char *text)
 {
     return (uint32_t)message_get_hex(text, MESSAGE_NUMBER);

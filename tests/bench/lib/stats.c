@@ -8,7 +8,7 @@
 
 #include "bench.h"
 
-enum { CELL = 18 };
+enum { CELL = 18, NAME_CELL = 10 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -73,6 +73,8 @@ void table_head(const struct table *t, const char *about)
     if (t->json)
         return;
     printf("\n%s: %s\n", t->name, about);
+    if (t->named)
+        printf("%-*s", NAME_CELL, "");
     for (unsigned i = 0; i < t->n_columns; i++)
         printf(" %*s", CELL, t->column[i].title);
     printf("\n");
@@ -85,10 +87,14 @@ static json_t *json_of(enum unit unit, const struct spread *v)
     return json_pack("{s:f, s:f, s:f}", "median", v->median, "min", v->min, "max", v->max);
 }
 
-void table_row(const struct table *t, const struct spread *v)
+void table_row_of(const struct table *t, const char *who, const struct spread *v)
 {
     json_t *o = json_object();
     json_object_set_new(o, "bench", json_string(t->name));
+    if (t->named)
+        json_object_set_new(o, "who", json_string(who));
+    if (t->named && !t->json)
+        printf("%-*s", NAME_CELL, who);
     for (unsigned i = 0; i < t->n_columns; i++) {
         json_object_set_new(o, t->column[i].key, json_of(t->column[i].unit, &v[i]));
         if (!t->json)
@@ -98,4 +104,9 @@ void table_row(const struct table *t, const struct spread *v)
         json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     printf("\n");
     json_decref(o);
+}
+
+void table_row(const struct table *t, const struct spread *v)
+{
+    table_row_of(t, "", v);
 }

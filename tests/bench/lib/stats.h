@@ -30,10 +30,13 @@ struct table {
     const struct column *column;
     unsigned n_columns;
     bool json;
+    bool named; /* every row is somebody's */
 };
 
-/* table_head -- the titles (nothing in JSON). table_row -- one value per column. */
+/* table_head -- the titles (nothing in JSON). table_row -- one value per column. table_row_of -- the row is somebody's, which is
+ * a column before the others. */
 void table_head(const struct table *t, const char *about);
 void table_row(const struct table *t, const struct spread *v);
+void table_row_of(const struct table *t, const char *who, const struct spread *v);
 
 #endif

@@ -89,6 +89,6 @@ struct result tunnel_run(const char *dir, uint32_t count, size_t bytes)
     close(listener);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
         bench_fail("the other end of the tunnel failed");
-    result.relay_ns = (double)(children_ns() - before + cpu_ns(getpid()) - own);
+    result.server_ns = (double)(children_ns() - before + cpu_ns(getpid()) - own);
     return result;
 }
