@@ -1,7 +1,7 @@
 /* bench_fanout.c -- one pipelined sender, N readers of one room: deliveries per second and what
  * one costs the server. First all readers are in one process, and there are the peers and a program that passes on
  * lines over TCP; then each is a process of its own. Beside both a program that only writes the same bytes into the same
- * number of FIFOs. */
+ * number of FIFOs. Last, a hundred rooms of ten, to which ten speak. */
 #include "lib/contest.h"
 #include "lib/stats.h"
 
@@ -17,7 +17,7 @@ static const struct column columns[] = {
     {"doubled", "doubled", UNIT_FIXED},
 };
 
-static const unsigned together[] = {1, 10, 100, 1000}, apart[] = {10, 100, 1000};
+static const unsigned together[] = {2, 10, 100, 1000}, apart[] = {10, 100, 1000};
 
 enum { WARM_UP = 2 };
 
@@ -34,7 +34,7 @@ static void measure(const struct bench *b, const struct table *t, struct shape s
     static double v[CONTESTANTS_MAX][ARRAY_LEN(columns)][REPETITIONS_MAX];
     struct contest contest;
     char name[32];
-    snprintf(name, sizeof name, "fanout%u", shape.readers);
+    snprintf(name, sizeof name, "fanout%u-%u", shape.readers, shape.rooms);
     contest_start(&contest, b, name, shape);
     for (unsigned i = 0; i < WARM_UP + b->repetitions; i++)
         for (unsigned k = 0; k < contest.n; k++) {
@@ -60,6 +60,7 @@ static void measure(const struct bench *b, const struct table *t, struct shape s
 static int run(const struct bench *b)
 {
     struct table one = {"fanout", columns, ARRAY_LEN(columns), b->json, true};
+    struct table rooms = {"rooms", columns, ARRAY_LEN(columns), b->json, true};
     struct table each = {"fanout_each", columns, ARRAY_LEN(columns), b->json, true};
     table_head(&one, "200-byte messages, one pipelined sender, all readers in one process; only chat's are durable");
     for (size_t i = 0; i < ARRAY_LEN(together); i++)
@@ -67,6 +68,8 @@ static int run(const struct bench *b)
     table_head(&each, "the same with a process per reader");
     for (size_t i = 0; i < ARRAY_LEN(apart); i++)
         measure(b, &each, (struct shape){.readers = apart[i], .each = true});
+    table_head(&rooms, "a hundred rooms with ten readers each, ten senders");
+    measure(b, &rooms, (struct shape){.readers = 1000, .rooms = 100, .voices = 10});
     return 0;
 }
 

@@ -121,6 +121,7 @@ static void read_one(struct drain *d, struct reader *r)
         return;
     if (n <= 0)
         bench_fail("a reader was cut off behind message %u: too slow?", r->next - 1);
+    d->now = atomic_load_explicit(&d->board->sampling, memory_order_relaxed) ? bench_ns() : 0;
     memcpy(start, r->kept, r->n_kept);
     split(d, r, start, r->n_kept + (size_t)n);
 }
@@ -168,7 +169,6 @@ static _Noreturn void read_on(struct hand *self, struct drain *d, int ep)
         eventfd_t bursts;
         if (ready == 0)
             (void)eventfd_read(board->turn, &bursts);
-        d->now = atomic_load(&board->sampling) ? bench_ns() : 0;
         for (int i = 0; i < ready; i++)
             read_one(d, &d->reader[event[i].data.u32]);
         report(d, self);
