@@ -143,8 +143,10 @@ check-headers:
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
 # Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
+bench-smoke: all $(B)/bench/bench_smoke
+	$(Q)$(B)/bench/bench_smoke
 bench: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
-	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(bench-bins)); do \
+	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(filter-out %_smoke,$(bench-bins))); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 
 # The simulator: the same sources once more, with seeded bugs that can be turned on and system calls that lead into it; with
@@ -212,5 +214,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench fuzz fuzz-run install format clean
+.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench bench-smoke fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -69,7 +69,7 @@ run)
     ;;
 test)
     shift
-    need perl bats tmux libcmocka-dev sqlite3 procps util-linux
+    need perl bats tmux libcmocka-dev sqlite3 procps util-linux strace
     if docker info >/dev/null 2>&1; then need docker-compose iproute2 iptables; fi # hosts in containers are tested, too
     build "$@" check-build
     make "$@" test
