@@ -281,7 +281,7 @@ static const struct lie {
 } lies[] = {
     {"a segment of another host", as_the_other, "seal or content"},
     {"a segment of an earlier run of the relay", as_the_relay_before, "seal or content"},
-    {"a segment of a host that nobody knows", as_nobody, "not known here"},
+    {"a segment of a host that nobody knows", as_nobody, "seal or content"},
     {"one entry of another host among ours", one_entry_of_the_other, "seal or content"},
     {"another host's segment around entries of ours", under_the_others_seal, "seal or content"},
     {"a user with an @ in his name", user_at_other, "seal or content"},
