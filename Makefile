@@ -3,6 +3,7 @@
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
+# bench-report  docs/PERFORMANCE.md [R=repetitions]; bench-smoke: what a message costs, counted
 # netns    hosts in network namespaces; containers: the same in containers (docs/TESTING.md)
 # sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
 # sim-scale  what 3 to 1,000 hosts and a cut of an hour cost [SIZES="3 1000"] (docs/LINK.md)
@@ -143,6 +144,10 @@ check-headers:
 	  echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -I. $(inc.tests) -std=gnu17 -fsyntax-only -x c - || exit 1; done
 
 # Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
+# The page with all of it; R: repetitions.
+bench-report: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
+	$(Q)$(MAKE) --no-print-directory -s bench J=1 R=$(or $(R),5) >$(B)/bench.json
+	$(Q)perl tests/bench/report.pl tests/bench/report.md docs <$(B)/bench.json
 bench-smoke: all $(B)/bench/bench_smoke
 	$(Q)$(B)/bench/bench_smoke
 bench: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
@@ -214,5 +219,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench bench-smoke fuzz fuzz-run install format clean
+.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench bench-report bench-smoke fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -125,6 +125,7 @@ int refused_code(const uint8_t *f)
     case REASON_NO_ROOM:
     case REASON_NO_HOST:
     case REASON_NOT_SO:
+    case REASON_YOURS:
         return EXIT_NO;
     default:
         return EXIT_DENIED;

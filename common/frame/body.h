@@ -169,6 +169,7 @@ enum reason {
     REASON_FORK,          /* a host contradicted itself */
     REASON_CLOCK,         /* a host's clock is far ahead */
     REASON_WANTED,        /* what to search for cannot be understood */
+    REASON_YOURS,         /* there is no such room, but one of his own that is called nearly so */
 };
 struct reasoned {
     uint8_t reason;

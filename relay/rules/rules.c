@@ -131,6 +131,7 @@ static const char *const sentences[] = {
     [REASON_DISK_FULL] = "The relay's disk is full, so nothing can be kept; free some space and send it again.",
     [REASON_STORE] = "The relay's store does not work; see its log and run: relay doctor",
     [REASON_NO_ROOM] = "There is no such room.",
+    [REASON_YOURS] = "There is no such room, but your private one: write its whole name, as chat rooms shows it.",
     [REASON_NO_HOST] = "No host of that name is known here; see: relay status",
 };
 
@@ -272,6 +273,18 @@ static int say_or_act(struct rules *r, uint32_t session, const uint8_t *f, uint3
     return frame_type(f) == FRAME_SAY ? entry(r, session, f, room) : act(r, session, f, room, author);
 }
 
+/* is_yours -- is there no room of that name yet, and is it what the user calls a private room of his?  Who leaves out the
+ * first half of its name must not say to everybody what was meant for a few. */
+static bool is_yours(const struct rules *r, struct text name, struct text user)
+{
+    const struct segment *seg = r->st->seg;
+    char whole[PRIVATE_NAME_MAX + 1];
+    if (private_is(name) || direct_is(name) || roster_room(&seg->roster, room_id(name)) != 0)
+        return false;
+    size_t n = private_name((struct person){user, text_of(seg->shape.host)}, name, whole);
+    return roster_room(&seg->roster, room_id((struct text){whole, n})) != 0;
+}
+
 /* open_room -- the slot of the room that this OPEN or JOIN names; 0: `reason` says why not. */
 static uint32_t open_room(struct rules *r, uint32_t session, const uint8_t *f, unsigned *reason)
 {
@@ -279,6 +292,8 @@ static uint32_t open_room(struct rules *r, uint32_t session, const uint8_t *f, u
     if (read_room_change(f, &c) < 0)
         return 0;
     unsigned denied = scope_name(r->st->seg, frame_room(f), c.room, user_of(r, session));
+    if (!denied && is_yours(r, c.room, user_of(r, session)))
+        denied = REASON_YOURS;
     *reason = denied ? denied : REASON_LIMIT;
     return denied ? 0 : roster_room_open(&r->st->edit, frame_room(f), c.room);
 }

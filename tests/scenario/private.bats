@@ -42,6 +42,17 @@ no_quarrel() {
     for h; do ! logged "$h" "[Ss]egment" || return; done
 }
 
+@test "what its owner says in the short name goes to nobody" {
+    hosts alpha
+    plans
+    run on alpha chat send plans "for a few"
+    [ "$status" -eq 1 ]
+    [[ $output == *"your private one"* ]]
+    run on alpha chat rooms
+    [[ $output == *"$room"* && $output != *"plans  "*"1 message"* ]]
+    not on alpha chat grep few
+}
+
 @test "made, invited, told in one line, joined; both talk and have the same" {
     hosts alpha beta
     link alpha beta
