@@ -163,11 +163,16 @@ bool pair_may(uint64_t room, const struct node *n)
     return !i || n == pair[*i].one || n == pair[*i].other || n == pair[*i].third;
 }
 
-/* pair_check -- a lying owner of a private room may tell whom he likes. */
+/* leaks -- a liar who is in a private room may tell whom he likes: what its owner sealed proves itself, and is taken. */
+static bool leaks(const struct pair *p)
+{
+    return p->is_private && (p->one->evil || p->other->evil || (p->third && p->third->evil));
+}
+
 void pair_check(uint64_t room, const struct node *n, const char *what)
 {
     const uint32_t *i = map_find(&by_room, room, 0, 0);
-    if (!pair_may(room, n) && !(pair[*i].is_private && pair[*i].one->evil))
+    if (!pair_may(room, n) && !leaks(&pair[*i]))
         broken("I8: %s %s of two others", node_name(n->id), what);
 }
 
