@@ -186,7 +186,7 @@ bool site_linked(const struct site *s)
 void site_address(const struct site *s, char *to, size_t size)
 {
     int dir = open(s->inst.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0 || read_file(dir, "listen", to, size) <= 0)
+    if (dir < 0 || read_file(dir, "address", to, size) <= 0)
         bench_fail("%s does not listen", s->inst.name);
     to[strcspn(to, "\n")] = '\0';
     close(dir);
