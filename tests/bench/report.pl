@@ -54,7 +54,7 @@ my %color = (chat => '#c0392b', 'FIFO floor' => '#999999', 'TCP floor' => '#5555
 # plot -- lines over a logarithmic axis; a series is [name, [x, y], ...].
 sub plot {
     my ($file, $title, $x_title, $y_title, $log_y, @series) = @_;
-    my ($w, $h, $l, $b) = (720, 400, 80, 50);
+    my ($w, $h, $l, $bottom) = (720, 400, 80, 50);
     my (@x, @y);
     for my $s (@series) { for my $p (@{$s}[1 .. $#$s]) { push @x, $p->[0]; push @y, $p->[1]; } }
     return unless @x;
@@ -63,14 +63,14 @@ sub plot {
     my ($x0, $x1) = (log $x[0], log $x[-1]);
     my ($y0, $y1) = $log_y ? (log($y[0] * 0.8), log($y[-1] * 1.25)) : (0, $y[-1] * 1.05);
     my $px = sub { $l + (log($_[0]) - $x0) / (($x1 - $x0) || 1) * ($w - $l - 150) };
-    my $py = sub { $h - $b - (($log_y ? log $_[0] : $_[0]) - $y0) / ($y1 - $y0) * ($h - $b - 40) };
+    my $py = sub { $h - $bottom - (($log_y ? log $_[0] : $_[0]) - $y0) / ($y1 - $y0) * ($h - $bottom - 40) };
     open my $f, '>', "$docs/$file" or die "$docs/$file: $!";
     print $f qq(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $w $h" font-family="sans-serif" font-size="12">\n);
     print $f qq(<rect width="$w" height="$h" fill="white"/><text x="$l" y="22" font-size="14">$title</text>\n);
     my %seen;
     for my $x (grep { !$seen{$_}++ } @x) {
         printf $f qq(<line x1="%.1f" y1="40" x2="%.1f" y2="%d" stroke="#eee"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>\n),
-            $px->($x), $px->($x), $h - $b, $px->($x), $h - $b + 18, $x;
+            $px->($x), $px->($x), $h - $bottom, $px->($x), $h - $bottom + 18, $x;
     }
     my @ticks = $log_y ? grep { $_ >= exp $y0 && $_ <= exp $y1 } map { my $e = $_; map { $_ * 10**$e } 1, 2, 5 } 0 .. 7
         : map { $_ * 10**int(log($y1) / log 10) / ($y1 / 10**int(log($y1) / log 10) < 3 ? 5 : 1) } 0 .. 15;
@@ -170,6 +170,10 @@ target('the same : bare fdatasync', row('durable'), 'ratio', 2, 1);
 target('over one TLS link, messages/s', row('link'), 'one_way_per_s', 0.5e6, 0);
 target('link, send to shown, p50, µs', row('link'), 'p50_us', 250, 1);
 target('link, send to shown, p99, µs', row('link'), 'p99_us', 600, 1);
+target('100,000 messages merged after a cut, ms', row('cut'), 'merged_ms', 1000, 1);
+target('search in a million messages, p50, µs', row('a phrase'), 'p50_us', 20000, 1);
+target('the same, p99, µs', row('a phrase'), 'p99_us', 50000, 1);
+target('a page of 100 of a million, p50, µs', row('100, 0 to 100 days ago'), 'p50_us', 2000, 1);
 target('idle session, bytes of relay memory', row('idle'), 'bytes_per_session', 512, 1);
 target('join storm, sessions/s', row('idle'), 'at_once_per_s', 20000, 0);
 
@@ -178,18 +182,19 @@ target('join storm, sessions/s', row('idle'), 'at_once_per_s', 20000, 0);
 open my $out, '>', "$docs/PERFORMANCE.md" or die "$docs/PERFORMANCE.md: $!";
 open my $in, '<', $introduction or die "$introduction: $!";
 while (<$in>) {
-    s/^\@MACHINE\@$/machine()/e;
+    s/\@MACHINE\@/machine()/e;
     if (/^\@TARGETS\@$/) {
         print $out "| work | chat | target | best peer | ratio | met |\n|---|---|---|---|---|---|\n", join("\n", @targets), "\n";
         next;
     }
     if (/^\@TABLES\@$/) {
-        for my $bench (@order) {
-            my @rows = @{$rows{$bench}};
-            my @keys = grep { $_ ne 'bench' } keys_of($bench);
-            print $out "\n### $bench\n\n| ", join(' | ', @keys), " |\n|", '---|' x @keys, "\n";
-            for my $r (@rows) {
-                print $out '| ', join(' | ', map { $_ eq 'who' || !defined $r->{$_} ? $r->{$_} // '' : cell($r->{$_}, $_) } @keys), " |\n";
+        my $before = '';
+        for my $bench (@order) { # those with the same columns are one table
+            my @keys = ('bench', grep { $_ ne 'bench' } keys_of($bench));
+            print $out "\n| ", join(' | ', @keys), " |\n|", '---|' x @keys, "\n" if $before ne "@keys";
+            $before = "@keys";
+            for my $r (@{$rows{$bench}}) {
+                print $out '| ', join(' | ', map { /^(who|bench)$/ || !defined $r->{$_} ? $r->{$_} // '' : cell($r->{$_}, $_) } @keys), " |\n";
             }
         }
         next;
