@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "store/bulk.h"
+#include "store/code.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,30 +131,9 @@ struct history {
     uint64_t new_hlc;                        /* the largest of the open transaction */
 };
 
-/* code -- what SQLite says, in our words. */
 static int code(struct history *h, int rc)
 {
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-        return -EBADMSG;
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-        return -EACCES;
-    case SQLITE_IOERR: {
-        int e = sqlite3_system_errno(h->db);
-        return e == ENOSPC || e == EDQUOT ? -ENOSPC : -EIO;
-    }
-    default:
-        return -EIO;
-    }
+    return store_code(h->db, rc);
 }
 
 static int run(struct history *h, const char *text)

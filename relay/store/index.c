@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/prng.h"
 #include "base/sys.h"
+#include "store/code.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,32 +54,11 @@ struct index {
     uint64_t deadline_us; /* of the search that runs */
 };
 
+/* code -- also of a search that was given up, and of tables that are not there: then it is not ours. */
 static int code(struct index *x, int rc)
 {
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_INTERRUPT:
-        return -ETIMEDOUT;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-    case SQLITE_ERROR: /* no such table: it is not ours */
-        return -EBADMSG;
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-        return -EACCES;
-    case SQLITE_IOERR: {
-        int e = sqlite3_system_errno(x->db);
-        return e == ENOSPC || e == EDQUOT ? -ENOSPC : -EIO;
-    }
-    default:
-        return -EIO;
-    }
+    int primary = rc & 0xff;
+    return primary == SQLITE_INTERRUPT ? -ETIMEDOUT : primary == SQLITE_ERROR ? -EBADMSG : store_code(x->db, rc);
 }
 
 static int run(struct index *x, const char *text)

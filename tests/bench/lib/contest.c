@@ -139,6 +139,15 @@ static void enter(struct contest *contest, const char *name, void (*body)(struct
         leave_out(c);
 }
 
+/* name_missing -- once. */
+static void name_missing(void)
+{
+    static bool named;
+    for (const struct peer_kind *k = NULL; !named && (k = peer_missing(k)) != NULL;)
+        fprintf(stderr, "bench: %s is not installed and is left out\n", k->name);
+    named = true;
+}
+
 void contest_start(struct contest *c, const struct bench *b, const char *name, struct shape shape)
 {
     *c = (struct contest){.bench = b, .name = name, .shape = shape};
@@ -147,6 +156,7 @@ void contest_start(struct contest *c, const struct bench *b, const char *name, s
         enter(c, "FIFO floor", floor_body, NULL);
     if (shape.each)
         return;
+    name_missing();
     enter(c, peer_floor.name, peer_body, &peer_floor);
     for (const struct peer_kind *k = NULL; (k = peer_next(k)) != NULL;)
         enter(c, k->name, peer_body, k);
