@@ -1,7 +1,12 @@
-/* asker.c -- from a client's number to a user's name. */
+/* asker.c -- from a client's number to a user's name, and from a query to where its answer goes. */
 #include "keep/asker.h"
 
+#include "base/log.h"
+#include "ipc/fifo.h"
 #include "state/scope.h"
+
+#include <errno.h>
+#include <unistd.h>
 
 struct asker asker_of(struct state *st, uint64_t client, uint32_t uid)
 {
@@ -28,4 +33,16 @@ bool asker_sees(struct state *st, const struct asker *who, uint64_t room)
     bool sees = scope_user(st->seg, slot, asker_user(who));
     state_give(st);
     return sees;
+}
+
+int asker_fifo(int rendezvous, const struct query *q)
+{
+    uid_t owner;
+    int fd = fifo_open(rendezvous, q->fifo, &owner);
+    if (fd >= 0 && owner != q->uid) {
+        log_warn("user %u asked for an answer into a FIFO of user %u", q->uid, (unsigned)owner);
+        close(fd);
+        return -EPERM;
+    }
+    return fd;
 }

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "base/sys.h"
-#include "ipc/fifo.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,18 +71,6 @@ static void on_room(struct loop_source *s, uint32_t events)
         drop(r);
 }
 
-static int open_fifo(const struct replies *rs, const struct query *q)
-{
-    uid_t owner;
-    int fd = fifo_open(rs->rendezvous, q->fifo, &owner);
-    if (fd >= 0 && owner != q->uid) {
-        log_warn("user %u asked for an answer into a FIFO of user %u", q->uid, (unsigned)owner);
-        close(fd);
-        return -EPERM;
-    }
-    return fd;
-}
-
 static bool too_many(const struct replies *rs, uint32_t uid)
 {
     unsigned n = 0, same = 0;
@@ -123,7 +110,7 @@ void reply_to(struct replies *rs, const struct finder *f, const uint8_t *frame)
     struct query q;
     if (read_query(frame, &q) < 0 || q.kind != QUERY_SEARCH)
         return;
-    int fd = open_fifo(rs, &q);
+    int fd = asker_fifo(rs->rendezvous, &q);
     struct reply *r = fd < 0 ? NULL : calloc(1, sizeof *r);
     if (!r) {
         log_debug("a search is not answered");

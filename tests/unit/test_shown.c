@@ -1,5 +1,5 @@
 /* test_shown.c -- what a host stores and does not show: behind a fork, and ahead of its time; by answers to queries
- * and by what goes through the journal a second time. */
+ * and by what goes through the journal a second time; and that no page leaves anything out. */
 #include "base/hash.h"
 #include "base/sys.h"
 #include "ipc/fifo.h"
@@ -85,28 +85,45 @@ static uint64_t ahead(int64_t ms)
     return (uint64_t)((int64_t)wall_ms() + ms) << 16;
 }
 
+struct line {
+    const char *text;
+    uint64_t hlc;
+    uint8_t flags;
+};
+
+/* stored_some -- one segment of these frames. */
+static void stored_some(uint64_t origin, const struct line *l, size_t n)
+{
+    uint8_t frames[4 * FRAME_MAX];
+    size_t len = 0;
+    uint64_t *seq = &seq_of[origin == HERE], first = *seq + 1;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t *f = frames + len;
+        struct say say = {text_of("alice"), text_of(l[i].text)};
+        assert_true(write_say(f, &say, lobby, 9, (uint32_t)++*seq, l[i].flags) > 0);
+        frame_set_origin(f, origin);
+        frame_set_epoch(f, EPOCH);
+        frame_set_seq(f, *seq);
+        frame_set_hlc(f, l[i].hlc);
+        frame_set_pos(f, pos + len);
+        len += frame_stride(f);
+    }
+    struct history_segment s = {.origin = origin, .epoch = EPOCH, .room = lobby, .first_seq = first, .last_seq = *seq,
+                                .hlc_min = l[0].hlc, .hlc_max = l[n - 1].hlc, .pos = pos,
+                                .prev = store_filled((unsigned)first, HASH_LEN),
+                                .hash = store_filled((unsigned)*seq + 1, HASH_LEN),
+                                .signature = store_filled(1, SIGNATURE_LEN), .frames = frames, .len = len};
+    assert_int_equal(history_begin(h, pos), 0);
+    assert_int_equal(history_add(h, &s), 0);
+    assert_int_equal(history_room(h, lobby, text_of("lobby"), (uint32_t)n, s.hlc_max), 0);
+    pos += len;
+    assert_int_equal(history_commit(h, pos, RING), 0);
+}
+
 /* stored -- one message, a segment of its own. */
 static void stored(uint64_t origin, const char *text, uint64_t hlc)
 {
-    uint8_t f[FRAME_MAX];
-    struct say say = {text_of("alice"), text_of(text)};
-    uint64_t seq = ++seq_of[origin == HERE];
-    int n = write_say(f, &say, lobby, 9, (uint32_t)seq, 0);
-    assert_true(n > 0);
-    frame_set_origin(f, origin);
-    frame_set_epoch(f, EPOCH);
-    frame_set_seq(f, seq);
-    frame_set_hlc(f, hlc);
-    frame_set_pos(f, pos);
-    struct history_segment s = {.origin = origin, .epoch = EPOCH, .room = lobby, .first_seq = seq, .last_seq = seq,
-                                .hlc_min = hlc, .hlc_max = hlc, .pos = pos, .prev = store_filled((unsigned)seq, HASH_LEN),
-                                .hash = store_filled((unsigned)seq + 1, HASH_LEN),
-                                .signature = store_filled(1, SIGNATURE_LEN), .frames = f, .len = (size_t)n};
-    assert_int_equal(history_begin(h, pos), 0);
-    assert_int_equal(history_add(h, &s), 0);
-    assert_int_equal(history_room(h, lobby, text_of("lobby"), 1, hlc), 0);
-    pos += (uint64_t)n;
-    assert_int_equal(history_commit(h, pos, RING), 0);
+    stored_some(origin, &(struct line){text, hlc, 0}, 1);
 }
 
 /* note -- the texts of all messages among these bytes, each with a blank behind it. */
@@ -289,6 +306,25 @@ static void test_no_room(void **state)
     assert_false(parked_waits(&parked));
 }
 
+/* ---- pages ---- */
+
+/* A page of messages in many parts ends where its messages end, and whatever was said before that is in it. */
+static void test_page_of_parts(void **state)
+{
+    (void)state;
+    struct line parts[] = {{"a1", ahead(-20000), FRAME_MORE}, {"a2", ahead(-20000) + 1, FRAME_MORE | FRAME_CONT},
+                           {"a3", ahead(-20000) + 2, FRAME_CONT}};
+    struct line both[] = {{"early", ahead(-10200), 0}, {"late", ahead(-9300), 0}};
+    stored_some(HERE, parts, ARRAY_LEN(parts));
+    stored(HERE, "b", ahead(-10000));
+    stored(HERE, "c", ahead(-9900));
+    stored_some(THERE, both, ARRAY_LEN(both));
+    assert_answer((struct query){.kind = QUERY_SINCE, .limit = 2}, "a1 a2 a3 early ");
+    assert_answer((struct query){.kind = QUERY_SINCE, .limit = 3}, "a1 a2 a3 early b ");
+    assert_answer((struct query){.kind = QUERY_NEWEST, .limit = 4}, "early b c late ");
+    assert_answer((struct query){.kind = QUERY_NEWEST, .limit = 5}, "a1 a2 a3 early b c late ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -296,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_behind_a_fork), TEST(test_hidden_until_then),  TEST(test_a_start_finds_them),
         TEST(test_due),           TEST(test_due_behind_a_fork), TEST(test_no_room),
+        TEST(test_page_of_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
