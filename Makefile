@@ -29,7 +29,7 @@ sim     := $(wildcard tests/sim/*.c)
 simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/state/*.c) \
            $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
-           relay/keep/commit.c relay/keep/feed.c relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
+           relay/keep/commit.c $(wildcard relay/keep/feed*.c) relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
            relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.

@@ -1,0 +1,100 @@
+/* feed_rooms.c -- which rooms a peer may have, and what changes when hosts come to private ones and go. */
+#include "keep/feeds.h"
+
+#include "base/log.h"
+#include "base/mutant.h"
+#include "state/scope.h"
+
+static bool has_bit(const uint64_t *bits, uint32_t slot)
+{
+    return bits[slot / 64] >> (slot % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, uint32_t slot, bool to)
+{
+    uint64_t bit = UINT64_C(1) << (slot % 64);
+    bits[slot / 64] = (bits[slot / 64] & ~bit) | (to ? bit : 0);
+}
+
+bool feed_may_have(const struct feed *f, uint64_t room)
+{
+    return scope_host(f->all->seg, room, f->peer) || MUTANT(FEED_TO_ALL);
+}
+
+bool feed_says_out(const struct feed *f, const struct history_segment *s)
+{
+    const struct segment *seg = f->all->seg;
+    if (!f->all->folds || !scope_left(seg, s->room, f->peer) || !scope_owns(seg, s->room, s->origin))
+        return false;
+    const struct room_state *room = folds_room(f->all->folds, roster_room(&seg->roster, s->room));
+    return room && s->hlc_min <= room_state_out(room, f->peer);
+}
+
+bool feed_waits(struct feed *f, const struct history_segment *s)
+{
+    const struct segment *seg = f->all->seg;
+    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
+           !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
+    if (early)
+        f->unheard = min_u64(f->unheard, s->pos);
+    return early;
+}
+
+void feed_heard_of(struct feed *f, uint64_t room)
+{
+    const struct segment *seg = f->all->seg;
+    uint32_t slot = roster_room(&seg->roster, room);
+    if (!scope_private(seg, room) || has_bit(f->knows, slot))
+        return;
+    set_bit(f->knows, slot, true);
+    f->cursor = min_u64(f->cursor, f->unheard);
+    f->unheard = UINT64_MAX;
+    f->more = true;
+}
+
+static bool may_private(const struct feed *f, uint64_t room)
+{
+    return scope_private(f->all->seg, room) && feed_may_have(f, room);
+}
+
+void feed_see_rooms(struct feed *f)
+{
+    const struct roster *r = &f->all->seg->roster;
+    for (uint32_t i = 1; i <= r->n_rooms; i++)
+        set_bit(f->may, i, may_private(f, r->room[i].id));
+}
+
+static bool back_to(void *arg, const struct history_row *row)
+{
+    struct feed *f = arg;
+    f->cursor = min_u64(f->cursor, row->s.pos);
+    return false;
+}
+
+/* see_room -- this one changed: is the peer in it only now?  Then it is fed what was passed over. */
+static void see_room(struct feed *f, uint32_t slot)
+{
+    uint64_t room = f->all->seg->roster.room[slot].id;
+    bool may = may_private(f, room), came = may && !has_bit(f->may, slot);
+    set_bit(f->may, slot, may);
+    if (!came)
+        return;
+    feed_not_passed(f, room);
+    if (history_scan(f->all->h, room, 0, 1, back_to, f) < 0)
+        log_error("the store cannot be read for a link");
+    f->more = true;
+}
+
+void feeds_see_rooms(struct feeds *fs)
+{
+    const struct roster *r = &fs->seg->roster;
+    uint32_t now = atomic_load(&r->audiences);
+    for (uint32_t slot = 1; now != fs->audiences && slot <= r->n_rooms; slot++) {
+        if (atomic_load(&r->audience[slot].moved) - fs->audiences - 1 >= now - fs->audiences)
+            continue;
+        for (size_t i = 0; i < FEEDS_MAX; i++)
+            if (fs->feed[i].going && !MUTANT(NEWCOMER_UNFED))
+                see_room(&fs->feed[i], slot);
+    }
+    fs->audiences = now;
+}
