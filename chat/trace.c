@@ -74,12 +74,15 @@ static void in_words(const struct trace_host *k, char *to, size_t size)
     else
         snprintf(to, size, "%s", k->state == TRACE_HAS       ? "on disk"
                                  : k->state == TRACE_NOT_YET ? "not yet"
+                                 : k->state == TRACE_GONE    ? "no longer kept"
+                                 : k->state == TRACE_UNSURE  ? "on disk, or gone there, too"
                                                              : "no link");
 }
 
 static void print_json(const struct trace_host *k)
 {
-    static const char *const states[] = {[TRACE_HAS] = "durable", [TRACE_NOT_YET] = "pending", [TRACE_NO_LINK] = "unreachable"};
+    static const char *const states[] = {[TRACE_HAS] = "durable", [TRACE_NOT_YET] = "pending", [TRACE_NO_LINK] = "unreachable",
+                                         [TRACE_GONE] = "gone", [TRACE_UNSURE] = "unsure"};
     json_t *o = json_pack("{s:i, s:s, s:s, s:s}", "v", 1, "type", "trace", "host", k->name, "state", states[k->state]);
     if (o && k->state == TRACE_NO_LINK && k->since_ms != 0)
         json_object_set_new(o, "since_ms", json_integer((json_int_t)k->since_ms));

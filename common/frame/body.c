@@ -416,7 +416,7 @@ int read_trace_row(const uint8_t *f, struct trace_row *t)
     t->state = rd_u8(&r);
     t->since_ms = rd_u64(&r);
     t->host = rd_host(&r);
-    r.bad |= t->state < TRACE_HAS || t->state > TRACE_NO_LINK;
+    r.bad |= t->state < TRACE_HAS || t->state > TRACE_UNSURE;
     return verdict(&r);
 }
 

@@ -216,6 +216,8 @@ enum trace_state {
     TRACE_HAS = 1,
     TRACE_NOT_YET, /* it is linked, and has not said so */
     TRACE_NO_LINK, /* nobody knows */
+    TRACE_GONE,    /* it is not kept here any more, or never came: a gap */
+    TRACE_UNSURE,  /* it is gone here; the other said that it has it, and would have said the same of a gap */
 };
 struct trace_row {
     uint8_t state;

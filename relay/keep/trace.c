@@ -6,6 +6,7 @@
 
 struct telling {
     struct trace *t;
+    struct history *h;
     void (*row)(void *arg, const uint8_t *frame);
     void *arg;
 };
@@ -41,13 +42,23 @@ static bool had(struct trace *t, uint64_t host)
     return told(t, host)->state == TRACE_HAS;
 }
 
-/* on_disk_here -- returns 1, 0 or -errno. */
+static bool note_first(void *arg, const struct history_row *row)
+{
+    uint64_t *first_seq = arg;
+    *first_seq = row->s.first_seq;
+    return false;
+}
+
+/* on_disk_here -- returns TRACE_HAS, TRACE_NOT_YET, TRACE_GONE or -errno.  A stream goes on behind what is missing in it. */
 static int on_disk_here(struct history *h, const struct have_row *e)
 {
-    uint64_t last_seq;
+    uint64_t last_seq, first_seq = UINT64_MAX;
     uint8_t head[HASH_LEN];
     int r = history_stream(h, e->origin, e->epoch, e->room, &last_seq, head);
-    return r < 0 ? r : e->seq > 0 && last_seq >= e->seq;
+    if (r < 0 || e->seq == 0 || last_seq < e->seq)
+        return r < 0 ? r : TRACE_NOT_YET;
+    r = history_holding(h, e->origin, e->epoch, e->room, e->seq, note_first, &first_seq);
+    return r < 0 ? r : first_seq <= e->seq ? TRACE_HAS : TRACE_GONE;
 }
 
 /* look_at -- one of the other hosts: where there is a row of a link there is a peer.  Host slots are only ever added, so
@@ -55,11 +66,13 @@ static int on_disk_here(struct history *h, const struct have_row *e)
 static bool look_at(const struct telling *to, const struct segment *seg, const struct link_row *link, uint64_t host,
                     const struct feeds *fs, bool here)
 {
-    const struct trace *t = to->t;
+    struct trace *t = to->t;
     const struct host *known = &seg->roster.host[roster_host(&seg->roster, host)];
     enum trace_state state = TRACE_HAS; /* what we have of its own words came off its disk */
     if (!here || host != t->entry.origin)
         state = feeds_peer_has(fs, host, &t->entry);
+    if (state == TRACE_HAS && !had(t, host) && on_disk_here(to->h, &t->entry) == TRACE_GONE)
+        state = TRACE_UNSURE;
     return tell(to, host, (struct text){known->name, known->name_len}, state,
                 state == TRACE_NO_LINK ? atomic_load(&link->since_ms) : 0);
 }
@@ -67,12 +80,12 @@ static bool look_at(const struct telling *to, const struct segment *seg, const s
 int trace_look(struct trace *t, const struct segment *seg, struct history *h, const struct feeds *fs,
                void (*row)(void *arg, const uint8_t *frame), void *arg)
 {
-    const struct telling to = {t, row, arg};
-    int here = had(t, seg->shape.origin) ? 1 : on_disk_here(h, &t->entry);
+    const struct telling to = {t, h, row, arg};
+    int state = had(t, seg->shape.origin) ? TRACE_HAS : on_disk_here(h, &t->entry);
     uint32_t others = 0, have = 0;
-    if (here < 0)
-        return here;
-    (void)tell(&to, seg->shape.origin, text_of(seg->shape.host), here ? TRACE_HAS : TRACE_NOT_YET, 0);
+    if (state < 0)
+        return state;
+    bool here = tell(&to, seg->shape.origin, text_of(seg->shape.host), (enum trace_state)state, 0);
     for (unsigned i = 0; i < LINKS_MAX; i++) {
         uint64_t host = atomic_load(&seg->link[i].host);
         if (host == 0 || !scope_host(seg, t->entry.room, host)) /* he shall never have it */

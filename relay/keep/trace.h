@@ -20,7 +20,8 @@ struct trace {
 };
 
 /* trace_look -- call `row` with a TRACE frame for this host and each other one that it knows, but not again for one whose
- * state is as it was told.  A host that had it has it: what becomes of its link makes that no less true.
+ * state is as it was told.  A host that had it has it: what becomes of its link makes that no less true.  But what a peer says
+ * counts only while the entry is here: of a part that was deleted it was told the same as of what it has.
  *
  * Returns  1 it is on disk here and on as many others as wanted; 0 not yet; -errno of the store */
 int trace_look(struct trace *t, const struct segment *seg, struct history *h, const struct feeds *fs,

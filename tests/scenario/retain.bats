@@ -65,6 +65,8 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     until_true 10 at_least beta lobby 11
     on beta relay stop
     say alpha lobby 11 50
+    id=$(on alpha chat log --ids lobby | awk '/ 20 from alpha/ {print $1}')
+    [[ $(on alpha chat trace "$id") == "alpha "*"on disk (this host)"* ]]
     keep alpha "keep_days = 30"
     years_later alpha kept alpha "no messages"
     up alpha
@@ -77,6 +79,11 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     [[ $output == *" 10 from alpha"*"-- 40 messages of alpha between "*"no longer kept: they were said while this host was away."*"51 from alpha"*"55 from alpha"* ]]
     [ "$(grep -c "no longer kept" <<<"$output")" -eq 1 ]
     until_true 10 has "40 messages of alpha between" "$dir/out"
+    for h in alpha beta; do # a gap is not the message, though the stream is as long as before
+        run on $h chat trace "$id"
+        [ "$status" -eq 1 ]
+        [[ $output == *"$h "*"no longer kept (this host)"*"on disk, or gone there, too"* ]]
+    done
     run on alpha chat log lobby
     [[ $output == *"kept for ever"* && $output == *"-- 50 messages between"* ]]
     say beta lobby 1 1

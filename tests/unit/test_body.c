@@ -634,7 +634,7 @@ static void test_round_trip_of_a_trace(void **state)
     for (unsigned s = 0; s < 256; s++) {
         t.state = (uint8_t)s;
         assert_true(write_trace_row(buf, &t, 6) > 0);
-        assert_int_equal(read_trace_row(buf, &got), s >= 1 && s <= 3 ? 0 : -EBADMSG);
+        assert_int_equal(read_trace_row(buf, &got), s >= TRACE_HAS && s <= TRACE_UNSURE ? 0 : -EBADMSG);
     }
     assert_true(write_hops(buf, &h) > 0);
     assert_int_equal(read_hops(buf, &got_h), 0);

@@ -186,11 +186,25 @@ static void stored(struct play *p, uint64_t origin, uint64_t seq)
     pump(p);
 }
 
+static bool drop(void *arg, const struct history_row *row)
+{
+    struct play *p = arg;
+    assert_int_equal(history_drop(p->h, &row->s, 1, row->s.pos), 0);
+    return false;
+}
+
+static void deleted(struct play *p, uint64_t origin, uint64_t seq)
+{
+    assert_int_equal(history_begin(p->h, p->pos), 0);
+    assert_int_equal(history_holding(p->h, origin, EPOCH, ROOM, seq, drop, p), 0);
+    assert_int_equal(history_commit(p->h, p->pos, RING), 0);
+}
+
 /* ---- the looks ---- */
 
 static void on_row(void *arg, const uint8_t *f)
 {
-    static const char *const words[] = {"", "has", "not yet", "no link"};
+    static const char *const words[] = {"", "has", "not yet", "no link", "gone", "unsure"};
     struct play *p = arg;
     struct trace_row row;
     size_t len = strlen(p->told);
@@ -298,6 +312,33 @@ static void test_its_origin_has_it(void **state)
     assert_string_equal(p->told, "alpha has, there has, ");
 }
 
+/* What is deleted here a peer is told of as a gap, and its HAVE is the same as of what it has. */
+static void test_a_gap_is_not_the_message(void **state)
+{
+    struct play *p = *state;
+    know(p, 0, BETA, "beta");
+    know(p, 1, GAMMA, "gamma");
+    dial(p);
+    linked(p, BETA);
+    linked(p, GAMMA);
+    stored(p, HERE, 1);
+    stored(p, HERE, 2);
+    have(p, BETA, HERE, 2);
+    assert_int_equal(look(p), 0);
+    assert_string_equal(p->told, "alpha has, beta has, gamma not yet, ");
+    deleted(p, HERE, 2);
+    have(p, GAMMA, HERE, 2);
+    assert_int_equal(look(p), 0); /* who waits goes on waiting */
+    assert_string_equal(p->told, "gamma unsure, ");
+    memset(p->trace.told, 0, sizeof p->trace.told);
+    p->trace.n_told = 0;
+    assert_int_equal(look(p), 0);
+    assert_string_equal(p->told, "alpha gone, beta unsure, gamma unsure, ");
+    p->trace = (struct trace){.entry = {HERE, EPOCH, ROOM, 1, {0}}, .wanted = UINT32_MAX};
+    assert_int_equal(look(p), 1); /* what lies before it is there */
+    assert_string_equal(p->told, "alpha has, beta has, gamma has, ");
+}
+
 static void on_said(void *arg, uint64_t host, uint64_t entries)
 {
     struct play *p = arg;
@@ -369,6 +410,7 @@ int main(void)
         TEST(test_one_or_all),
         TEST(test_had_is_had),
         TEST(test_its_origin_has_it),
+        TEST(test_a_gap_is_not_the_message),
         TEST(test_how_much_was_said),
         TEST(test_a_probe),
     };
