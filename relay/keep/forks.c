@@ -171,6 +171,11 @@ void forks_retry(struct forks *fs)
     }
 }
 
+bool forks_wait(const struct forks *fs)
+{
+    return buffer_len(&fs->unstored) > 0;
+}
+
 /* ---- the ladder ---- */
 
 int forks_ladder(struct forks *fs, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *frame)

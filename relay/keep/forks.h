@@ -32,8 +32,10 @@ void forks_on_point(struct forks *fs, void (*moved)(void *arg, uint64_t room), v
  * Returns  1 a new proof, even when the disk has no room for it now; 0; -errno */
 int forks_learn(struct forks *fs, const uint8_t *chain, uint8_t *proof) MUST_USE;
 
-/* forks_retry -- store what there was no room for. */
+/* forks_retry -- store what there was no room for.
+ * forks_wait -- is there any?  Then it is to be tried again now and then, also when nothing else is stored. */
 void forks_retry(struct forks *fs);
+bool forks_wait(const struct forks *fs);
 
 /* forks_ladder -- a CHAIN of own heads of this stream before the point.  Returns its stride; 0: there are none; -errno. */
 int forks_ladder(struct forks *fs, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *frame) MUST_USE;

@@ -126,7 +126,7 @@ static bool prune(struct keeper *k)
 static unsigned tick_ms(const struct keeper *k)
 {
     const struct segment *seg = k->proc.st.seg;
-    if (k->failing || k->cramped || k->gone.n > 0 || feeds_hold(k->feeds) || parked_waits(&k->parked))
+    if (k->failing || k->cramped || k->gone.n > 0 || feeds_hold(k->feeds) || forks_wait(k->forks) || parked_waits(&k->parked))
         return TICK_MS;
     return seg->shape.keep_ms || seg->shape.keep_bytes ? PRUNE_MS : 0;
 }
@@ -139,6 +139,7 @@ static void on_tick(void *arg)
         ;
     if (!k->failing && parked_release(&k->parked, until) < 0)
         log_error("what has become due cannot be read from the store");
+    forks_retry(k->forks);
     gone_tell(&k->gone, now_ms());
 }
 

@@ -284,11 +284,12 @@ void node_keeper_turn(struct node *n)
         check_journal(n);
         turn_wake(&n->keeper_turn, S);
     }
+    forks_retry(n->forks);
     more |= feeds_pump(n->feeds);
     check_believed(n);
     if (more)
         turn_wake(&n->keeper_turn, 50);
-    else if (n->failing || feeds_hold(n->feeds))
+    else if (n->failing || feeds_hold(n->feeds) || forks_wait(n->forks))
         turn_wake(&n->keeper_turn, 500 * MS);
 }
 

@@ -2,8 +2,10 @@
 #include "keep/forks.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -134,6 +136,28 @@ static void test_a_start_finds_them(void **state)
     assert_int_equal(learn_one(5, 6, 2, 55), 5);
 }
 
+/* A disk without room: the proof counts at once, and waits to be stored, whatever else is. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    struct rlimit was, none;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    none = (struct rlimit){0, was.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    uint64_t first = learn_one(21, 25, 99, 77), second = learn_one(8, 9, 4, 55);
+    forks_retry(fs);
+    bool waits = forks_wait(fs);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0); /* before anything is written about it */
+    assert_true(first == 19 && second == 7 && waits);
+    uint8_t proof[FRAME_MAX];
+    assert_int_equal(history_fork_of(h, THERE, EPOCH, ROOM, proof), 0);
+    forks_retry(fs);
+    assert_false(forks_wait(fs));
+    assert_int_equal(history_fork_of(h, THERE, EPOCH, ROOM, proof), 1);
+    assert_int_equal(frame_seq(proof), 7); /* the older one is not needed any more */
+}
+
 /* Many streams: the table grows. */
 static void test_many(void **state)
 {
@@ -207,7 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_fits),          TEST(test_against_the_store), TEST(test_a_proof_of_others),
         TEST(test_against_the_proof),  TEST(test_a_start_finds_them), TEST(test_many),
-        TEST(test_ladder),             TEST(test_search),
+        TEST(test_ladder),             TEST(test_search),           TEST(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
