@@ -113,6 +113,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(archives)
 units := $(patsubst tests/unit/%.c,$(B)/unit/%,$(unit))
 tool-bins := $(patsubst tests/tools/%.c,$(B)/tools/%,$(tools))
 bench-bins := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench))
+bench-tools := $(addprefix $(B)/tools/,crowd cable fill)
 check-build: all $(units) $(tool-bins) $(B)/tools/skew.so $(bench-bins) $(B)/unit/sim
 check: check-build check-pure check-layers check-headers
 	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove --exec '' $(units) $(B)/unit/sim
@@ -145,12 +146,12 @@ check-headers:
 
 # Each in relays of its own; S chooses scenarios, R how often each is repeated, J=1 writes JSON.
 # The page with all of it; R: repetitions.
-bench-report: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
+bench-report: all $(bench-bins) $(bench-tools)
 	$(Q)$(MAKE) --no-print-directory -s bench J=1 R=$(or $(R),5) >$(B)/bench.json
 	$(Q)perl tests/bench/report.pl tests/bench/report.md docs <$(B)/bench.json
 bench-smoke: all $(B)/bench/bench_smoke
 	$(Q)$(B)/bench/bench_smoke
-bench: all $(bench-bins) $(B)/tools/crowd $(B)/tools/cable
+bench: all $(bench-bins) $(bench-tools)
 	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(filter-out %_smoke,$(bench-bins))); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 

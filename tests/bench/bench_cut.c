@@ -2,6 +2,7 @@
  * soon all of them are shown on the other host.  The cable between the relays is a program (tests/tools/cable). */
 #include "lib/bench.h"
 #include "lib/crew.h"
+#include "lib/program.h"
 #include "lib/stats.h"
 
 #include <fcntl.h>
@@ -33,7 +34,7 @@ static void cable_start(struct cable *c, const char *dir, const char *target)
 {
     char program[BENCH_PATH_MAX + 32], port_file[BENCH_PATH_MAX + 8], port[16] = "";
     int to[2], from[2];
-    site_program(program, sizeof program, "tools/cable");
+    (void)program_find(program, sizeof program, "tools/cable");
     snprintf(port_file, sizeof port_file, "%s/port", dir);
     if (pipe2(to, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0)
         bench_fail("no pipes");

@@ -3,6 +3,7 @@
  *
  * usage: bench_search [-n REPETITIONS] [--json]; BENCH_MESSAGES in the environment: another number of them */
 #include "lib/bench.h"
+#include "lib/program.h"
 #include "lib/site.h"
 #include "lib/stats.h"
 
@@ -14,13 +15,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGES = 1000000, ROOMS = 10, ASKED = 200, RUN = 50, INDEX_S = 3600, DAYS = 100 };
+enum { MESSAGES = 1000000, ASKED = 200, RUN = 50, INDEX_S = 3600, DAYS = 100 };
 
 static const struct column columns[] = {
     {"p50_us", "p50 us", UNIT_US},
@@ -102,46 +101,15 @@ static uint64_t ask(const struct question *q, uint32_t *count)
     return took;
 }
 
-extern char **environ;
-static int run(const char *program, const char *const *argument, int out)
-{
-    char path[BENCH_PATH_MAX + 32];
-    char *argv[8] = {(char *)(uintptr_t)program};
-    posix_spawn_file_actions_t act;
-    pid_t pid;
-    int status;
-    for (int i = 0; i < 6 && argument[i]; i++)
-        argv[i + 1] = (char *)(uintptr_t)argument[i];
-    site_program(path, sizeof path, program);
-    posix_spawn_file_actions_init(&act);
-    posix_spawn_file_actions_adddup2(&act, out, STDOUT_FILENO);
-    if (posix_spawn(&pid, path, &act, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) < 0)
-        bench_fail("cannot run %s: %s", path, strerror(errno));
-    posix_spawn_file_actions_destroy(&act);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-}
-
 static uint64_t ask_by_program(const struct question *q, int null)
 {
-    const char *argument[8] = {"-i", "search"};
+    const char *argv[8] = {"chat", "-i", "search"};
     for (int i = 0; i < 4; i++)
-        argument[2 + i] = q->argument[i];
+        argv[3 + i] = q->argument[i];
     uint64_t start = bench_ns();
-    if (run("bin/chat", argument, null) > 1)
+    if (program_run("bin/chat", argv, -1, null) > 1)
         bench_fail("chat failed");
     return bench_ns() - start;
-}
-
-/* fill -- a store before its relay starts. */
-static void fill(const char *messages, int null)
-{
-    struct instance inst;
-    char why[256] = "no such instance", rooms[8];
-    snprintf(rooms, sizeof rooms, "%d", ROOMS);
-    if (instance_user(&inst, "search") < 0 || instance_make(&inst, why, sizeof why) < 0)
-        bench_fail("%s", why);
-    if (run("tools/fill", (const char *const[]){inst.state, messages, rooms, NULL}, null) != 0)
-        bench_fail("cannot fill the store");
 }
 
 /* wait_indexed -- until nothing is missing in an answer. */
@@ -183,7 +151,7 @@ static int run_all(const struct bench *b)
     struct site site;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     snprintf(number, sizeof number, "%d", MESSAGES);
-    fill(messages ? messages : number, null);
+    site_fill("search", messages ? messages : number);
     site_start(&site, "search");
     raw_find(&relay, "search");
     if (raw_hello(&self, &relay, 0, raw_client(&relay, 0), RAW_MS) < 0)

@@ -3,6 +3,7 @@
  * due to the crowd's own work. */
 #include "lib/bench.h"
 #include "lib/crew.h"
+#include "lib/program.h"
 #include "lib/stats.h"
 
 #include <arpa/inet.h>
@@ -63,7 +64,7 @@ static pid_t other_door(char *address, size_t size)
 static pid_t crowd_start(const char *address, const char *how, const char *dir)
 {
     char program[BENCH_PATH_MAX + 32];
-    site_program(program, sizeof program, "tools/crowd");
+    (void)program_find(program, sizeof program, "tools/crowd");
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);

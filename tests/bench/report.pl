@@ -124,7 +124,7 @@ sub best {
     my ($bench, $key, $less, %is) = @_;
     my $best;
     for my $r (@{$rows{$bench} // []}) {
-        next if $r->{who} eq 'chat' || $r->{who} =~ /floor/ || grep { value($r->{$_}) ne $is{$_} } keys %is;
+        next if $r->{who} =~ /^chat|floor/ || !defined $r->{$key} || grep { value($r->{$_}) ne $is{$_} } keys %is;
         $best = $r if !$best || ($less ? value($r->{$key}) < value($best->{$key}) : value($r->{$key}) > value($best->{$key}));
     }
     return $best;
@@ -135,7 +135,7 @@ my @targets;
 # target -- ours against a limit, and against the best peer times a factor.
 sub target {
     my ($what, $ours, $key, $limit, $less, $best, $factor) = @_;
-    return unless $ours;
+    return unless $ours && defined $ours->{$key};
     my $v = value($ours->{$key});
     my $met = !defined $limit || ($less ? $v <= $limit : $v >= $limit);
     my ($against, $ratio, $peer_met) = ('', '', 1);
@@ -175,7 +175,7 @@ target('search in a million messages, p50, µs', row('a phrase'), 'p50_us', 2000
 target('the same, p99, µs', row('a phrase'), 'p99_us', 50000, 1);
 target('a page of 100 of a million, p50, µs', row('100, 0 to 100 days ago'), 'p50_us', 2000, 1);
 target('idle session, bytes of relay memory', row('idle'), 'bytes_per_session', 512, 1);
-target('join storm, sessions/s', row('idle'), 'at_once_per_s', 20000, 0);
+target('join storm, sessions/s', row('idle', who => 'FIFOs on tmpfs'), 'at_once_per_s', 20000, 0);
 
 # ---- the page ----
 

@@ -77,15 +77,24 @@ static void set_env(const char *name, const char *dir, const char *below)
     setenv(name, path, 1);
 }
 
+void bench_live_in(const char *dir)
+{
+    set_env("RELAY_RUNTIME_DIR", dir, "/run");
+}
+
 static int make_dir(struct bench *b)
 {
     const char *tmp = getenv("TMPDIR");
+    snprintf(b->memory, sizeof b->memory, "/dev/shm/chat-bench.XXXXXX");
+    if (!mkdtemp(b->memory))
+        b->memory[0] = '\0';
     int n = snprintf(b->dir, sizeof b->dir, "%s/chat-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (n < 0 || (size_t)n >= sizeof b->dir || !mkdtemp(b->dir)) {
         fprintf(stderr, "bench: cannot make a directory %s: %s\n", b->dir, strerror(errno));
+        rmdir(b->memory);
         return -errno;
     }
-    set_env("RELAY_RUNTIME_DIR", b->dir, "/run");
+    bench_live_in(b->dir);
     set_env("RELAY_STATE_DIR", b->dir, "/state");
     set_env("HOME", b->dir, ""); /* no settings of the user's */
     unsetenv("XDG_CONFIG_HOME");
@@ -114,15 +123,24 @@ static void kill_orphans(void)
         }
 }
 
-static int clean_up(const struct bench *b)
+static int clean(const char *dir)
 {
-    int r = site_stop_all(b->dir);
+    if (!dir[0])
+        return 0;
+    bench_live_in(dir);
+    int r = site_stop_all(dir);
     kill_orphans();
-    if (nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
-        fprintf(stderr, "bench: %s cannot be removed: %s\n", b->dir, strerror(errno));
+    if (nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0) {
+        fprintf(stderr, "bench: %s cannot be removed: %s\n", dir, strerror(errno));
         r = -errno;
     }
     return r;
+}
+
+static int clean_up(const struct bench *b)
+{
+    int r = clean(b->dir), also = clean(b->memory);
+    return r < 0 ? r : also;
 }
 
 /* ---- the guard ---- */

@@ -19,6 +19,7 @@
 
 #include "base/sys.h"
 #include "bench.h"
+#include "program.h"
 #include "tcp_floor.h"
 
 enum { START_MS = 15 * 1000, ANSWER_S = 15, ANSWER_MAX = 64 * 1024, ARGS_MAX = 8, MARK_MAX = 16, CONF_MAX = 4096 };
@@ -71,23 +72,11 @@ static const struct peer_kind kinds[] = {
 
 const struct peer_kind peer_floor = {"TCP floor", NULL, NULL, NULL, "", "+", "J%u\r\n", "+", "%u ", 0, false};
 
-static const char *const places[] = {"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"};
-
-static bool find_program(const char *name, char *path, size_t size)
-{
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        snprintf(path, size, "%s/%s", places[i], name);
-        if (access(path, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 static const struct peer_kind *next_of(const struct peer_kind *k, bool installed)
 {
     char path[PEER_WORD_MAX];
     for (k = k ? k + 1 : kinds; k < kinds + ARRAY_LEN(kinds); k++)
-        if (find_program(k->program, path, sizeof path) == installed)
+        if (program_find(path, sizeof path, k->program) == installed)
             return k;
     return NULL;
 }
@@ -159,7 +148,7 @@ static _Noreturn void exec_peer(const struct peer *p, const char *conf)
         argv[i + 1] = strcmp(p->kind->args[i], "%c") == 0 ? conf : p->kind->args[i];
     snprintf(log, sizeof log, "%s.log", conf);
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd >= 0 && find_program(p->kind->program, program, sizeof program) && dup2(fd, STDOUT_FILENO) >= 0 &&
+    if (fd >= 0 && program_find(program, sizeof program, p->kind->program) && dup2(fd, STDOUT_FILENO) >= 0 &&
         dup2(fd, STDERR_FILENO) >= 0)
         execv(program, (char *const *)(uintptr_t)argv);
     _exit(127);

@@ -16,26 +16,16 @@
 #include "base/sys.h"
 #include "bench.h"
 #include "ipc/mq.h"
+#include "program.h"
 
 enum { GONE_MS = 5000, LINK_MS = 10 * 1000, LINE_SIZE = 512 };
-
-void site_program(char *path, size_t size, const char *name)
-{
-    char self[BENCH_PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    snprintf(path, size, "%s/../%s", self, name);
-}
 
 /* run_relay -- `relay -i NAME -c CONF COMMAND ARGUMENT`, the relay built beside this program; its standard output goes
  * to `out`, and what it has to say about that nowhere, unless `out` is negative.  Returns its exit status. */
 static int run_relay(const char *name, const char *conf, const char *command, const char *argument, int out)
 {
     char path[BENCH_PATH_MAX + 32];
-    site_program(path, sizeof path, "bin/relay");
+    program_find(path, sizeof path, "bin/relay");
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
@@ -53,7 +43,7 @@ static int run_relay(const char *name, const char *conf, const char *command, co
     return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-static int relay_command(const char *name, const char *command)
+int site_command(const char *name, const char *command)
 {
     return run_relay(name, "", command, NULL, -1);
 }
@@ -152,6 +142,16 @@ static void start(struct site *s, const char *name)
     check_queues(&s->inst);
 }
 
+void site_fill(const char *name, const char *messages)
+{
+    struct instance inst;
+    char why[256] = "no such instance";
+    if (instance_user(&inst, name) < 0 || instance_make(&inst, why, sizeof why) < 0)
+        bench_fail("%s", why);
+    if (program_run("tools/fill", (const char *const[]){"fill", inst.state, messages, "10", NULL}, -1, -1) != 0)
+        bench_fail("cannot fill the store");
+}
+
 void site_start(struct site *s, const char *name)
 {
     s->conf[0] = '\0';
@@ -247,7 +247,7 @@ void site_stop(struct site *s)
     find_pids(&s->inst, pid, &n);
     if (n != s->n_pids || memcmp(pid, s->pid, n * sizeof *pid) != 0)
         bench_fail("a process of the relay died while it was measured");
-    if (relay_command(s->inst.name, "stop") != 0)
+    if (site_command(s->inst.name, "stop") != 0)
         bench_fail("the relay does not stop");
     remove_store(s->inst.state);
 }
@@ -259,7 +259,7 @@ static int stop_one(const char *name)
     struct generation g;
     if (instance_user(&inst, name) < 0)
         return 0;
-    if (generation_alive(&inst) && relay_command(name, "stop") == 0)
+    if (generation_alive(&inst) && site_command(name, "stop") == 0)
         return 0;
     if (generation_read(&inst, &g) < 0)
         return 0;
@@ -306,6 +306,24 @@ uint64_t site_cpu_ns(const struct site *s)
     uint64_t sum = 0;
     for (unsigned i = 0; i < s->n_pids; i++)
         sum += cpu_ns(s->pid[i]);
+    return sum;
+}
+
+static int64_t heap_of(pid_t pid)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    const char *line = read_file(AT_FDCWD, path, text, sizeof text) > 0 ? strstr(text, "\nRssAnon:") : NULL;
+    if (!line)
+        bench_fail("process %d is gone", (int)pid);
+    return (int64_t)strtoll(line + strlen("\nRssAnon:"), NULL, 10) * 1024;
+}
+
+int64_t site_heap(const struct site *s)
+{
+    int64_t sum = 0;
+    for (unsigned i = 0; i < s->n_pids; i++)
+        sum += heap_of(s->pid[i]);
     return sum;
 }
 

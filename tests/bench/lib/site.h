@@ -19,6 +19,12 @@ void site_start(struct site *s, const char *name);
 /* site_start_with -- with these lines of relay.conf, which are kept in `dir`. */
 void site_start_with(struct site *s, const char *name, const char *dir, const char *settings);
 
+/* site_command -- `relay COMMAND` for this instance. Returns its exit status. */
+int site_command(const char *name, const char *command);
+
+/* site_fill -- a store with so many messages in ten rooms, for an instance that is not running yet. */
+void site_fill(const char *name, const char *messages);
+
 /* site_link -- `a`, which listens, invites `b`; returns when there is a link. through: where b finds a, if not where it
  * listens ("127.0.0.1:PORT", or NULL). site_address -- where it listens.  site_linked -- has it a link now?
  * site_process -- the pid of its process PROC_LINK ... */
@@ -36,13 +42,12 @@ void site_stop(struct site *s);
 int site_stop_all(const char *dir) MUST_USE;
 
 /* site_cpu_ns -- user and system time that its processes used so far.
+ * site_heap -- memory of its processes that is no file's and nobody else's (RssAnon).
  * site_pss -- their share of memory in bytes (Pss: what several map counts in parts); -EACCES
  * without the right to look: a relay's processes are not dumpable, so only root may. */
 uint64_t site_cpu_ns(const struct site *s);
+int64_t site_heap(const struct site *s);
 int64_t site_pss(const struct site *s) MUST_USE;
-
-/* site_program -- the path of a program built beside this one: "bin/relay", "tools/crowd". */
-void site_program(char *path, size_t size, const char *name);
 
 /* cpu_ns -- of one process. */
 uint64_t cpu_ns(pid_t pid);

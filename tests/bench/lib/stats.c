@@ -2,13 +2,14 @@
 #include "stats.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
-enum { CELL = 18, NAME_CELL = 10 };
+enum { CELL = 18, NAME_CELL = 14 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -31,6 +32,11 @@ struct spread spread_of(double *v, unsigned n)
 struct spread spread_one(double v)
 {
     return (struct spread){v, v, v};
+}
+
+struct spread spread_none(void)
+{
+    return spread_one(NAN);
 }
 
 double percentile(uint32_t *v, size_t n, double q)
@@ -61,7 +67,9 @@ static void print_cell(enum unit unit, const struct spread *v)
     char number[32], cell[64];
     print_number(number, sizeof number, unit, v->median);
     double half = v->median > 0 ? (v->max - v->min) / 2 / v->median * 100 : 0;
-    if (v->max > v->min)
+    if (isnan(v->median))
+        snprintf(cell, sizeof cell, "-");
+    else if (v->max > v->min)
         snprintf(cell, sizeof cell, "%s +-%.0f%%", number, half);
     else
         snprintf(cell, sizeof cell, "%s", number);
@@ -96,7 +104,8 @@ void table_row_of(const struct table *t, const char *who, const struct spread *v
     if (t->named && !t->json)
         printf("%-*s", NAME_CELL, who);
     for (unsigned i = 0; i < t->n_columns; i++) {
-        json_object_set_new(o, t->column[i].key, json_of(t->column[i].unit, &v[i]));
+        if (!isnan(v[i].median))
+            json_object_set_new(o, t->column[i].key, json_of(t->column[i].unit, &v[i]));
         if (!t->json)
             print_cell(t->column[i].unit, &v[i]);
     }

@@ -12,6 +12,9 @@ struct spread {
 struct spread spread_of(double *v, unsigned n);
 struct spread spread_one(double v);
 
+/* spread_none -- nobody measured that: "-" in the table, left out of the JSON. */
+struct spread spread_none(void);
+
 /* percentile -- of n >= 1 values, which are sorted in place; q from 0 to 1. */
 double percentile(uint32_t *v, size_t n, double q);
 

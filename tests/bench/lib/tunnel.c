@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "bench.h"
+#include "program.h"
 #include "rough.h"
 
 enum { RECORD = 16384, WAIT_MS = 10 * 1000 };
@@ -53,20 +53,12 @@ static _Noreturn void receive(int listener, const char *dir, uint64_t total)
     exit(rough_send(&r, "!", 1) ? 0 : 1);
 }
 
-static uint64_t children_ns(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_CHILDREN, &u);
-    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000000u +
-           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
-}
-
 struct result tunnel_run(const char *dir, uint32_t count, size_t bytes)
 {
     struct rough r;
     char address[32], byte;
     static char buf[RECORD];
-    uint64_t total = (uint64_t)count * bytes, before = children_ns(), own = cpu_ns(getpid());
+    uint64_t total = (uint64_t)count * bytes, before = programs_cpu_ns(), own = cpu_ns(getpid());
     int listener = listen_anywhere(address, sizeof address), status = 1;
     rough_certificate(dir, 90);
     pid_t pid = fork();
@@ -89,6 +81,6 @@ struct result tunnel_run(const char *dir, uint32_t count, size_t bytes)
     close(listener);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
         bench_fail("the other end of the tunnel failed");
-    result.server_ns = (double)(children_ns() - before + cpu_ns(getpid()) - own);
+    result.server_ns = (double)(programs_cpu_ns() - before + cpu_ns(getpid()) - own);
     return result;
 }
