@@ -135,7 +135,7 @@ check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
 
 # A module that does no I/O imports memory and string functions and its fellows, nothing else.
-fellows := act|frame|read|write|splitter|text|direct|private|scope|link|have|digest|fork|wire|presence|topology|journal|members|roster|undo|assert
+fellows := act|frame|rd|wr|read|write|splitter|text|direct|private|scope|link|have|digest|fork|wire|presence|topology|journal|members|roster|undo|assert
 check-pure: $(call obj,$(pure))
 	$(Q)! nm -u $^ | awk '$$1=="U"{print $$2}' | sort -u | grep -vE \
 	  '^(mem(cpy|move|set|cmp|chr|mem)|bcmp|str(len|nlen|cmp|ncmp|chr|spn)|($(fellows))_.*|_GLOBAL_OFFSET_TABLE_|__(stack_chk_fail|(mem|str)[a-z]+_chk|(a|t|ub)san.*|sanitizer.*))$$'

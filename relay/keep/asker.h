@@ -2,6 +2,7 @@
 #ifndef KEEP_ASKER_H
 #define KEEP_ASKER_H
 
+#include "frame/session.h"
 #include "state/state.h"
 
 struct asker {

@@ -1,7 +1,7 @@
 /* page.c -- copies of frames in one buffer, and their offsets, which are sorted in their place. */
 #include "keep/page.h"
 
-#include "frame/body.h"
+#include "frame/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
