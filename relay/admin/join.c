@@ -52,7 +52,7 @@ static int connect_to(const char *address, char *why, size_t why_size)
     int r;
     while ((r = lookup_next(&l, &to)) == -EAGAIN && now_ms() < deadline)
         poll(NULL, 0, 5); /* the name is being looked up */
-    r = r == 0 ? address_connect(to, ANSWER_MS) : -EHOSTUNREACH;
+    r = r == 0 ? address_connect(to) : -EHOSTUNREACH;
     lookup_free(&l);
     if (r < 0)
         snprintf(why, why_size, "%s cannot be reached; is its relay running, does it listen, is there a firewall?", address);

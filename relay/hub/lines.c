@@ -191,7 +191,7 @@ static void on_listener(struct loop_source *s, uint32_t events)
     uint64_t source = address_source(fd);
     hub_sweep(h);
     make_room(h, source);
-    address_tune(fd, LINK_DEAD_MS);
+    address_tune(fd);
     struct link *l = hub_open_link(h, fd, NULL, ACCEPT_MS);
     if (l)
         l->source = source;
@@ -242,7 +242,7 @@ static void dial(struct hub *h, struct line *ln)
         failed(h, ln, "there is no such host name");
         return;
     }
-    int fd = address_connect(to, LINK_DEAD_MS);
+    int fd = address_connect(to);
     if (fd < 0) {
         failed(h, ln, strerror(-fd));
         return;
@@ -310,7 +310,7 @@ void hub_tick(struct hub *h)
                 link_end(l, "no answer");
             continue;
         }
-        if (l->c.deaf)
+        if (l->c.deaf && address_answers(l->c.src.fd, 2 * LINK_PING_MS))
             link_stirs(&h->core, (unsigned)l->peer, now);
         link_tick(&h->core, (unsigned)l->peer, now, &up);
         if (up.reason != REASON_OK)

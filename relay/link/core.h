@@ -212,7 +212,7 @@ int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now
  * Returns  its stride, 0 when there is none */
 int link_plan(struct link_core *l, uint64_t now_ms, uint8_t *frame);
 
-/* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, so that its silence means nothing. */
+/* link_stirs -- bytes of it came, if no whole frame yet; or we do not listen, and it answers otherwise. */
 void link_stirs(struct link_core *l, unsigned peer, uint64_t now_ms);
 
 /* link_tick -- now and then: has it been silent for too long? */

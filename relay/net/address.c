@@ -188,19 +188,25 @@ int lookup_next(struct lookup *l, const struct addrinfo **to)
     return 0;
 }
 
-void address_tune(int fd, unsigned user_timeout_ms)
+void address_tune(int fd)
 {
     int one = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
 }
 
-int address_connect(const struct addrinfo *to, unsigned user_timeout_ms)
+bool address_answers(int fd, unsigned within_ms)
+{
+    struct tcp_info i;
+    socklen_t len = sizeof i;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &len) < 0 || i.tcpi_unacked == 0 || i.tcpi_last_ack_recv < within_ms;
+}
+
+int address_connect(const struct addrinfo *to)
 {
     int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    address_tune(fd, user_timeout_ms);
+    address_tune(fd);
     if (connect(fd, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS)
         return fd;
     int e = errno;

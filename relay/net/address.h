@@ -44,11 +44,19 @@ void lookup_free(struct lookup *l);
  * Returns  0 and the address; -EAGAIN: ask again later; -EHOSTUNREACH: the name leads nowhere */
 int lookup_next(struct lookup *l, const struct addrinfo **to) MUST_USE;
 
-/* address_connect -- begin to connect, with a bound on how long sent bytes may stay unacknowledged.
+/* address_connect -- begin to connect.
  * Returns  the socket, non-blocking, or -errno */
-int address_connect(const struct addrinfo *to, unsigned user_timeout_ms) MUST_USE;
+int address_connect(const struct addrinfo *to) MUST_USE;
 
-/* address_tune -- the same options for a socket that was accepted. */
-void address_tune(int fd, unsigned user_timeout_ms);
+/* address_tune -- the same options for a socket that was accepted.
+ *
+ * Not TCP_USER_TIMEOUT: it also ends a connection whose other end answers, but does not read for so long. */
+void address_tune(int fd);
+
+/* address_answers -- does the other host's kernel still acknowledge what is sent, even if nobody there reads?
+ * For who does not read himself, and therefore hears no heartbeat.  True of what is no TCP socket.
+ *
+ * within_ms  for so long something sent may be without any acknowledgement */
+bool address_answers(int fd, unsigned within_ms);
 
 #endif

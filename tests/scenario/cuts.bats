@@ -107,11 +107,11 @@ broken_by() {
     [ "$(id -u)" -eq 0 ] || skip "needs root for a small file system"
     hosts alpha
     mkdir -p "$dir/state/beta"
-    mount -t tmpfs -o size=8m,mode=700 none "$dir/state/beta"
+    mount -t tmpfs -o size=64m,mode=700 none "$dir/state/beta"
     settings="journal = 1M" hosts beta
     link alpha beta
-    head -c 9m /dev/zero >"$dir/state/beta/fill" 2>/dev/null || true
-    say alpha lobby 1 20000
+    head -c 65m /dev/zero >"$dir/state/beta/fill" 2>/dev/null || true
+    seq -f "%.0f from alpha, $(printf '%0900d' 0)" 1 20000 | on alpha chat send --lines lobby # more than sockets hold
     until_true 20 up_for alpha beta 8
     rm "$dir/state/beta/fill"
     converge lobby 20000 alpha beta

@@ -187,10 +187,9 @@ static void pop(struct tls *t)
 
 /* ---- the life of a connection ---- */
 
-int address_connect(const struct addrinfo *to, unsigned user_timeout_ms)
+int address_connect(const struct addrinfo *to)
 {
     unsigned n = (unsigned)(to - place);
-    (void)user_timeout_ms;
     ASSERT(n_spare > 0 || n_pairs < PAIRS_MAX);
     uint32_t i = n_spare > 0 ? spare[--n_spare] : n_pairs++;
     pair[i] = (struct pair){.used = true, .life = pair[i].life};
@@ -412,10 +411,16 @@ int lookup_next(struct lookup *l, const struct addrinfo **to)
     return 0;
 }
 
-void address_tune(int fd, unsigned user_timeout_ms)
+void address_tune(int fd)
 {
     (void)fd;
-    (void)user_timeout_ms;
+}
+
+bool address_answers(int fd, unsigned within_ms)
+{
+    const struct tls *t = fd_what(fd, FD_END);
+    (void)within_ms;
+    return !t || !(edge_of(t)->cut || edge_of(other(t))->cut);
 }
 
 uint64_t address_source(int fd)
