@@ -182,24 +182,23 @@ int rough_next(struct rough *r, const uint8_t **frame, int wait_ms)
     }
 }
 
+/* At once: who is thrown out for the greeting would else hear a reset where he was to hear why. */
 bool rough_greet(struct rough *r, uint64_t as)
 {
-    uint8_t f[FRAME_MAX], hosts[16];
+    uint8_t all[3 * FRAME_MAX], hosts[16];
     put_u64(hosts, r->us);
     put_u64(hosts + 8, r->them);
     struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms(),
                          .name = text_of("rough"), .host = hosts, .n_hosts = 2};
-    int n = write_greeting(f, &g, as, EPOCH);
-    if (n < 0 || !rough_send(r, f, (size_t)n))
-        return false;
+    int n = write_greeting(all, &g, as, EPOCH);
+    size_t len = (size_t)n;
     static const enum frame_type empty[] = {FRAME_DIGEST, FRAME_HAVE};
-    for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
-        struct wr w = frame_begin(f, empty[i]);
-        n = frame_end(f, &w);
-        if (n < 0 || !rough_send(r, f, (size_t)n))
-            return false;
+    for (size_t i = 0; n > 0 && i < ARRAY_LEN(empty); i++) {
+        struct wr w = frame_begin(all + len, empty[i]);
+        n = frame_end(all + len, &w);
+        len += (size_t)n;
     }
-    return true;
+    return n > 0 && rough_send(r, all, len);
 }
 
 void rough_close(struct rough *r)
