@@ -74,12 +74,23 @@ static void leave(struct hand *self)
     (void)hand_next(self); /* until the parent hangs up */
 }
 
+static void start_site(const struct contestant *c, struct site *site)
+{
+    char name[32];
+    if (!c->settings) {
+        site_start(site, c->contest->name);
+        return;
+    }
+    snprintf(name, sizeof name, "%s-%u", c->contest->name, (unsigned)(c - c->contest->list));
+    site_start_with(site, name, c->contest->bench->dir, c->settings);
+}
+
 static void relay_body(struct hand *self, void *arg)
 {
     const struct contestant *c = arg;
     struct site site;
     struct crew crew;
-    site_start(&site, c->contest->name);
+    start_site(c, &site);
     crew_start_shape(&crew, &site, c->contest->shape);
     obey(self, &crew, c->score);
     crew_end(&crew);
@@ -119,22 +130,23 @@ static void floor_body(struct hand *self, void *arg)
 
 static void leave_out(struct contestant *c)
 {
-    if (c->contest->list == c)
+    if (c->ours)
         bench_fail("our own relay failed");
     fprintf(stderr, "bench: %s failed and is left out\n", c->name);
     hand_end(&c->hand);
     c->out = true;
 }
 
-static void enter(struct contest *contest, const char *name, void (*body)(struct hand *, void *), const struct peer_kind *kind)
+static void enter(struct contest *contest, struct contestant as, void (*body)(struct hand *, void *))
 {
     struct contestant *c = &contest->list[contest->n++];
     ASSERT(contest->n <= CONTESTANTS_MAX);
-    *c = (struct contestant){.name = name, .kind = kind, .contest = contest};
+    *c = as;
+    c->contest = contest;
     c->score = mmap(NULL, sizeof *c->score, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (c->score == MAP_FAILED)
         bench_fail("no memory");
-    hand_launch(&c->hand, name, body, c);
+    hand_launch(&c->hand, c->name, body, c);
     if (!hand_try(&c->hand, READY_S))
         leave_out(c);
 }
@@ -151,15 +163,23 @@ static void name_missing(void)
 void contest_start(struct contest *c, const struct bench *b, const char *name, struct shape shape)
 {
     *c = (struct contest){.bench = b, .name = name, .shape = shape};
-    enter(c, "chat", relay_body, NULL);
+    enter(c, (struct contestant){.name = "chat", .ours = true}, relay_body);
     if (shape.rooms <= 1)
-        enter(c, "FIFO floor", floor_body, NULL);
+        enter(c, (struct contestant){.name = "FIFO floor"}, floor_body);
     if (shape.each)
         return;
     name_missing();
-    enter(c, peer_floor.name, peer_body, &peer_floor);
+    enter(c, (struct contestant){.name = peer_floor.name, .kind = &peer_floor}, peer_body);
     for (const struct peer_kind *k = NULL; (k = peer_next(k)) != NULL;)
-        enter(c, k->name, peer_body, k);
+        enter(c, (struct contestant){.name = k->name, .kind = k}, peer_body);
+}
+
+void contest_start_relays(struct contest *c, const struct bench *b, const char *name, struct shape shape, const struct entry *e,
+                          unsigned n)
+{
+    *c = (struct contest){.bench = b, .name = name, .shape = shape};
+    for (unsigned i = 0; i < n; i++)
+        enter(c, (struct contestant){.name = e[i].name, .settings = e[i].settings, .ours = true}, relay_body);
 }
 
 void contest_end(struct contest *contest)

@@ -25,11 +25,12 @@ struct score {
 struct contestant {
     const char *name;
     const struct peer_kind *kind; /* NULL: it is ours, or the FIFO floor */
+    const char *settings;         /* of ours: lines of relay.conf, or NULL */
     struct contest *contest;
     struct hand hand;
     struct score *score; /* shared memory */
     double rate;         /* messages a second, as far as known */
-    bool out;
+    bool ours, out;      /* ours must not fail */
 };
 
 struct contest {
@@ -43,6 +44,13 @@ struct contest {
 /* contest_start -- with all members at each of them. With a process per reader there are no peers. contest_end. */
 void contest_start(struct contest *c, const struct bench *b, const char *name, struct shape shape);
 void contest_end(struct contest *c);
+
+/* contest_start_relays -- between n of ours with these settings. */
+struct entry {
+    const char *name, *settings;
+};
+void contest_start_relays(struct contest *c, const struct bench *b, const char *name, struct shape shape, const struct entry *e,
+                          unsigned n);
 
 /* contest_run -- let one do this. contest_burst -- as fast as it goes, for about as long as it takes to measure it.
  * Returns  false when it was left out */

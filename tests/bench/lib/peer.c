@@ -167,7 +167,7 @@ static bool try_connect(uint16_t port, int *fd)
 static void await_start(struct peer *p)
 {
     int fd;
-    for (uint64_t deadline = now_ms() + START_MS; !try_connect(p->port, &fd); poll(NULL, 0, 5)) {
+    for (uint64_t deadline = now_ms() + START_MS; !try_connect(p->port, &fd); poll(NULL, 0, 1)) {
         if (waitpid(p->pid, NULL, WNOHANG) != 0)
             bench_fail("%s does not start", p->kind->name);
         if (now_ms() > deadline)
