@@ -1,7 +1,6 @@
 /* bench_link.c -- two relays of this host, linked: messages per second that are shown on the other one and durable on
- * both, one way and both ways at once, and how long one is on the way; beside the same bytes through bare TLS. */
-#include "lib/bench.h"
-#include "lib/crew.h"
+ * both, one way and both ways at once, and how long one is on the way; beside the same bytes through bare TLS, and beside linked peers. */
+#include "lib/contest.h"
 #include "lib/message.h"
 #include "lib/stats.h"
 #include "lib/tunnel.h"
@@ -18,16 +17,18 @@ enum { ONE_WAY = 300000, EACH_WAY = 150000, PACED = 2000, TUNNEL = 2000000 };
 static const struct column columns[] = {
     {"one_way_per_s", "one way/s", UNIT_RATE},
     {"bytes_per_s", "bytes/s", UNIT_RATE},
-    {"relays_cpu_ns", "CPU ns, both relays", UNIT_NS},
-    {"tls_per_s", "bare TLS/s", UNIT_RATE},
-    {"tls_cpu_ns", "bare TLS CPU ns", UNIT_NS},
+    {"server_cpu_ns", "CPU ns, both", UNIT_NS},
     {"both_ways_per_s", "both ways/s", UNIT_RATE},
     {"p50_us", "p50 us", UNIT_US},
     {"p99_us", "p99 us", UNIT_US},
     {"paced_cpu_us", "CPU us at 1,000/s", UNIT_US},
+    {"ratio", "chat : this", UNIT_RATIO},
     {"lost", "lost", UNIT_FIXED},
     {"doubled", "doubled", UNIT_FIXED},
 };
+enum { ONE_WAY_S, BYTES_S, CPU, BOTH_WAYS_S, P50, P99, PACED_CPU, RATIO, LOST, DOUBLED };
+
+typedef double values[ARRAY_LEN(columns)][REPETITIONS_MAX];
 
 struct pair {
     struct site a, b;
@@ -64,51 +65,103 @@ static void start(struct pair *p, const struct bench *b)
     atomic_store(&p->there.board->sampling, true);
 }
 
-static void repeat(struct pair *p, double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned i)
+static void repeat(struct pair *p, values v, unsigned i)
 {
     static const struct order each_way = {.how = ORDER_BURST, .count = EACH_WAY};
     static uint32_t sample[PACED];
     struct result r = crew_run(&p->there, ORDER_BURST, ONE_WAY);
-    v[0][i] = ONE_WAY / r.seconds;
-    v[1][i] = v[0][i] * (double)p->bytes;
-    v[2][i] = r.server_ns / ONE_WAY;
-    r = tunnel_run(p->dir, TUNNEL, p->bytes);
-    v[3][i] = TUNNEL / r.seconds;
-    v[4][i] = r.server_ns / TUNNEL;
+    v[ONE_WAY_S][i] = ONE_WAY / r.seconds;
+    v[BYTES_S][i] = v[ONE_WAY_S][i] * (double)p->bytes;
+    v[CPU][i] = r.server_ns / ONE_WAY;
     crew_begin(&p->there, each_way);
     crew_begin(&p->back, each_way);
     r = crew_finish(&p->there);
     double there = r.seconds, back = crew_finish(&p->back).seconds;
-    v[5][i] = 2 * EACH_WAY / (there > back ? there : back);
+    v[BOTH_WAYS_S][i] = 2 * EACH_WAY / (there > back ? there : back);
     r = crew_run(&p->there, ORDER_PACED, PACED);
     memcpy(sample, p->there.board->sample, sizeof sample);
-    v[6][i] = percentile(sample, PACED, 0.5) / 1e3;
-    v[7][i] = percentile(sample, PACED, 0.99) / 1e3;
-    v[8][i] = r.server_ns / 1e3 / PACED;
+    v[P50][i] = percentile(sample, PACED, 0.5) / 1e3;
+    v[P99][i] = percentile(sample, PACED, 0.99) / 1e3;
+    v[PACED_CPU][i] = r.server_ns / 1e3 / PACED;
+    v[RATIO][i] = 1;
+    struct tally a = board_tally(p->there.board), b = board_tally(p->back.board);
+    v[LOST][i] = (double)(a.lost + b.lost);
+    v[DOUBLED][i] = (double)(a.doubled + b.doubled);
 }
 
-/* sum_up -- what was lost and what came twice, in all rooms. */
-static void sum_up(const struct pair *p, struct spread *lost, struct spread *doubled)
+/* none -- of all columns until one is measured. */
+static void none(values v)
 {
-    struct tally there = board_tally(p->there.board), back = board_tally(p->back.board);
-    *lost = spread_one((double)(there.lost + back.lost));
-    *doubled = spread_one((double)(there.doubled + back.doubled));
+    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
+        for (unsigned i = 0; i < REPETITIONS_MAX; i++)
+            v[c][i] = spread_none().median;
+}
+
+static void repeat_bare(const struct pair *p, values v, const values ours, unsigned i)
+{
+    struct result r = tunnel_run(p->dir, TUNNEL, p->bytes);
+    v[ONE_WAY_S][i] = TUNNEL / r.seconds;
+    v[BYTES_S][i] = v[ONE_WAY_S][i] * (double)p->bytes;
+    v[CPU][i] = r.server_ns / TUNNEL;
+    v[RATIO][i] = ours[ONE_WAY_S][i] / v[ONE_WAY_S][i];
+}
+
+static void repeat_peer(struct contestant *c, values v, const values ours, unsigned i)
+{
+    static const struct order paced = {ORDER_PACED, PACED, 1000};
+    struct score s;
+    if (!contest_burst(c, &s))
+        return;
+    v[ONE_WAY_S][i] = s.result.count / s.result.seconds;
+    v[CPU][i] = s.result.server_ns / s.result.count;
+    v[RATIO][i] = ours[ONE_WAY_S][i] / v[ONE_WAY_S][i];
+    double rate = c->rate; /* the one to go by */
+    if (!contest_run(c, paced, &s))
+        return;
+    c->rate = rate;
+    v[P50][i] = s.any.ns[0] / 1e3;
+    v[P99][i] = s.any.ns[1] / 1e3;
+    v[PACED_CPU][i] = s.result.server_ns / 1e3 / PACED;
+    v[LOST][i] = (double)s.tally.lost;
+    v[DOUBLED][i] = (double)s.tally.doubled;
+}
+
+static void show(const struct table *t, const char *who, values v, unsigned n)
+{
+    struct spread row[ARRAY_LEN(columns)];
+    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
+        row[c] = spread_of(v[c], n);
+    table_row_of(t, who, row);
 }
 
 static int run(const struct bench *b)
 {
-    struct table t = {"link", columns, ARRAY_LEN(columns), b->json, false};
-    struct spread row[ARRAY_LEN(columns)];
+    struct table t = {"link", columns, ARRAY_LEN(columns), b->json, true};
     static struct pair p;
-    static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
-    table_head(&t, "200-byte messages, shown on the other host, durable on both");
+    static struct contest peers;
+    static values ours, bare, theirs[CONTESTANTS_MAX];
+    table_head(&t, "200-byte messages, shown on the other host; chat's are durable on both");
+    none(bare);
+    for (unsigned k = 0; k < CONTESTANTS_MAX; k++)
+        none(theirs[k]);
     start(&p, b);
-    for (unsigned i = 0; i < b->repetitions; i++)
-        repeat(&p, v, i);
-    for (unsigned c = 0; c < ARRAY_LEN(columns) - 2; c++)
-        row[c] = spread_of(v[c], b->repetitions);
-    sum_up(&p, &row[ARRAY_LEN(columns) - 2], &row[ARRAY_LEN(columns) - 1]);
-    table_row(&t, row);
+    contest_start_linked(&peers, b);
+    for (unsigned k = 0; k < peers.n; k++) { /* to learn how fast it is */
+        struct score s;
+        (void)!contest_burst(&peers.list[k], &s);
+    }
+    for (unsigned i = 0; i < b->repetitions; i++) {
+        repeat(&p, ours, i);
+        repeat_bare(&p, bare, ours, i);
+        for (unsigned k = 0; k < peers.n; k++)
+            repeat_peer(&peers.list[k], theirs[k], ours, i);
+    }
+    show(&t, "chat", ours, b->repetitions);
+    show(&t, "TLS floor", bare, b->repetitions);
+    for (unsigned k = 0; k < peers.n; k++)
+        if (!peers.list[k].out)
+            show(&t, peers.list[k].name, theirs[k], b->repetitions);
+    contest_end(&peers);
     crew_end(&p.there);
     crew_end(&p.back);
     site_stop(&p.a);

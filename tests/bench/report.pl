@@ -167,9 +167,9 @@ for my $n (2, 10, 100) {
 }
 target('durable acknowledgement alone, p50, µs', row('durable'), 'ack_p50_us', 500, 1);
 target('the same : bare fdatasync', row('durable'), 'ratio', 2, 1);
-target('over one TLS link, messages/s', row('link'), 'one_way_per_s', 0.5e6, 0);
-target('link, send to shown, p50, µs', row('link'), 'p50_us', 250, 1);
-target('link, send to shown, p99, µs', row('link'), 'p99_us', 600, 1);
+target('over one TLS link, messages/s', row('link', who => 'chat'), 'one_way_per_s', 0.5e6, 0, best('link', 'one_way_per_s', 0), 1);
+target('link, send to shown, p50, µs', row('link', who => 'chat'), 'p50_us', 250, 1);
+target('link, send to shown, p99, µs', row('link', who => 'chat'), 'p99_us', 600, 1);
 target('100,000 messages merged after a cut, ms', row('cut'), 'merged_ms', 1000, 1);
 target('start to the first durable message, a million messages kept, p50, µs', row('start', who => 'chat, full'), 'first_p50_us', 15000, 1);
 target('search in a million messages, p50, µs', row('a phrase'), 'p50_us', 20000, 1);

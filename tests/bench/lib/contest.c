@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "floor.h"
+#include "linked.h"
 #include "stats.h"
 
 enum {
@@ -111,6 +112,19 @@ static void peer_body(struct hand *self, void *arg)
     leave(self);
 }
 
+static void linked_body(struct hand *self, void *arg)
+{
+    const struct contestant *c = arg;
+    static struct linked l;
+    struct crew crew;
+    linked_start(&l, c->kind, c->contest->bench->dir);
+    crew_start_peers(&crew, &l.near, &l.far, c->contest->shape);
+    obey(self, &crew, c->score);
+    crew_end(&crew);
+    linked_stop(&l);
+    leave(self);
+}
+
 static void floor_body(struct hand *self, void *arg)
 {
     const struct contestant *c = arg;
@@ -180,6 +194,15 @@ void contest_start_relays(struct contest *c, const struct bench *b, const char *
     *c = (struct contest){.bench = b, .name = name, .shape = shape};
     for (unsigned i = 0; i < n; i++)
         enter(c, (struct contestant){.name = e[i].name, .settings = e[i].settings, .ours = true}, relay_body);
+}
+
+void contest_start_linked(struct contest *c, const struct bench *b)
+{
+    *c = (struct contest){.bench = b, .name = "linked", .shape = {.readers = 1}};
+    name_missing();
+    for (const struct peer_kind *k = NULL; (k = peer_next(k)) != NULL;)
+        if (linked_can(k))
+            enter(c, (struct contestant){.name = k->name, .kind = k}, linked_body);
 }
 
 void contest_end(struct contest *contest)

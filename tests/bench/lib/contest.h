@@ -52,6 +52,9 @@ struct entry {
 void contest_start_relays(struct contest *c, const struct bench *b, const char *name, struct shape shape, const struct entry *e,
                           unsigned n);
 
+/* contest_start_linked -- between peers of which two can be linked over TLS; one reader, at the other server. */
+void contest_start_linked(struct contest *c, const struct bench *b);
+
 /* contest_run -- let one do this. contest_burst -- as fast as it goes, for about as long as it takes to measure it.
  * Returns  false when it was left out */
 bool contest_run(struct contestant *c, struct order o, struct score *s) MUST_USE;

@@ -90,13 +90,17 @@ static void name_rooms(const struct crew *c, const char *name[CREW_ROOMS_MAX])
 static void join_peer(const struct crew *c, int *fd)
 {
     unsigned n = c->shape.readers;
-    for (unsigned i = 0; c->peer->kind->greets_late && i < n; i++)
-        fd[i] = peer_connect(c->peer, i);
+    const struct peer *p = c->far_peer;
+    for (unsigned i = 0; p->kind->greets_late && i < n; i++)
+        fd[i] = peer_connect(p, i);
     for (unsigned i = 0; i < n; i++) {
-        if (!c->peer->kind->greets_late)
-            fd[i] = peer_connect(c->peer, i);
-        peer_greeted(c->peer, fd[i]);
-        peer_join(c->peer, fd[i], i / (n / c->shape.rooms));
+        unsigned room = i / (n / c->shape.rooms);
+        if (!p->kind->greets_late)
+            fd[i] = peer_connect(p, i);
+        peer_greeted(p, fd[i]);
+        peer_join(p, fd[i], room);
+        if (p != c->peer)
+            peer_reach(c->peer, fd[i], room);
         if (set_nonblock(fd[i]) < 0)
             bench_fail("cannot read without waiting");
     }
@@ -275,7 +279,12 @@ void crew_start_shape(struct crew *c, struct site *site, struct shape shape)
 
 void crew_start_peer(struct crew *c, const struct peer *peer, struct shape shape)
 {
-    *c = (struct crew){.peer = peer, .shape = shape};
+    crew_start_peers(c, peer, peer, shape);
+}
+
+void crew_start_peers(struct crew *c, const struct peer *near, const struct peer *far, struct shape shape)
+{
+    *c = (struct crew){.peer = near, .far_peer = far, .shape = shape};
     start(c);
 }
 
@@ -302,7 +311,7 @@ static void check(const struct crew *c)
 static uint64_t server_ns(const struct crew *c)
 {
     if (c->peer)
-        return cpu_ns(c->peer->pid);
+        return cpu_ns(c->peer->pid) + (c->far_peer != c->peer ? cpu_ns(c->far_peer->pid) : 0);
     return site_cpu_ns(c->site) + (c->far != c->site ? site_cpu_ns(c->far) : 0);
 }
 

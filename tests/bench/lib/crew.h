@@ -18,7 +18,7 @@ struct shape {
 
 struct crew {
     struct site *site, *far; /* of the senders, of the readers */
-    const struct peer *peer; /* instead */
+    const struct peer *peer, *far_peer; /* instead */
     const char *room;
     struct shape shape;
     struct board *board;
@@ -40,10 +40,11 @@ void crew_start(struct crew *c, struct site *site, unsigned readers);
 void crew_end(struct crew *c);
 
 /* crew_start_between -- the readers are at `far`, in that room, which nobody else writes to. crew_start_shape,
- * crew_start_peer -- with more than one room, or a process per reader. */
+ * crew_start_peer -- with more than one room, or a process per reader. crew_start_peers -- the readers are at another server. */
 void crew_start_between(struct crew *c, struct site *site, struct site *far, const char *room, unsigned readers);
 void crew_start_shape(struct crew *c, struct site *site, struct shape shape);
 void crew_start_peer(struct crew *c, const struct peer *peer, struct shape shape);
+void crew_start_peers(struct crew *c, const struct peer *near, const struct peer *far, struct shape shape);
 
 /* crew_begin, crew_finish -- crew_run() in two halves, so that several can be at work. */
 void crew_begin(struct crew *c, struct order o);

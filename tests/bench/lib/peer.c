@@ -22,7 +22,7 @@
 #include "program.h"
 #include "tcp_floor.h"
 
-enum { START_MS = 15 * 1000, ANSWER_S = 15, ANSWER_MAX = 64 * 1024, ARGS_MAX = 8, MARK_MAX = 16, CONF_MAX = 4096 };
+enum { REACH_MS = 20 * 1000, REACH_NUMBER = 98, REACH_LEN = 200, START_MS = 15 * 1000, ANSWER_S = 15, ANSWER_MAX = 64 * 1024, ARGS_MAX = 8, MARK_MAX = 16, CONF_MAX = 4096 };
 
 /* ---- the table ---- */
 
@@ -109,6 +109,13 @@ static int listen_somewhere(uint16_t *port)
         bench_fail("cannot listen: %s", strerror(errno));
     *port = ntohs(at.sin_port);
     return fd;
+}
+
+uint16_t peer_free_port(void)
+{
+    uint16_t port;
+    close(listen_somewhere(&port));
+    return port;
 }
 
 size_t peer_word(char *to, size_t size, const char *format, unsigned number, const char *dir)
@@ -254,4 +261,26 @@ void peer_join(const struct peer *p, int fd, unsigned room)
 {
     tell(p, fd, p->kind->join, room);
     expect(p, fd, p->kind->joined);
+}
+
+/* What is said looks like no message of a benchmark, for more than one may be heard. */
+void peer_reach(const struct peer *p, int fd, unsigned room)
+{
+    char line[PEER_WORD_MAX + REACH_LEN + 2], heard[ANSWER_MAX];
+    size_t head = peer_word(line, PEER_WORD_MAX, p->kind->head, room, ""), len = head + REACH_LEN + 2;
+    int speaker = peer_connect(p, REACH_NUMBER);
+    peer_greeted(p, speaker);
+    memset(line + head, '.', REACH_LEN);
+    memcpy(line + len - 2, "\r\n", 2);
+    for (uint64_t deadline = now_ms() + REACH_MS;;) {
+        struct pollfd in = {fd, POLLIN, 0};
+        if (write_all(speaker, line, len) < 0)
+            bench_fail("%s takes nothing: %s", p->kind->name, strerror(errno));
+        ssize_t n = poll(&in, 1, 20) == 1 ? recv(fd, heard, sizeof heard, 0) : 0;
+        if (n > 0 && memmem(heard, (size_t)n, line + head, REACH_LEN))
+            break;
+        if (now_ms() > deadline)
+            bench_fail("%s is not linked after %d ms", p->kind->name, REACH_MS);
+    }
+    close(speaker);
 }

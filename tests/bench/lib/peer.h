@@ -45,6 +45,12 @@ int peer_connect(const struct peer *p, unsigned number);
 void peer_greeted(const struct peer *p, int fd);
 void peer_join(const struct peer *p, int fd, unsigned room);
 
+/* peer_reach -- return when what is said in this room here is heard there, by a member of another server. */
+void peer_reach(const struct peer *p, int fd, unsigned room);
+
+/* peer_free_port -- of loopback. */
+uint16_t peer_free_port(void);
+
 /* peer_word -- fill in what the table leaves open. Returns the length; the words are known to fit. */
 size_t peer_word(char *to, size_t size, const char *format, unsigned number, const char *dir);
 
