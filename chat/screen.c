@@ -1,6 +1,9 @@
 /* screen.c -- the only file that knows readline. */
 #include "screen.h"
 
+#include "base/text.h"
+#include "render.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +16,15 @@
 
 static char *(*completer)(const char *word, int n);
 static void (*taker)(char *line);
-static bool is_open, is_taken; /* is_taken: a line was typed and is being worked upon, the next one has not begun */
+static bool is_open, is_taken; /* is_taken: a line was typed and is being worked upon, the next
+                                  one has not begun */
 static char entered[256];      /* the prompt of a line that is done */
+static char *typed;            /* with that prompt, while it is being taken */
+
+enum { KEPT_MAX = 8 };
+static char *kept[KEPT_MAX]; /* lines that wait above the prompt, the oldest first */
+static size_t n_kept;
+static volatile sig_atomic_t resized;
 
 static char *next_completion(const char *word, int state)
 {
@@ -31,17 +41,70 @@ static char **complete(const char *word, int start, int end)
     return rl_completion_matches(word, next_completion);
 }
 
-/* take_line -- what is printed meanwhile goes below it; readline draws the prompt when we are done. */
+/* ---- lines that wait above the prompt ---- */
+
+/* rows_of -- of the terminal that a line takes; 0: that depends on the terminal. */
+static size_t rows_of(const char *line)
+{
+    char shown[RENDER_SIZE(sizeof entered + 1024)];
+    int rows, columns;
+    rl_get_screen_size(&rows, &columns);
+    if (strlen(line) >= sizeof entered + 1024 || columns <= 0)
+        return 0;
+    size_t bytes = render_text(text_of(line), RENDER_UTF8, shown, sizeof shown);
+    size_t width = render_width((struct text){shown, bytes});
+    if (strcmp(shown, line) != 0 || width % (size_t)columns == 0 ||
+        (width > (size_t)columns && width != bytes))
+        return 0;
+    return width / (size_t)columns + 1;
+}
+
+void screen_let_go(void)
+{
+    while (n_kept > 0)
+        free(kept[--n_kept]);
+}
+
+void screen_keep(void)
+{
+    if (typed && n_kept < KEPT_MAX && rows_of(typed) > 0 && (kept[n_kept] = strdup(typed)))
+        n_kept++;
+    else
+        screen_let_go();
+}
+
+/* lift -- take them off the screen; the cursor stands where the prompt begins. */
+static void lift(void)
+{
+    size_t rows = 0;
+    if (resized)
+        screen_let_go();
+    resized = 0;
+    for (size_t i = 0; i < n_kept; i++)
+        rows += rows_of(kept[i]);
+    if (rows > 0)
+        printf("\033[%zuA\033[J", rows);
+}
+
+/* ---- the line being typed ---- */
+
+/* take_line -- what is printed meanwhile goes below it; readline draws the prompt when we are
+ * done. */
 static void take_line(char *line)
 {
+    if (line && asprintf(&typed, "%s%s", entered, line) < 0)
+        typed = NULL;
     is_taken = true;
     taker(line);
     is_taken = false;
+    free(typed);
+    typed = NULL;
 }
 
 static void on_resize(int signo)
 {
     (void)signo;
+    resized = 1;
     rl_resize_terminal();
 }
 
@@ -80,6 +143,7 @@ void screen_close(void)
     if (!is_open)
         return;
     is_open = false;
+    screen_let_go();
     rl_clear_visible_line();
     rl_callback_handler_remove();
     fflush(stdout);
@@ -94,20 +158,41 @@ void screen_prompt(const char *text, const char *when_entered)
         set_prompt(text);
 }
 
-void screen_print(const char *lines)
+/* print -- above the prompt, and in the place of so many of the lines that wait there. */
+static void print(const char *lines, size_t instead)
 {
-    if (!is_open) {
-        fputs(lines, stdout);
-        return;
-    }
-    if (!is_taken)
-        rl_clear_visible_line();
+    rl_clear_visible_line();
+    lift();
+    instead = min_size(instead, n_kept);
+    for (size_t i = 0; i < instead; i++)
+        free(kept[i]);
+    n_kept -= instead;
+    memmove(kept, kept + instead, n_kept * sizeof kept[0]);
     fputs(lines, stdout);
+    for (size_t i = 0; i < n_kept; i++)
+        printf("%s\n", kept[i]);
     fflush(stdout);
-    if (is_taken)
-        return;
     rl_on_new_line();
     rl_redisplay();
+}
+
+void screen_print(const char *lines)
+{
+    if (is_open && !is_taken) {
+        print(lines, 0);
+        return;
+    }
+    screen_let_go();
+    fputs(lines, stdout);
+    fflush(stdout);
+}
+
+void screen_print_kept(const char *lines)
+{
+    if (is_open && !is_taken)
+        print(lines, 1);
+    else
+        screen_print(lines);
 }
 
 void screen_input(void)

@@ -17,6 +17,13 @@ void screen_prompt(const char *text, const char *when_entered);
 /* screen_print -- whole lines above the line being typed, which stays as it is. */
 void screen_print(const char *lines);
 
+/* screen_keep -- the line that was just entered waits: it stays right above the prompt, below all that is printed, until
+ * screen_print_kept() prints `lines` in the place of the oldest that waits, or screen_let_go() leaves all of them where they
+ * are.  Called while a line is being taken. */
+void screen_keep(void);
+void screen_print_kept(const char *lines);
+void screen_let_go(void);
+
 /* screen_input -- standard input has something. */
 void screen_input(void);
 

@@ -132,7 +132,8 @@ static void talk_with(const char *typed)
     went_wrong(port_query(talking.port, called, &q, show_row, NULL, &end));
 }
 
-static void say_to(const char *room, const char *text, bool action)
+/* say_to -- Returns whether it is on the way. */
+static bool say_to(const char *room, const char *text, bool action)
 {
     int64_t r = port_say(talking.port, room, text_of(text), action);
     if (r == -EILSEQ)
@@ -143,6 +144,7 @@ static void say_to(const char *room, const char *text, bool action)
         went_wrong((int)r);
     else
         went_wrong(port_flush(talking.port));
+    return r >= 0 && !talking.quit;
 }
 
 static void message(const char *rest)
@@ -153,7 +155,7 @@ static void message(const char *rest)
     if (*rest == '\0' || *text == '\0')
         tell("/msg USER[@HOST] TEXT");
     else if (person(rest, n, called))
-        say_to(called, text, false);
+        (void)say_to(called, text, false);
 }
 
 /* has_state -- is it a room?  False: told that it is not. */
@@ -364,7 +366,7 @@ static void create(const char *typed)
 
 static void me(const char *rest)
 {
-    say_to(talking.room, rest, true);
+    (void)say_to(talking.room, rest, true);
 }
 
 /* ---- who is not to be heard ---- */
@@ -504,8 +506,8 @@ static void on_line(char *line)
         screen_remember(line);
     if (line[0] == '/' && line[1] != '/')
         command(line);
-    else if (*line)
-        say_to(talking.room, line + (line[0] == '/'), false);
+    else if (*line && say_to(talking.room, line + (line[0] == '/'), false))
+        screen_keep(); /* until it comes back in its place */
     if (talking.marks.shown && !talking.quit)
         show_prompt();
     free(line);
@@ -521,7 +523,11 @@ static int show(void)
             continue;
         const char *line = view_frame(talking.view, f);
         marks_see(&talking.marks, talking.port, f);
-        if (*line)
+        if (frame_type(f) == FRAME_REFUSED)
+            screen_let_go();
+        if (*line && frame_type(f) == FRAME_SAY && frame_client(f) == port_client(talking.port))
+            screen_print_kept(line);
+        else if (*line)
             screen_print(line);
     }
     look_around();

@@ -17,6 +17,8 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     until_true 5 shows two 'half a line'
     keys one 'hello two' Enter
     until_true 5 shows two ': hello two'
+    until_true 5 shows one ': hello two'
+    not shows one '#lobby> hello two' # in its place now, not also where it was typed
     shows two '#lobby> half a line'
     keys two ' is whole' Enter
     until_true 5 shows one ': half a line is whole'
@@ -60,6 +62,22 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     keys one 'still here' Enter
     until_true 10 shows one ': still here'
     [ "$(chat log --json lobby | grep -c 'still here')" -eq 1 ]
+}
+
+@test "what was typed waits above the prompt while nobody takes it, and what comes meanwhile goes above it" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    stopped=$(pid_of worker/0)" "$(pid_of worker/1)
+    frozen=$stopped
+    kill -STOP $stopped
+    keys one 'first' Enter 'second' Enter 'third, half'
+    until_true 5 shows one '#lobby> third, half'
+    [ "$(screen one | sed -n '/> first/,$p' | sed 's/ *$//' | head -3)" = $'#lobby> first\n#lobby> second\n#lobby> third, half' ]
+    kill -CONT $stopped 2>/dev/null || true # or they were replaced
+    until_true 10 shows one ': second'
+    [ "$(screen one | grep -c 'first\|second')" -eq 2 ]
+    shows one '#lobby> third, half'
 }
 
 @test "a room of one's own: /create, /topic, /show, /op, and what may not be" {
