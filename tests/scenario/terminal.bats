@@ -68,13 +68,12 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     start
     terminal one
     until_true 5 shows one '#lobby>'
-    stopped=$(pid_of worker/0)" "$(pid_of worker/1)
-    frozen=$stopped
-    kill -STOP $stopped
+    frozen="$(relay_pid) $(pid_of worker/0) $(pid_of worker/1)" # the supervisor, too: it would replace them
+    kill -STOP $frozen
     keys one 'first' Enter 'second' Enter 'third, half'
     until_true 5 shows one '#lobby> third, half'
     [ "$(screen one | sed -n '/> first/,$p' | sed 's/ *$//' | head -3)" = $'#lobby> first\n#lobby> second\n#lobby> third, half' ]
-    kill -CONT $stopped 2>/dev/null || true # or they were replaced
+    kill -CONT $frozen
     until_true 10 shows one ': second'
     [ "$(screen one | grep -c 'first\|second')" -eq 2 ]
     shows one '#lobby> third, half'
