@@ -33,9 +33,10 @@ static uint64_t host_of(const struct port *p, struct text typed)
     return id;
 }
 
-/* target -- USER, USER@HOST, or *@HOST where a whole host may stand. */
+/* target -- USER or USER@HOST, with an @ before it or not, or *@HOST where a whole host may stand. */
 static int target(const struct port *p, const char *typed, struct room_act *a, char *why, size_t size)
 {
+    typed += *typed == '@';
     const char *at = strchr(typed, '@');
     size_t len = at ? (size_t)(at - typed) : strlen(typed);
     bool may_be_all = a->act == ACT_BAN || a->act == ACT_UNBAN, whole = may_be_all && at && len == 1 && typed[0] == '*';

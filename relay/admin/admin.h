@@ -3,6 +3,7 @@
 #define ADMIN_ADMIN_H
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "conf/conf.h"
 #include "instance/instance.h"
 #include "trust/invites.h"
@@ -50,20 +51,24 @@ int admin_hosts(const struct instance *inst, bool json);
 int admin_revoke(const struct instance *inst, const char *host);
 
 /* admin_rotate -- give this host a new key: the old one vouches for it, the new one revokes the old.  force: though
- * nobody hears the old one.  serve: as for
- * admin_start(), which starts the relay again. */
+ * nobody hears the old one.  serve: as for admin_start(), which starts the relay again. */
 int admin_rotate(const struct instance *inst, const struct conf *conf, bool force,
                  int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path);
 
-/* admin_guest -- is this host, as far as a running relay knows, a guest of its network? */
-bool admin_guest(const struct instance *inst);
+/* admin_self -- what a running relay knows of its host, whatever settings it was started with; false: none runs, or it is not
+ * ours to look at. */
+struct admin_self {
+    char name[HOST_NAME_MAX_LEN + 1];
+    bool guest; /* of its network */
+};
+bool admin_self(const struct instance *inst, struct admin_self *self);
 
 /* admin_accept -- show the secret of an invitation to the host that gave it, over TLS, and hear whether it lets us in.
  * Returns  0; -errno and a sentence */
 int admin_accept(const struct instance *inst, int state_dirfd, const struct identity *id, const struct invite *i,
                  struct text name, struct text address, char *why, size_t why_size) MUST_USE;
 
-/* admin_reload -- a running relay reads its peers again. */
+/* admin_reload -- a running relay reads its peers again; 2 when they cannot be read: then it goes on with those it has. */
 int admin_reload(const struct instance *inst);
 
 #endif

@@ -37,6 +37,15 @@ static void reachable(const struct instance *inst, const struct conf *conf, char
     close_fd(&dir);
 }
 
+/* who_we_are -- likewise what this host is called; a guest only a running relay knows itself to be. */
+static struct admin_self who_we_are(const struct instance *inst, const struct conf *conf)
+{
+    struct admin_self self = {.guest = false};
+    if (!admin_self(inst, &self))
+        snprintf(self.name, sizeof self.name, "%s", conf->name);
+    return self;
+}
+
 int admin_id(const struct instance *inst, const struct conf *conf)
 {
     struct peer self = {0};
@@ -51,13 +60,26 @@ int admin_id(const struct instance *inst, const struct conf *conf)
         return 1;
     }
     close(dir);
-    snprintf(self.name, sizeof self.name, "%s", conf->name);
+    snprintf(self.name, sizeof self.name, "%s", who_we_are(inst, conf).name);
     reachable(inst, conf, self.address, sizeof self.address);
     memcpy(self.key, identity_key(id), KEY_LEN);
     peer_to_line(&self, line, sizeof line);
     puts(line);
     identity_free(id);
     return 0;
+}
+
+/* peers_are_well -- as far as this user may read them; what is wrong is said. */
+static bool peers_are_well(const struct instance *inst)
+{
+    struct peers ps;
+    char why[256];
+    int dir = open(inst->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool well = dir < 0 || peers_load(&ps, dir, why, sizeof why) == 0;
+    close_fd(&dir);
+    if (!well)
+        fprintf(stderr, "relay: %s/%s; the relay goes on with the peers it has\n", inst->state, why);
+    return well;
 }
 
 int admin_reload(const struct instance *inst)
@@ -67,6 +89,8 @@ int admin_reload(const struct instance *inst)
         fprintf(stderr, "relay: no relay of instance %s runs\n", inst->name);
         return 1;
     }
+    if (!peers_are_well(inst))
+        return 2;
     if (kill(g.pid, SIGHUP) == 0)
         return 0;
     fprintf(stderr, "relay: cannot tell process %d: %s\n", (int)g.pid, strerror(errno));
@@ -86,19 +110,20 @@ static int our_network(int dir, uint64_t *network)
 int admin_invite(const struct instance *inst, const struct conf *conf, const struct invitation *o)
 {
     struct invite i = {.expires_s = wall_ms() / 1000 + o->seconds, .host.guest = o->guest};
+    struct admin_self self = who_we_are(inst, conf);
     struct identity *id;
     char why[256], line[INVITE_LINE_MAX];
     int dir = open_state(inst);
     if (dir < 0)
         return 1;
     reachable(inst, conf, i.host.address, sizeof i.host.address);
-    int r = strcmp(i.host.address, "-") == 0 ? -ENOTCONN : admin_guest(inst) ? -EACCES : identity_load(&id, dir, why, sizeof why);
+    int r = strcmp(i.host.address, "-") == 0 ? -ENOTCONN : self.guest ? -EACCES : identity_load(&id, dir, why, sizeof why);
     if (r == -EACCES)
         snprintf(why, sizeof why, "this host is a guest of its network and may not invite; ask a full member (relay hosts)");
     if (r == -ENOTCONN)
         snprintf(why, sizeof why, "nobody can dial this host; set `listen` in relay.conf (listen = *:7325) and start the relay again");
     if (r == 0) {
-        snprintf(i.host.name, sizeof i.host.name, "%s", conf->name);
+        snprintf(i.host.name, sizeof i.host.name, "%s", self.name);
         memcpy(i.host.key, identity_key(id), KEY_LEN);
         os_random(i.secret, sizeof i.secret);
         r = our_network(dir, &i.network);
@@ -136,14 +161,15 @@ static bool other_network(int dir, const struct invite *i)
 static int make_peer(const struct instance *inst, const struct conf *conf, int dir, const struct identity *id, struct invite *i,
                      bool invited, bool merge, char *why, size_t why_size)
 {
+    struct admin_self self = who_we_are(inst, conf);
     char address[ADDRESS_TEXT_MAX];
     int r = 0;
     if (identity_host(id) == i->host.host) {
         snprintf(why, why_size, "that is this host itself; run it on the other one");
         return -EINVAL;
     }
-    if (strcmp(i->host.name, conf->name) == 0) {
-        snprintf(why, why_size, "both hosts are called %s; set another `name` in relay.conf on one of them", conf->name);
+    if (strcmp(i->host.name, self.name) == 0) {
+        snprintf(why, why_size, "both hosts are called %s; set another `name` in relay.conf on one of them", self.name);
         return -EEXIST;
     }
     if (peers_have(dir, &i->host)) {
@@ -159,7 +185,7 @@ static int make_peer(const struct instance *inst, const struct conf *conf, int d
     if (invited) {
         r = peers_check(dir, &i->host, why, why_size);
         reachable(inst, conf, address, sizeof address);
-        r = r < 0 ? r : admin_accept(inst, dir, id, i, text_of(conf->name), text_of(address), why, why_size);
+        r = r < 0 ? r : admin_accept(inst, dir, id, i, text_of(self.name), text_of(address), why, why_size);
     }
     if (r == 0 && invited && (r = network_keep(dir, i->network)) < 0)
         snprintf(why, why_size, "cannot write the file `network`: %s", strerror(-r));

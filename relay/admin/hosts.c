@@ -31,7 +31,7 @@ static int attach(const struct instance *inst, struct state *st)
     return denied ? 4 : 1;
 }
 
-bool admin_guest(const struct instance *inst)
+bool admin_self(const struct instance *inst, struct admin_self *self)
 {
     struct generation g;
     struct state st;
@@ -39,9 +39,10 @@ bool admin_guest(const struct instance *inst)
     if (!generation_alive(inst) || generation_read(inst, &g) < 0 ||
         state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
         return false;
-    bool guest = members_guest(&st.seg->members);
+    snprintf(self->name, sizeof self->name, "%s", st.seg->shape.host);
+    self->guest = members_guest(&st.seg->members);
     state_detach(&st);
-    return guest;
+    return true;
 }
 
 /* ---- hosts ---- */

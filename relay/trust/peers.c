@@ -181,7 +181,7 @@ static int read_peers(struct peers *ps, int dirfd, char *buf, struct text *file,
 {
     ssize_t n = read_file(dirfd, PEERS_FILE, buf, FILE_MAX);
     if (n < 0 && n != -ENOENT) {
-        snprintf(why, why_size, "cannot read " PEERS_FILE ": %s", strerror((int)-n));
+        snprintf(why, why_size, PEERS_FILE " cannot be read: %s", strerror((int)-n));
         return (int)n;
     }
     *file = (struct text){buf, n < 0 ? 0 : (size_t)n};

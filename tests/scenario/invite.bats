@@ -78,10 +78,27 @@ settings_of() { echo "$dir/$1/.config/relay/relay.conf"; }
 @test "two hosts of one name cannot be told apart, so they do not link" {
     hosts alpha beta
     line=$(invite)
+    on beta relay stop
     sed -i 's/^name.*/name = alpha/' "$(settings_of beta)"
     accept beta "$line"
     [ "$status" -eq 1 ]
     [[ $output == *"both hosts are called alpha"* ]]
+}
+
+@test "whatever settings a relay was started with, it is by its own name that it invites and joins" {
+    hosts alpha beta
+    for h in alpha beta; do
+        on $h relay stop
+        sed "s/^name.*/name = $h-else/" "$(settings_of $h)" >"$dir/$h.conf"
+        on $h relay -c "$dir/$h.conf" start
+        remember $h
+    done
+    line=$(invite)
+    [[ $(on alpha relay id) == "alpha-else "* && $line == alpha-else@* ]]
+    accept beta "$line"
+    [ "$status" -eq 0 ]
+    grep -q "^beta-else " "$dir/state/alpha/peers"
+    until_true 10 linked alpha beta-else
 }
 
 @test "a host that nobody can dial says so instead of inviting; an unreachable one is named" {

@@ -229,7 +229,10 @@ load hosts
     link alpha beta
     cp "$dir/state/alpha/peers" "$dir/good"
     echo 'gamma somewhere' >>"$dir/state/alpha/peers"
-    on alpha relay reload || true
+    run on alpha relay reload
+    [ "$status" -eq 2 ]
+    [[ ${#lines[@]} -eq 1 && $output == "relay: $dir/state/alpha/peers, line 2: "* ]]
+    kill -HUP "$(sed -n 's/^pid //p' "$dir/run/alpha/generation")" # nobody looked at it before
     until_true 5 logged alpha 'peers, line 2'
     linked alpha beta
     on alpha chat send lobby "still linked"

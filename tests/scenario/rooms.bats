@@ -41,7 +41,7 @@ refused() {
     run chat room show build
     [[ $output == *"operator  bob@"*"muted     bob@"*"banned    bob@"*"banned    *@"*"mode      topic-by-operators"*"topic     second"* ]]
     chat send build "the owner speaks in spite of a ban of all of his host"
-    for verb in deop unmute unban; do chat room $verb build bob; done
+    for verb in deop unmute unban; do chat room $verb build @bob; done # as he is called elsewhere
     chat room set build topic-by-operators off
     chat room topic build ""
     run chat room show build

@@ -1,0 +1,120 @@
+/* test_start.c -- whether `relay start` starts one: not beside one that runs, but after one that is dying. */
+#include "admin/admin.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { HEAVY = 256 << 20 /* bytes: it takes a moment to die with so many */ };
+
+static char place[64];
+static struct instance inst;
+static struct conf conf;
+
+/* serve -- a relay that does nothing but to have started. */
+static int serve(const struct instance *i, const struct conf *c, const char *conf_path, int ready)
+{
+    (void)c, (void)conf_path;
+    char started[INSTANCE_PATH_MAX + 16];
+    int lock = instance_lock(i);
+    snprintf(started, sizeof started, "%s/started", i->runtime);
+    int fd = lock < 0 ? -1 : open(started, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 || write(ready, "r", 1) != 1;
+}
+
+static bool started(void)
+{
+    char path[INSTANCE_PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/started", inst.runtime);
+    return unlink(path) == 0;
+}
+
+static int set_up(void **state)
+{
+    char why[512];
+    (void)state;
+    snprintf(place, sizeof place, "/tmp/relay-test-start.%d", (int)getpid());
+    setenv("RELAY_RUNTIME_DIR", place, 1);
+    setenv("RELAY_STATE_DIR", place, 1);
+    return instance_user(&inst, "start") < 0 || instance_make(&inst, why, sizeof why) < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    char command[96];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", place);
+    return system(command);
+}
+
+/* heavy_relay -- a process that holds the instance, with a record that says so. */
+static pid_t heavy_relay(void)
+{
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct generation g = {.number = 1, .pid = getpid(), .shm = "/relay-test-none", .lock_id = -1, .ready = true};
+        void *p = mmap(NULL, HEAVY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        bool ok = p != MAP_FAILED && instance_lock(&inst) >= 0 && generation_write(&inst, &g) == 0;
+        if (!ok || write(ready[1], "r", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static void test_one_that_runs(void **state)
+{
+    (void)state;
+    pid_t pid = heavy_relay();
+    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_false(started());
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void test_one_that_is_dying(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        pid_t pid = heavy_relay();
+        kill(pid, SIGKILL);
+        assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+        assert_true(started());
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void test_one_that_is_gone(void **state)
+{
+    (void)state;
+    pid_t pid = heavy_relay();
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_true(started());
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_one_that_runs), TEST(test_one_that_is_dying), TEST(test_one_that_is_gone)};
+    return cmocka_run_group_tests_name("start", tests, NULL, NULL);
+}
