@@ -3,7 +3,7 @@
 # all      the two programs                  check    unit tests and the architecture checks
 # test     check + scenarios (prove)         crash    the kill storms
 # fuzz     build the fuzzers                 bench    the benchmarks [S="fanout idle"] [R=repetitions] [J=1: JSON]
-# bench-report  docs/PERFORMANCE.md [R=repetitions]; bench-smoke: what a message costs, counted
+# bench-report  docs/PERFORMANCE.md [R=repetitions]; bench-smoke: what a message costs, counted; bench-soak  is memory flat? [MINUTES=30]
 # netns    hosts in network namespaces; containers: the same in containers (docs/TESTING.md)
 # sim      the simulator [SEEDS=n | SEED=n TRACE=1] [HOSTS=n] [JOBS=n]; mutants: what it finds (docs/TESTING.md)
 # sim-scale  what 3 to 1,000 hosts and a cut of an hour cost [SIZES="3 1000"] (docs/LINK.md)
@@ -149,10 +149,13 @@ check-headers:
 bench-report: all $(bench-bins) $(bench-tools)
 	$(Q)$(MAKE) --no-print-directory -s bench J=1 R=$(or $(R),5) >$(B)/bench.json
 	$(Q)perl tests/bench/report.pl tests/bench/report.md docs <$(B)/bench.json
+# Full load for MINUTES=30, with people who come and go: does memory stay what it is?
+bench-soak: all $(B)/bench/bench_soak
+	$(Q)MINUTES=$(or $(MINUTES),30) $(B)/bench/bench_soak
 bench-smoke: all $(B)/bench/bench_smoke
 	$(Q)$(B)/bench/bench_smoke
 bench: all $(bench-bins) $(bench-tools)
-	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(filter-out %_smoke,$(bench-bins))); do \
+	$(Q)for b in $(if $(S),$(S:%=$(B)/bench/bench_%),$(filter-out %_smoke %_soak,$(bench-bins))); do \
 	  $$b $(if $(R),-n $(R)) $(if $(J),--json) || exit 1; done
 
 # The simulator: the same sources once more, with seeded bugs that can be turned on and system calls that lead into it; with
@@ -220,5 +223,5 @@ format:
 
 clean:; $(Q)rm -rf build
 .SECONDARY:
-.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench bench-report bench-smoke fuzz fuzz-run install format clean
+.PHONY: all FORCE sim sim-scale mutants check-build check test netns containers check-pure check-layers check-headers bench bench-report bench-smoke bench-soak fuzz fuzz-run install format clean
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

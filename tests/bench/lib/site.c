@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -325,6 +327,17 @@ int64_t site_heap(const struct site *s)
     for (unsigned i = 0; i < s->n_pids; i++)
         sum += heap_of(s->pid[i]);
     return sum;
+}
+
+int64_t site_shared(const struct site *s)
+{
+    struct generation g;
+    struct stat st;
+    int fd = generation_read(&s->inst, &g) < 0 ? -1 : shm_open(g.shm, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        bench_fail("the relay has no shared memory");
+    close(fd);
+    return (int64_t)st.st_blocks * 512;
 }
 
 static int64_t pss_of(pid_t pid)
