@@ -261,3 +261,29 @@ size_t render_width(struct text rendered)
     }
     return width;
 }
+
+/* is_settled -- all terminals draw this character as wide as columns() says, and put a wide one whole into the next row. */
+static bool is_settled(uint32_t c, size_t width)
+{
+    bool cjk = (c >= 0x3041 && c <= 0x30ff) || (c >= 0x3400 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7a3);
+    return (width == 1 && c < 0x1100) || (width == 2 && cjk);
+}
+
+size_t render_rows(struct text rendered, size_t terminal_columns)
+{
+    size_t rows = 1, at = 0;
+    uint32_t last = 0, c = 0;
+    bool settled = true;
+    for (size_t n; (n = text_char(rendered, &c)) > 0; last = c) {
+        size_t width = columns(last, c);
+        if (at + width > terminal_columns) {
+            rows++;
+            at = 0;
+        }
+        at += width;
+        settled &= is_settled(c, width);
+        rendered.p += n;
+        rendered.len -= n;
+    }
+    return at >= terminal_columns || (rows > 1 && !settled) ? 0 : rows;
+}

@@ -51,4 +51,7 @@ size_t render_name(struct text in, char *out, size_t size);
  * on emoji joined into one; this counts what the newer ones draw. */
 size_t render_width(struct text rendered);
 
+/* render_rows -- rows that such a line takes on a terminal with so many columns; 0: terminals do not agree on it. */
+size_t render_rows(struct text rendered, size_t terminal_columns);
+
 #endif

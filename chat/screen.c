@@ -43,7 +43,7 @@ static char **complete(const char *word, int start, int end)
 
 /* ---- lines that wait above the prompt ---- */
 
-/* rows_of -- of the terminal that a line takes; 0: that depends on the terminal. */
+/* rows_of -- of the terminal that a line takes; 0: nobody knows. */
 static size_t rows_of(const char *line)
 {
     char shown[RENDER_SIZE(sizeof entered + 1024)];
@@ -52,11 +52,7 @@ static size_t rows_of(const char *line)
     if (strlen(line) >= sizeof entered + 1024 || columns <= 0)
         return 0;
     size_t bytes = render_text(text_of(line), RENDER_UTF8, shown, sizeof shown);
-    size_t width = render_width((struct text){shown, bytes});
-    if (strcmp(shown, line) != 0 || width % (size_t)columns == 0 ||
-        (width > (size_t)columns && width != bytes))
-        return 0;
-    return width / (size_t)columns + 1;
+    return strcmp(shown, line) == 0 ? render_rows((struct text){shown, bytes}, (size_t)columns) : 0;
 }
 
 void screen_let_go(void)

@@ -423,32 +423,32 @@ static void quit(const char *rest)
 static void help(const char *rest);
 
 static const struct command {
-    const char *name, *argument, *help;
+    const char *name, *argument, *help; /* no help: the line of another tells of it */
     void (*run)(const char *rest);
     uint8_t act; /* where run is NULL: upon this room */
 } commands[] = {
-    {"/ban", "USER", "for good; USER@HOST of another host, *@HOST all of it", NULL, ACT_BAN},
+    {"/ban", "USER", "out for good; *@HOST: all of a host; /unban", NULL, ACT_BAN},
     {"/create", "ROOM", "a room of your own; --private ROOM: for those you invite", create, 0},
-    {"/deop", "USER", "an operator no more", NULL, ACT_DEOP},
-    {"/grep", "WORDS", "search all rooms: words, \"a phrase\", from:USER, in:ROOM, since:-1h", grep, 0},
+    {"/deop", "USER", NULL, NULL, ACT_DEOP},
+    {"/grep", "WORDS", "search all rooms: words, \"a phrase\", from:USER, in:ROOM", grep, 0},
     {"/help", "", "this list", help, 0},
     {"/ignore", "USER", "do not show what somebody says, until chat ends", ignore, 0},
-    {"/invite", "USER", "into a private room of yours", NULL, ACT_INVITE},
+    {"/invite", "USER", "into a private room of yours; /uninvite: out of it", NULL, ACT_INVITE},
     {"/join", "ROOM", "go to a room; you stay in the others", join, 0},
     {"/kick", "USER", "out of this room; he may come back", NULL, ACT_KICK},
     {"/leave", "[ROOM]", "leave this room, or another", leave, 0},
     {"/me", "TEXT", "say what you do", me, 0},
     {"/msg", "USER TEXT", "say something to one user alone: bob, or bob@beta", message, 0},
-    {"/mute", "USER", "may read, but say nothing", NULL, ACT_MUTE},
-    {"/op", "USER", "may mute, kick and ban in a room of yours", NULL, ACT_OP},
+    {"/mute", "USER", "may read, but say nothing; /unmute", NULL, ACT_MUTE},
+    {"/op", "USER", "may mute, kick and ban in a room of yours; /deop", NULL, ACT_OP},
     {"/query", "USER", "talk with one user alone (so does /join @USER)", talk_with, 0},
     {"/quit", "", "leave (so does Ctrl-D)", quit, 0},
     {"/rooms", "", "which rooms there are", rooms, 0},
     {"/show", "[ROOM]", "topic, owner, operators, muted and banned", show_state, 0},
     {"/topic", "[TEXT]", "set the topic, or see it", topic, 0},
-    {"/unban", "USER", "may come back", NULL, ACT_UNBAN},
-    {"/uninvite", "USER", "out of a private room of yours, for good", NULL, ACT_UNINVITE},
-    {"/unmute", "USER", "may speak again", NULL, ACT_UNMUTE},
+    {"/unban", "USER", NULL, NULL, ACT_UNBAN},
+    {"/uninvite", "USER", NULL, NULL, ACT_UNINVITE},
+    {"/unmute", "USER", NULL, NULL, ACT_UNMUTE},
     {"/who", "[ROOM]", "who is here", who, 0},
 };
 
@@ -457,10 +457,13 @@ static void help(const char *rest)
     (void)rest;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         char line[128];
+        if (!commands[i].help)
+            continue;
         snprintf(line, sizeof line, "-- %-9s %-9s %s\n", commands[i].name, commands[i].argument, commands[i].help);
         screen_print(line);
     }
-    screen_print("-- A line that begins with // is sent with one slash less.\n");
+    screen_print("-- A USER of another host is USER@HOST.\n"
+                 "-- A line that begins with // is sent with one slash less.\n");
 }
 
 static void command(char *line)

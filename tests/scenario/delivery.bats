@@ -167,13 +167,10 @@ lacks() {
     until_true 10 lacks alpha beta 0 0
 }
 
-screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
-shows() { screen "$1" | grep -qF -- "$2"; }
-keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
 
 @test "the prompt marks the newest own message: here, on another host, on all; what is being typed stays" {
     hosts alpha beta gamma
-    tmux -S "$dir/tmux" new-session -d -s one -x 80 -y 24 "HOME=$dir/alpha chat -i alpha"
+    terminal_on alpha one
     until_true 5 shows one '#lobby>'
     keys one 'alone' Enter
     until_true 5 shows one ': alone'

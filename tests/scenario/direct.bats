@@ -6,12 +6,6 @@ load hosts
 me=$(getent passwd "$(id -u)" | cut -d: -f1)
 me=${me:-uid$(id -u)} # as the relay calls who has no account
 
-screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
-shows() { screen "$1" | grep -qF -- "$2"; }
-keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
-# terminal NAME HOST [USER] -- chat in a terminal of its own.
-terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 100 -y 30 "HOME=$dir/$2 chat -i $2"; }
-
 # talk HOST OTHER -- what is in that conversation, from there.
 talk() { on "$1" chat log --json --since -1h "@$me@$2" | sed 's/,"cursor":[0-9]*}$/}/; s/"room":"[^"]*",//'; }
 both_have() { # LINES
@@ -22,13 +16,6 @@ both_have() { # LINES
 
 # nothing HOST TEXT -- in none of its files.
 nothing() { ! grep -rqF -- "$2" "$dir/state/$1"; }
-
-# streams_of HOST NAME -- how many streams of the room of that name its store has.
-streams_of() {
-    local id
-    id=$(printf %s "$2" | sha256sum | cut -c1-16 | fold -w2 | tac | tr -d '\n')
-    sqlite3 "$dir/state/$1/history.db" "SELECT count(*) FROM stream WHERE room = $((16#$id))"
-}
 
 @test "two hosts: there and back, the same on both, in the list under the other's name" {
     hosts alpha beta
@@ -46,7 +33,7 @@ streams_of() {
 @test "live: chat tail -f @user, and a terminal that never joined" {
     hosts alpha beta
     link alpha beta
-    terminal one beta
+    terminal_on beta one
     until_true 10 shows one '#lobby>'
     on beta chat tail -f -n 0 "@$me@alpha" >"$dir/out" &
     until_true 10 on alpha chat who "@$me@beta"
@@ -69,7 +56,7 @@ streams_of() {
 @test "a terminal through everything: relay killed, host off and on, nothing missed, nothing twice" {
     hosts alpha beta
     link alpha beta
-    terminal one beta
+    terminal_on beta one
     until_true 10 shows one '#lobby>'
     on beta relay stop
     on alpha chat send "@$me@beta" "line 1" # a conversation that nobody at beta has heard of
@@ -113,7 +100,7 @@ streams_of() {
     link beta gamma
     link alpha gamma
     on gamma chat tail -f -n 0 lobby >"$dir/out" &
-    terminal one gamma
+    terminal_on gamma one
     until_true 10 shows one '#lobby>'
     on alpha chat send lobby "for everybody"
     on alpha chat send "@$me@beta" "xyzzy between two"
@@ -164,7 +151,7 @@ streams_of() {
 @test "/ignore: not shown, still kept; and shown again" {
     hosts alpha beta
     link alpha beta
-    terminal one beta
+    terminal_on beta one
     until_true 10 shows one '#lobby>'
     keys one "/ignore $me@alpha" Enter
     until_true 5 shows one "@$me@alpha is not heard any more"
@@ -226,7 +213,7 @@ as() { setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups env HOME=/non
         [ "$status" -eq 1 ]
         [ "$output" = "" ]
     done
-    tmux -S "$dir/tmux" new-session -d -s one -x 100 -y 30 "setpriv --reuid man --regid man --clear-groups env HOME=/nonexistent $dir/chat"
+    terminal one 100 30 "setpriv --reuid man --regid man --clear-groups env HOME=/nonexistent $dir/chat"
     until_true 10 shows one '#lobby>'
     shows one "@games@alpha and you talked, last at"
     as games "$dir/chat" who @man

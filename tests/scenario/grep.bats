@@ -190,13 +190,12 @@ indexed() { [ "$(sqlite3 "$dir/state/default/index.db" 'SELECT count(*) FROM pla
 @test "inside chat: /grep" {
     start
     chat send build "needle in a haystack"
-    tmux -S "$dir/tmux" new-session -d -s one -x 100 -y 30 "chat"
-    shows() { tmux -S "$dir/tmux" capture-pane -p -t one | grep -qF -- "$1"; }
-    until_true 10 shows '#lobby>'
-    tmux -S "$dir/tmux" send-keys -t one '/grep needle' Enter
-    until_true 10 shows "#build $me@"
-    tmux -S "$dir/tmux" send-keys -t one '/grep gone' Enter
-    until_true 10 shows '-- nothing found'
-    tmux -S "$dir/tmux" send-keys -t one '/grep "open' Enter
-    until_true 10 shows '-- a phrase that begins'
+    terminal one
+    until_true 10 shows one '#lobby>'
+    keys one '/grep needle' Enter
+    until_true 10 shows one "#build $me@"
+    keys one '/grep gone' Enter
+    until_true 10 shows one '-- nothing found'
+    keys one '/grep "open' Enter
+    until_true 10 shows one '-- a phrase that begins'
 }

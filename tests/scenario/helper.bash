@@ -78,3 +78,10 @@ has() { grep -qF -- "$1" "$2"; }
 
 relay_pid() { sed -n 's/^pid //p' "$dir"/run/default/generation; }
 pid_of() { relay status | awk -v p="$1" '$1 == p {print $2}'; }
+
+# terminal NAME [COLUMNS ROWS [COMMAND]] -- chat, or a command, in a terminal of that name; what it shows; a text that it shows; what
+# is typed there.
+terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x "${2:-80}" -y "${3:-24}" "${4:-chat}"; }
+screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
+shows() { screen "$1" | grep -qF -- "$2"; }
+keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }

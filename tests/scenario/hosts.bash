@@ -125,3 +125,13 @@ cable() {
     read -rt 5 -u "${CABLE[0]}" answer
     [ "$answer" = ok ]
 }
+
+# terminal_on HOST NAME -- chat in a terminal of that name.
+terminal_on() { terminal "$2" 120 30 "HOME=$dir/$1 chat -i $1"; }
+
+# streams_of HOST NAME -- how many streams of the room of that name its store has.
+streams_of() {
+    local id
+    id=$(printf %s "$2" | sha256sum | cut -c1-16 | fold -w2 | tac | tr -d '\n')
+    sqlite3 "$dir/state/$1/history.db" "SELECT count(*) FROM stream WHERE room = $((16#$id))"
+}

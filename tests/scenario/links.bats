@@ -260,7 +260,7 @@ load hosts
     converge lobby 1 alpha beta
     run on beta chat rooms
     [[ $output == *"lobby  1 here"* ]]
-    tmux -S "$dir/tmux" new-session -d -s one -x 80 -y 24 "HOME=$dir/beta chat -i beta"
+    terminal_on beta one
     until_true 5 has "@beta joined #lobby" "$dir/out"
     run on alpha chat who lobby
     [[ $output == *"@alpha"*"@beta"* ]]

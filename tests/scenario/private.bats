@@ -7,21 +7,8 @@ me=$(getent passwd "$(id -u)" | cut -d: -f1)
 me=${me:-uid$(id -u)} # as the relay calls who has no account
 room=$me@alpha/plans
 
-screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
-shows() { screen "$1" | grep -qF -- "$2"; }
-keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
-# terminal NAME HOST -- chat in a terminal of its own.
-terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 120 -y 30 "HOME=$dir/$2 chat -i $2"; }
-
 # nothing HOST TEXT -- in none of its files.
 nothing() { ! grep -rqF -- "$2" "$dir/state/$1"; }
-
-# streams_of HOST NAME -- how many streams of the room of that name its store has.
-streams_of() {
-    local id
-    id=$(printf %s "$2" | sha256sum | cut -c1-16 | fold -w2 | tac | tr -d '\n')
-    sqlite3 "$dir/state/$1/history.db" "SELECT count(*) FROM stream WHERE room = $((16#$id))"
-}
 
 # member HOST OTHER -- does HOST know that OTHER has a member in the room?
 member() { on "$1" chat room show "$room" 2>/dev/null | grep -qx "member    $me@$2"; }
@@ -56,7 +43,7 @@ no_quarrel() {
 @test "made, invited, told in one line, joined; both talk and have the same" {
     hosts alpha beta
     link alpha beta
-    terminal one beta
+    terminal_on beta one
     until_true 10 shows one '#lobby>'
     run on alpha chat room create --private plans
     [ "$status" -eq 0 ]
@@ -93,7 +80,7 @@ no_quarrel() {
     on alpha chat room topic "$room" "of us two"
     topic() { on beta chat room show "$room" | grep -q "of us two"; }
     until_true 10 topic
-    terminal one beta
+    terminal_on beta one
     until_true 10 shows one "-- $room, in which you are, was last heard of at"
     keys one "/join ${me:0:3}" Tab Enter
     until_true 10 shows one "-- topic     of us two"
@@ -134,7 +121,7 @@ no_quarrel() {
     link beta gamma
     link alpha gamma
     on gamma chat tail -f -n 0 lobby >"$dir/out" &
-    terminal one gamma
+    terminal_on gamma one
     until_true 10 shows one '#lobby>'
     plans beta
     on alpha chat send "$room" "xyzzy of alpha"
@@ -201,7 +188,7 @@ no_quarrel() {
     plans beta gamma
     on alpha chat send "$room" "for three"
     converge "$room" 4 alpha beta gamma
-    terminal one gamma
+    terminal_on gamma one
     until_true 10 shows one '#lobby>'
     keys one "/join $room" Enter
     until_true 10 shows one "for three"

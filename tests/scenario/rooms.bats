@@ -140,9 +140,6 @@ role() { on "$1" chat room show build | grep -qxF -- "$2"; }
     [[ $output == *"*@beta was banned by $me@alpha"*"*@beta was unbanned by $me@alpha"*": back"* ]]
 }
 
-screen() { tmux -S "$dir/tmux" capture-pane -p -t beta; }
-shows() { screen | grep -qF -- "$1"; }
-keys() { tmux -S "$dir/tmux" send-keys -t beta "$@"; }
 nobody_in() { ! on alpha chat who "$1" && ! on beta chat who "$1"; }
 
 @test "two hosts: who is kicked in the middle of a conversation" {
@@ -150,33 +147,33 @@ nobody_in() { ! on alpha chat who "$1" && ! on beta chat who "$1"; }
     link alpha beta
     on alpha chat room create build
     until_true 10 role beta "owner     $me@alpha"
-    tmux -S "$dir/tmux" new-session -d -s beta -x 100 -y 24 "HOME=$dir/beta chat -i beta"
-    until_true 5 shows '#lobby>'
-    keys '/join build' Enter
-    until_true 5 shows '#build>'
+    terminal_on beta beta
+    until_true 5 shows beta '#lobby>'
+    keys beta '/join build' Enter
+    until_true 5 shows beta '#build>'
     until_true 10 on alpha chat who build
     on alpha chat room kick build "$me@beta"
-    until_true 10 shows '-- you are out of #build'
+    until_true 10 shows beta '-- you are out of #build'
     until_true 10 nobody_in build
-    shows '#lobby>'
+    shows beta '#lobby>'
     on alpha chat send build "behind his back"
     on alpha chat send lobby "to his face"
-    until_true 10 shows 'to his face'
-    not shows 'behind his back'
+    until_true 10 shows beta 'to his face'
+    not shows beta 'behind his back'
     kill -9 $(pids_of beta)
     until_true 10 ready beta
-    keys 'still here' Enter
-    until_true 10 shows ': still here'
+    keys beta 'still here' Enter
+    until_true 10 shows beta ': still here'
     nobody_in build # he does not come back by himself
     on alpha chat room ban build "$me@beta"
     until_true 10 bash -c "HOME=$dir/beta chat -i beta room show build | grep -q banned"
-    keys '/join build' Enter
-    until_true 10 shows '-- You are banned from this room'
-    shows '#lobby>'
+    keys beta '/join build' Enter
+    until_true 10 shows beta '-- You are banned from this room'
+    shows beta '#lobby>'
     on alpha chat room unban build "$me@beta"
     until_true 10 bash -c "! HOME=$dir/beta chat -i beta room show build | grep -q banned"
-    keys '/join build' Enter
-    until_true 10 shows ': behind his back'
+    keys beta '/join build' Enter
+    until_true 10 shows beta ': behind his back'
 }
 
 # agree TEXT -- do both hosts show the same, this among it?

@@ -2,10 +2,6 @@
 # terminal.bats -- chat as people see it, in real terminals.
 load helper
 
-screen() { tmux -S "$dir/tmux" capture-pane -p -t "$1"; }
-shows() { screen "$1" | grep -qF -- "$2"; }
-keys() { tmux -S "$dir/tmux" send-keys -t "$@"; }
-terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
 
 @test "two terminals see each other; a half-typed line survives" {
     start
@@ -49,7 +45,9 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     keys one '/nonsense' Enter
     until_true 5 shows one 'no such command'
     keys one '/help' Enter
-    until_true 5 shows one '/leave'
+    until_true 5 shows one 'one slash less'
+    shows one '/ban      USER ' # all of it on one screen
+    [ "$(screen one | grep -c '^-- /')" -eq "$(screen one | sed -n '/^-- .ban/,/^-- .who/p' | wc -l)" ] # and a line for each
     keys one '/leave' Enter
     until_true 5 shows one '#lobby>'
 }
@@ -77,6 +75,17 @@ terminal() { tmux -S "$dir/tmux" new-session -d -s "$1" -x 80 -y 24 "chat"; }
     until_true 10 shows one ': second'
     [ "$(screen one | grep -c 'first\|second')" -eq 2 ]
     shows one '#lobby> third, half'
+}
+
+@test "a long line in any letters, too, is shown once, in its place" {
+    start
+    terminal one 40 12
+    until_true 5 shows one '#lobby>'
+    for line in 'a line that is longer than this terminal is wide' 'größer als eine Zeile dieses Fensters ist' '日本語日本語日本語日本語日本語日本語日本語'; do
+        keys one "$line" Enter
+        until_true 5 shows one ": ${line:0:8}"
+    done
+    [ "$(screen one | grep -c '^#lobby>')" -eq 1 ]
 }
 
 @test "a room of one's own: /create, /topic, /show, /op, and what may not be" {

@@ -256,6 +256,22 @@ static void test_width(void **state)
         assert_int_equal(render_width(text_of(rows[i].text)), rows[i].columns);
 }
 
+static void test_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t rows;
+    } lines[] = {
+        {"", 1}, {"nine abcd", 1}, {"exactly te", 0}, {"eleven abcd", 2}, {"for twenty columns..", 0}, {"for twenty-one column", 3},
+        {"größer als eins", 2},    {"日本語日本", 0}, /* just full */
+        {"日本語日本語", 2},       {"a日本語日本語日本", 2}, /* one column is left of the first row */
+        {"a日本語日本語日本語", 0}, {"a日本語日本語日本語日", 3}, {"👩", 1},       {"👩👩👩👩👩👩", 0}, {"e\u0301", 1}, {"e\u0301 eleven abcd", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+        assert_int_equal(render_rows(text_of(lines[i].text), 10), lines[i].rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_growth_is_bounded),
         cmocka_unit_test(test_twice_is_safe),
         cmocka_unit_test(test_width),
+        cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests_name("render", tests, NULL, NULL);
 }
