@@ -1,5 +1,6 @@
-/* bench_lines.c -- `chat send --lines`: 200,000 lines of a file until all are durable, read by one member; beside what gives a file
- * to Redis, and beside cat through a pipe, which is the least that it takes to move them. */
+/* bench_lines.c -- `chat send --lines`: 200,000 lines of a file until all are durable, read by
+ * one member; beside what gives a file to Redis, and beside cat through a pipe, which is the
+ * least that it takes to move them. */
 #include "lib/bench.h"
 #include "lib/crew.h"
 #include "lib/message.h"

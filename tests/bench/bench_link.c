@@ -32,8 +32,8 @@ typedef double values[ARRAY_LEN(columns)][REPETITIONS_MAX];
 
 struct pair {
     struct site a, b;
-    struct crew there, back; /* a to b, b to a */
-    size_t bytes;            /* of a message on the link */
+    struct crew there, back;      /* a to b, b to a */
+    size_t bytes;                 /* of a message on the link */
     char dir[BENCH_PATH_MAX + 8]; /* for certificates */
 };
 

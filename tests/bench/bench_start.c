@@ -1,7 +1,9 @@
-/* bench_start.c -- from `relay start` to the first durable message, with an empty store and with one of a million messages; beside
- * as many processes that do nothing, and beside peers until a reader has his first message.
+/* bench_start.c -- from `relay start` to the first durable message, with an empty store and
+ * with one of a million messages; beside as many processes that do nothing, and beside peers
+ * until a reader has his first message.
  *
- * usage: bench_start [-n REPETITIONS] [--json]; BENCH_MESSAGES in the environment: another number of them */
+ * usage: bench_start [-n REPETITIONS] [--json]; BENCH_MESSAGES in the environment: another
+ * number of them */
 #include "lib/bench.h"
 #include "lib/crew.h"
 #include "lib/message.h"
@@ -21,11 +23,8 @@
 enum { STARTS = 5, FIRST_MS = 10 * 1000, ROWS_MAX = 8 };
 
 static const struct column columns[] = {
-    {"up_p50_us", "start returns us", UNIT_US},
-    {"first_p50_us", "first message us", UNIT_US},
-    {"processes", "processes", UNIT_FIXED},
-    {"floor_p50_us", "so many true us", UNIT_US},
-    {"ratio", "first : true", UNIT_RATIO},
+    {"up_p50_us", "start returns us", UNIT_US},   {"first_p50_us", "first message us", UNIT_US}, {"processes", "processes", UNIT_FIXED},
+    {"floor_p50_us", "so many true us", UNIT_US}, {"ratio", "first : true", UNIT_RATIO},
 };
 
 typedef double values[ARRAY_LEN(columns)][REPETITIONS_MAX];
@@ -149,7 +148,8 @@ static int run(const struct bench *b)
     struct spread row[ARRAY_LEN(columns)];
     const char *messages = getenv("BENCH_MESSAGES");
     unsigned n = 2;
-    table_head(&t, "`relay start` until the first message is durable; peers, which keep none: until it is heard");
+    table_head(&t, "`relay start` until the first message is durable; peers, which keep none: "
+                   "until it is heard");
     site_fill("long", messages ? messages : "1000000");
     s[0] = prepare("chat, empty", "short");
     s[1] = prepare("chat, full", "long");

@@ -1,8 +1,8 @@
-/* bench_stopped.c -- half of the members of a room stop reading: what that does to the others, to the relay's memory, and how soon
- * those who stopped have all of it, once, when they go on.
+/* bench_stopped.c -- half of the members of a room stop reading: what that does to the others,
+ * to the relay's memory, and how soon those who stopped have all of it, once, when they go on.
  *
- * The others read FIFOs bare, as in the other benchmarks; those who stop are clients as people have them, for who is overtaken by the
- * journal fetches what he missed from the store. */
+ * The others read FIFOs bare, as in the other benchmarks; those who stop are clients as people
+ * have them, for who is overtaken by the journal fetches what he missed from the store. */
 #include "lib/bench.h"
 #include "lib/crew.h"
 #include "lib/message.h"
@@ -20,7 +20,8 @@ enum { HALF_MAX = 500, WARM_UP = 2000, CATCH_UP_S = 60, LOOK_MS = 20 };
 
 static const struct size {
     unsigned members;
-    uint32_t burst; /* messages: more than the journal holds, where that is no hour's work for so many */
+    uint32_t burst; /* messages: more than the journal holds, where that is no hour's work for
+                       so many */
     uint32_t paced, rate;
 } sizes[] = {{100, 40000, 1000, 1000}, {1000, 10000, 200, 100}};
 
@@ -148,7 +149,8 @@ static void go(struct sleepers *s)
     board_close(s->board);
 }
 
-/* await_all -- until they have what was sent so far; fails when that was not all of it, once. */
+/* await_all -- until they have what was sent so far; fails when that was not all of it, once.
+ */
 static void await_all(struct sleepers *s, const struct crew *crew)
 {
     board_aim(s->board, 0, crew->sent);

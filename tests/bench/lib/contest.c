@@ -188,8 +188,7 @@ void contest_start(struct contest *c, const struct bench *b, const char *name, s
         enter(c, (struct contestant){.name = k->name, .kind = k}, peer_body);
 }
 
-void contest_start_relays(struct contest *c, const struct bench *b, const char *name, struct shape shape, const struct entry *e,
-                          unsigned n)
+void contest_start_relays(struct contest *c, const struct bench *b, const char *name, struct shape shape, const struct entry *e, unsigned n)
 {
     *c = (struct contest){.bench = b, .name = name, .shape = shape};
     for (unsigned i = 0; i < n; i++)

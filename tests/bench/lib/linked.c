@@ -12,24 +12,32 @@ static const struct wiring {
     const char *name, *far_name, *near, *far;
 } wirings[] = {
     {"NATS", "NATS-far",
-     "cluster { name: bench, listen: \"127.0.0.1:%u\", tls { cert_file: \"%d/link.crt\", key_file: \"%d/link.key\", ca_file: "
+     "cluster { name: bench, listen: \"127.0.0.1:%u\", tls { cert_file: \"%d/link.crt\", "
+     "key_file: \"%d/link.key\", ca_file: "
      "\"%d/link.crt\", verify: true } }\n",
-     "cluster { name: bench, listen: \"127.0.0.1:-1\", routes: [\"nats-route://127.0.0.1:%u\"], tls { cert_file: \"%d/link.crt\", "
+     "cluster { name: bench, listen: \"127.0.0.1:-1\", routes: "
+     "[\"nats-route://127.0.0.1:%u\"], tls { cert_file: \"%d/link.crt\", "
      "key_file: \"%d/link.key\", ca_file: \"%d/link.crt\", verify: true } }\n"},
     {"InspIRCd", "InspIRCd-far",
-     "<server name=\"near.test\" description=\"near\" network=\"bench\"><module name=\"ssl_gnutls\"><module name=\"spanningtree\">\n"
-     "<sslprofile name=\"link\" provider=\"gnutls\" certfile=\"%d/link.crt\" keyfile=\"%d/link.key\" cafile=\"\">\n"
+     "<server name=\"near.test\" description=\"near\" network=\"bench\"><module "
+     "name=\"ssl_gnutls\"><module name=\"spanningtree\">\n"
+     "<sslprofile name=\"link\" provider=\"gnutls\" certfile=\"%d/link.crt\" "
+     "keyfile=\"%d/link.key\" cafile=\"\">\n"
      "<bind address=\"127.0.0.1\" port=\"%u\" type=\"servers\" sslprofile=\"link\">\n"
-     "<link name=\"far.test\" ipaddr=\"127.0.0.1\" port=\"1\" sslprofile=\"link\" sendpass=\"bench\" recvpass=\"bench\">\n",
-     "<server name=\"far.test\" description=\"far\" network=\"bench\"><module name=\"ssl_gnutls\"><module name=\"spanningtree\">\n"
-     "<sslprofile name=\"link\" provider=\"gnutls\" certfile=\"%d/link.crt\" keyfile=\"%d/link.key\" cafile=\"\">\n"
-     "<link name=\"near.test\" ipaddr=\"127.0.0.1\" port=\"%u\" sslprofile=\"link\" sendpass=\"bench\" recvpass=\"bench\">\n"
+     "<link name=\"far.test\" ipaddr=\"127.0.0.1\" port=\"1\" sslprofile=\"link\" "
+     "sendpass=\"bench\" recvpass=\"bench\">\n",
+     "<server name=\"far.test\" description=\"far\" network=\"bench\"><module "
+     "name=\"ssl_gnutls\"><module name=\"spanningtree\">\n"
+     "<sslprofile name=\"link\" provider=\"gnutls\" certfile=\"%d/link.crt\" "
+     "keyfile=\"%d/link.key\" cafile=\"\">\n"
+     "<link name=\"near.test\" ipaddr=\"127.0.0.1\" port=\"%u\" sslprofile=\"link\" "
+     "sendpass=\"bench\" recvpass=\"bench\">\n"
      "<autoconnect period=\"1\" server=\"near.test\">\n"},
 };
 
-static const char make_certificate[] =
-    "cd \"$1\" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -addext "
-    "subjectAltName=IP:127.0.0.1 -keyout link.key -out link.crt 2>link.log";
+static const char make_certificate[] = "cd \"$1\" && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+                                       "-subj /CN=bench -addext "
+                                       "subjectAltName=IP:127.0.0.1 -keyout link.key -out link.crt 2>link.log";
 
 static const struct wiring *wiring_of(const struct peer_kind *kind)
 {

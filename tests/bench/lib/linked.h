@@ -15,7 +15,8 @@ struct linked {
 /* linked_can -- do we know how?  NATS and InspIRCd. */
 bool linked_can(const struct peer_kind *kind);
 
-/* linked_start -- in this directory; whether there is a link is seen by who joins (peer_reach()). linked_stop -- both. */
+/* linked_start -- in this directory; whether there is a link is seen by who joins
+ * (peer_reach()). linked_stop -- both. */
 void linked_start(struct linked *l, const struct peer_kind *kind, const char *dir);
 void linked_stop(struct linked *l);
 

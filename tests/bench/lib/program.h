@@ -4,9 +4,9 @@
 
 #include "base/base.h"
 
-/* program_find -- the path of one built beside this one: "bin/relay", "tools/crowd"; or of the system, where a name
- * without a slash is looked for.
- * Returns  false when there is no such program */
+/* program_find -- the path of one built beside this one: "bin/relay", "tools/crowd"; or of the
+ * system, where a name without a slash is looked for. Returns  false when there is no such
+ * program */
 bool program_find(char *path, size_t size, const char *name);
 
 /* program_run -- with these arguments (the first is its name, the last NULL), to its end.

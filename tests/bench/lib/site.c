@@ -61,8 +61,7 @@ static void look(const struct instance *inst, void (*see)(const struct segment *
     struct generation g;
     struct state st;
     char why[256] = "no generation";
-    if (generation_read(inst, &g) < 0 ||
-        state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
+    if (generation_read(inst, &g) < 0 || state_attach(&st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why) < 0)
         bench_fail("cannot look into the relay: %s", why);
     see(st.seg, arg);
     state_detach(&st);
@@ -103,8 +102,8 @@ static void check_queues(const struct instance *inst)
     char text[32] = "";
     if (generation_read(inst, &g) < 0 || mq_attach_reader(&mq, g.queue[0]) < 0)
         bench_fail("cannot look at the relay's queues");
-    if (read_file(AT_FDCWD, "/proc/sys/fs/mqueue/msg_default", text, sizeof text) > 0 &&
-        mq_getattr(mq_fd(&mq), &a) == 0 && a.mq_maxmsg < strtol(text, NULL, 10))
+    if (read_file(AT_FDCWD, "/proc/sys/fs/mqueue/msg_default", text, sizeof text) > 0 && mq_getattr(mq_fd(&mq), &a) == 0 &&
+        a.mq_maxmsg < strtol(text, NULL, 10))
         fprintf(stderr,
                 "bench: queues of only %ld messages: other relays of this user hold the rest "
                 "of its "
@@ -267,8 +266,7 @@ static int stop_one(const char *name)
         return 0;
     if (generation_alive(&inst))
         kill(g.pid, SIGKILL);
-    for (uint64_t deadline = now_ms() + GONE_MS;
-         generation_alive(&inst) && now_ms() < deadline;)
+    for (uint64_t deadline = now_ms() + GONE_MS; generation_alive(&inst) && now_ms() < deadline;)
         poll(NULL, 0, 1);
     generation_drop(&g);
     return generation_alive(&inst) ? -ETIMEDOUT : 0;
@@ -311,7 +309,7 @@ uint64_t site_cpu_ns(const struct site *s)
     return sum;
 }
 
-static int64_t heap_of(pid_t pid)
+int64_t heap_bytes(pid_t pid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
@@ -325,7 +323,7 @@ int64_t site_heap(const struct site *s)
 {
     int64_t sum = 0;
     for (unsigned i = 0; i < s->n_pids; i++)
-        sum += heap_of(s->pid[i]);
+        sum += heap_bytes(s->pid[i]);
     return sum;
 }
 

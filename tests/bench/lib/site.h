@@ -8,7 +8,7 @@
 struct site {
     struct instance inst;
     char conf[INSTANCE_PATH_MAX]; /* file with settings; "": none */
-    pid_t pid[PROCS_MAX + 1]; /* the supervisor and its children */
+    pid_t pid[PROCS_MAX + 1];     /* the supervisor and its children */
     unsigned n_pids;
 };
 
@@ -50,7 +50,8 @@ int64_t site_heap(const struct site *s);
 int64_t site_shared(const struct site *s);
 int64_t site_pss(const struct site *s) MUST_USE;
 
-/* cpu_ns -- of one process. */
+/* cpu_ns, heap_bytes -- of one process. */
 uint64_t cpu_ns(pid_t pid);
+int64_t heap_bytes(pid_t pid);
 
 #endif
