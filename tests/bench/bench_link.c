@@ -12,7 +12,7 @@
 #include "frame/body.h"
 #include "port.h"
 
-enum { ONE_WAY = 300000, EACH_WAY = 150000, PACED = 2000, TUNNEL = 2000000 };
+enum { ONE_WAY = 300000, EACH_WAY = 150000, PACED = 2000, PEERS_PACED = 1000, TUNNEL = 2000000 };
 
 static const struct column columns[] = {
     {"one_way_per_s", "one way/s", UNIT_RATE},
@@ -108,7 +108,7 @@ static void repeat_bare(const struct pair *p, values v, const values ours, unsig
 
 static void repeat_peer(struct contestant *c, values v, const values ours, unsigned i)
 {
-    static const struct order paced = {ORDER_PACED, PACED, 1000};
+    static const struct order paced = {ORDER_PACED, PEERS_PACED, 1000};
     struct score s;
     if (!contest_burst(c, &s))
         return;
@@ -121,7 +121,7 @@ static void repeat_peer(struct contestant *c, values v, const values ours, unsig
     c->rate = rate;
     v[P50][i] = s.any.ns[0] / 1e3;
     v[P99][i] = s.any.ns[1] / 1e3;
-    v[PACED_CPU][i] = s.result.server_ns / 1e3 / PACED;
+    v[PACED_CPU][i] = s.result.server_ns / 1e3 / PEERS_PACED;
     v[LOST][i] = (double)s.tally.lost;
     v[DOUBLED][i] = (double)s.tally.doubled;
 }

@@ -176,6 +176,7 @@ target('search in a million messages, p50, µs', row('a phrase'), 'p50_us', 2000
 target('the same, p99, µs', row('a phrase'), 'p99_us', 50000, 1);
 target('a page of 100 of a million, p50, µs', row('100, 0 to 100 days ago'), 'p50_us', 2000, 1);
 target('idle session, bytes of relay memory', row('idle'), 'bytes_per_session', 512, 1);
+target("half of 1,000 members stopped: the others' p99 : all read", row('stopped', members => 1000), 'p99_ratio', 1.1, 1);
 target('join storm, sessions/s', row('idle', who => 'FIFOs on tmpfs'), 'at_once_per_s', 20000, 0);
 
 # ---- the page ----
