@@ -3,7 +3,7 @@
 
 #include "base/sys.h"
 #include "verbs.h"
-#include "view.h"
+#include "when.h"
 
 #include <errno.h>
 #include <stdio.h>

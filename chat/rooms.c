@@ -1,9 +1,9 @@
 /* rooms.c -- chat room: show and change the state of a room. */
 #include "rooms.h"
 
+#include "acts.h"
 #include "base/sys.h"
 #include "verbs.h"
-#include "view.h"
 
 #include <errno.h>
 #include <stdio.h>

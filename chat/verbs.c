@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "trace.h"
 #include "view.h"
+#include "when.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -25,21 +25,10 @@ void view_close(struct view *v);
  * Returns  one or more whole lines, "" when there is nothing to show (yet); valid until the next call */
 const char *view_frame(struct view *v, const uint8_t *frame);
 
-/* act_of_name, mode_of_name -- what people call them: "op", "topic-by-operators"; 0: there is none. */
-uint8_t act_of_name(const char *name);
-uint8_t mode_of_name(const char *name);
-
 /* view_messages -- how many messages were shown so far. */
 size_t view_messages(const struct view *v);
 
 /* view_color -- may colours be used on this stream? */
 bool view_color(int fd);
-
-/* when_from_text -- "-90s", "-30m", "-1h", "-2d", "14:05", "2025-01-31", "2025-01-31T14:05[:09]" (local time) into
- * milliseconds since 1970.
- *
- * now_wall  the time to count back from
- * Returns   0 or -EINVAL */
-int when_from_text(const char *text, uint64_t now_wall, uint64_t *ms) MUST_USE;
 
 #endif

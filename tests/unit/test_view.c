@@ -1,6 +1,7 @@
 /* test_view.c -- what people and programs get to see of a frame, also of a hostile one. */
 #include "oracle.h"
 #include "view.h"
+#include "when.h"
 
 #include <locale.h>
 #include <setjmp.h>
