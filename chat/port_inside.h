@@ -1,4 +1,5 @@
-/* port_inside.h -- what the parts of a port share: port.c the session, names.c what rooms and hosts are called, ask.c questions. */
+/* port_inside.h -- what the parts of a port share: port.c the session, send.c what goes out, hear.c what comes in, names.c what rooms
+ * and hosts are called, ask.c questions. */
 #ifndef CHAT_PORT_INSIDE_H
 #define CHAT_PORT_INSIDE_H
 
@@ -74,13 +75,42 @@ struct port {
 
 /* ---- port.c ---- */
 
+/* port_go_away -- the relay is not there, as far as we can tell: from now on it is looked for again. */
+void port_go_away(struct port *p);
+
+/* port_try_again -- to come back, when it is time for it.  Returns 0, p->away says whether it succeeded; -EACCES, -EPROTO: it will
+ * not; -ENOENT: it did not for too long. */
+int port_try_again(struct port *p) MUST_USE;
+
+/* ---- send.c ---- */
+
+/* port_put -- these frames as one message into the queue, within so long.  Returns 0 or -errno. */
+int port_put(struct port *p, const uint8_t *frames, size_t len, unsigned timeout_ms) MUST_USE;
+
 /* port_keep -- number a frame and keep it until it is acknowledged; port_flush() sends it.  Returns 0 or -errno. */
 int port_keep(struct port *p, uint8_t *f) MUST_USE;
 
-/* port_is_shown -- is this one of those that a user sees, and must not see twice? */
+/* port_change_room -- keep a JOIN or LEAVE.  quiet: nobody is told.  Returns 0 or -errno. */
+int port_change_room(struct port *p, enum frame_type type, struct room *r, bool quiet) MUST_USE;
+
+/* port_on_ack -- all up to this number is on disk.
+ * port_only_said -- after a reconnection questions are asked and rooms joined anew: of what is kept, what was said and done stays. */
+void port_on_ack(struct port *p, uint32_t seq);
+void port_only_said(struct port *p);
+
+/* ---- hear.c ---- */
+
+/* port_is_shown -- what people said and did in a room: a user sees it, and must not see it twice. */
 bool port_is_shown(const uint8_t *f);
 
-/* port_wait_some -- up to so long, and see to everything else meanwhile.  Returns 0 or -errno. */
+/* port_consider -- a frame of the session's FIFO; true when it is for the user. */
+bool port_consider(struct port *p, const uint8_t *f);
+
+/* port_out -- we are not in this room any more, and do not want to come back by ourselves. */
+void port_out(struct room *r);
+
+/* port_wait_some -- up to so long, keeping what comes for the user.  Returns 0, at once when there are acknowledgements: they may be
+ * the last that will come; or -errno. */
 int port_wait_some(struct port *p, int ms) MUST_USE;
 
 /* ---- names.c ---- */
