@@ -30,7 +30,7 @@ simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/stat
            $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/seal.c relay/trust/peers.c \
            relay/keep/commit.c $(wildcard relay/keep/feed*.c) relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
-           relay/net/conn.c relay/net/keeper_line.c
+           relay/keep/prune.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c common/base/direct.c relay/rules/room_state.c \
@@ -160,7 +160,7 @@ bench: all $(bench-bins) $(bench-tools)
 
 # The simulator: the same sources once more, with seeded bugs that can be turned on and system calls that lead into it; with
 # small tables, to see them full, and with tables for many hosts.
-sim.small := -DLINK_RING=16
+sim.small := -DLINK_RING=16 -DKEEP_LEAST_S=20
 sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<

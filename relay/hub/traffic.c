@@ -401,9 +401,11 @@ static void contradicts(struct link *l, const uint8_t *gap, const struct sealed 
 static int append_gap(struct hub *h, const uint8_t *gap)
 {
     struct state *st = h->st;
-    uint64_t wall = wall_ms();
+    uint64_t wall = wall_ms(), have = have_find(&h->core.ours, frame_origin(gap), frame_epoch(gap), frame_room(gap))->row.seq;
     hub_take_lock(h);
-    int r = remote_gap(st, gap, wall);
+    int r = remote_gap(st, gap, have + 1, wall);
+    if (r == 0 && MUTANT(GAP_TWICE))
+        r = remote_gap(st, gap, have + 1, wall);
     if (r == 0)
         link_took(&h->core, gap, st->next);
     state_publish(st);

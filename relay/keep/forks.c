@@ -23,7 +23,7 @@ struct forks {
 /* A stream, and heads of it from wherever. */
 struct heads {
     uint64_t origin, epoch, room;
-    struct sealed s[3 * 2 * CHAIN_HEADS_MAX]; /* those that came and the proof, and beside each two of ours */
+    struct sealed s[5 * 2 * CHAIN_HEADS_MAX]; /* those that came and the proof, and beside each up to four of ours */
     size_t n;
 };
 
@@ -114,11 +114,26 @@ static bool add_head(void *arg, const struct sealed *s)
     return true;
 }
 
+/* add_gap -- what is not kept any more leaves one head: that of the gap's last segment. */
+static int add_gap(struct forks *fs, struct heads *d, uint64_t end)
+{
+    uint8_t gap[FRAME_MAX];
+    struct gap g;
+    int r = history_gap_end(fs->h, d->origin, d->epoch, d->room, end, gap);
+    if (r == 1 && read_gap(gap, &g) == 0)
+        d->s[d->n++] = g.last;
+    return r < 0 ? r : 0;
+}
+
 /* add_own -- what we have where this head ends to the left, and the one behind that: what it could contradict. */
 static int add_own(struct forks *fs, struct heads *d, const struct sealed *s)
 {
-    uint64_t before = s->first_seq - 1;
-    return MUTANT(FORK_OWN_UNCHECKED) ? 0 : history_heads(fs->h, d->origin, d->epoch, d->room, before, 2, add_head, d);
+    uint64_t before = s->first_seq - 1, last = s->last_seq;
+    if (MUTANT(FORK_OWN_UNCHECKED))
+        return 0;
+    int r = history_heads(fs->h, d->origin, d->epoch, d->room, before, 2, add_head, d);
+    r = r < 0 ? r : add_gap(fs, d, before);
+    return r < 0 ? r : add_gap(fs, d, last);
 }
 
 static int gather(struct forks *fs, struct heads *d, const uint8_t *chain)
@@ -191,5 +206,7 @@ int forks_ladder(struct forks *fs, uint64_t origin, uint64_t epoch, uint64_t roo
             r = history_heads(fs->h, origin, epoch, room, last - step, 1, add_head, &d);
             low = d.n > 0 ? d.s[d.n - 1].first_seq : 1;
         }
+    if (r == 0 && d.n == 0 && last > 0)
+        r = add_gap(fs, &d, last);
     return r < 0 || d.n == 0 ? r : write_chain(frame, d.s, d.n, origin, epoch, room, 0);
 }

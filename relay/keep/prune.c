@@ -1,6 +1,8 @@
 /* prune.c -- a walk through the store, oldest first, that ends at the first segment whose time has not come. */
 #include "keep/prune.h"
 
+#include "base/mutant.h"
+
 #include <errno.h>
 
 /* What one piece found. */
@@ -30,7 +32,7 @@ static int only_said(const struct history_segment *s, struct said *said)
         int n = frame_check(f, s->len - at);
         if (n <= 0)
             return -EBADMSG;
-        if (frame_type(f) != FRAME_SAY)
+        if (frame_type(f) != FRAME_SAY && !MUTANT(PRUNE_ACTS))
             return 0;
         said->messages += !(frame_flags(f) & FRAME_MORE);
         said->last_pos = frame_pos(f);
@@ -94,7 +96,7 @@ static uint64_t old_enough(const struct segment *seg, uint64_t wall_ms, uint64_t
     uint64_t age = seg->shape.keep_ms ? seg->shape.keep_ms : UINT64_MAX;
     if (seg->shape.keep_bytes && bytes > seg->shape.keep_bytes)
         age = 0;
-    age = max_u64(age, KEEP_AT_LEAST_MS);
+    age = MUTANT(PRUNE_YOUNG) && age < UINT64_MAX ? 0 : max_u64(age, KEEP_AT_LEAST_MS);
     return age < wall_ms ? (wall_ms - age) << 16 : 0;
 }
 

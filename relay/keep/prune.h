@@ -12,8 +12,12 @@
 #include "state/state.h"
 #include "store/history.h"
 
+#ifndef KEEP_LEAST_S
+#define KEEP_LEAST_S 3600 /* the simulator, whose runs are minutes, has less */
+#endif
+
 enum {
-    KEEP_AT_LEAST_MS = 3600 * 1000,
+    KEEP_AT_LEAST_MS = KEEP_LEAST_S * 1000,
     PRUNE_SEGMENTS = 64,     /* looked at in one piece, ... */
     PRUNE_BYTES = 1 << 20,   /* ... and deleted, about */
 };

@@ -508,15 +508,16 @@ static bool may_bring(const struct link_peer *q, const struct link_peer *p, uint
 }
 
 /* gap_ripe -- is there nobody who may have the missing part?  In the present run of a host that is linked, where it may be what
- * was said a moment ago, that host alone says what is gone. */
+ * was said a moment ago, that host alone says what is gone; unless it waits itself with a younger gap: then it keeps less. */
 static bool gap_ripe(const struct link_core *l, const struct link_peer *p, const uint8_t *f, uint64_t now_ms)
 {
-    if (now_ms - p->up_ms >= LINK_GAP_MAX_MS)
+    if (now_ms - p->up_ms >= LINK_GAP_MAX_MS || MUTANT(GAP_EARLY))
         return true;
     for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
         const struct link_peer *q = &l->peer[i];
         bool its_own = q != p && q->phase == LINK_OPEN && q->host == frame_origin(f) && q->epoch == frame_epoch(f);
-        if ((its_own && p->host != q->host) || may_bring(q, p, now_ms))
+        bool keeps_less = q->gap && first_to(p, q);
+        if ((its_own && !keeps_less) || may_bring(q, p, now_ms))
             return false;
     }
     return now_ms - p->up_ms >= LINK_GAP_MS;

@@ -82,7 +82,7 @@ int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames
     return 0;
 }
 
-int remote_gap(struct state *st, const uint8_t *gap, uint64_t wall)
+int remote_gap(struct state *st, const uint8_t *gap, uint64_t from, uint64_t wall)
 {
     uint8_t frame[FRAME_MAX];
     struct gap g;
@@ -95,6 +95,8 @@ int remote_gap(struct state *st, const uint8_t *gap, uint64_t wall)
         return -ENOSPC;
     uint64_t hlc = min_u64(frame_hlc(gap), wall << 16);
     g.why = GAP_AWAY;
+    g.first_seq = max_u64(g.first_seq, from);
+    g.messages = (uint32_t)min_u64(g.messages, frame_seq(gap) - g.first_seq + 1);
     g.hlc_min = min_u64(g.hlc_min, hlc);
     int n = write_gap(frame, &g, frame_origin(gap), frame_epoch(gap), frame_room(gap), hlc);
     ASSERT(n > 0);

@@ -20,7 +20,8 @@ int remote_check(const uint8_t *frames, size_t len) MUST_USE;
 int remote_apply(struct state *st, const uint8_t *segment, const uint8_t *frames, size_t len, uint64_t wall) MUST_USE;
 
 /* remote_gap -- in a section: a GAP that was taken, behind the journal's head; a stamp ahead of `wall` is nonsense and becomes that.
+ * from     what lies before this entry is here: the gap begins there, whatever its sender knew of us
  * Returns  0; -EAGAIN as above; -ENOSPC the room is not known */
-int remote_gap(struct state *st, const uint8_t *gap, uint64_t wall) MUST_USE;
+int remote_gap(struct state *st, const uint8_t *gap, uint64_t from, uint64_t wall) MUST_USE;
 
 #endif

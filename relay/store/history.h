@@ -139,8 +139,10 @@ int history_drop(struct history *h, const struct history_segment *s, uint32_t me
 int history_gap(struct history *h, uint8_t *gap) MUST_USE;
 
 /* history_gap_at -- the first gap with pos >= from, into FRAME_MAX bytes.  Returns 1; 0: none; -errno
+ * history_gap_end -- the one of a stream that ends with the entry seq: the same.
  * history_gaps -- those of a room (0: of all) with pos >= from, rising. */
 int history_gap_at(struct history *h, uint64_t from, uint8_t *gap) MUST_USE;
+int history_gap_end(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint8_t *gap) MUST_USE;
 int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg) MUST_USE;
 
 /* history_bytes -- how much of the two files is in use.  What is deleted leaves room in the database for what comes, and a hole in

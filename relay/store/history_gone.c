@@ -85,6 +85,11 @@ int history_gap_at(struct history *h, uint64_t from, uint8_t *gap)
     return history_frame(h, BIND(h, GAP_NEXT, limit(from)), FRAME_GAP, gap);
 }
 
+int history_gap_end(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint8_t *gap)
+{
+    return history_frame(h, BIND(h, GAP_END, origin, epoch, room, limit(seq)), FRAME_GAP, gap);
+}
+
 int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg)
 {
     from = limit(from);

@@ -13,7 +13,8 @@ enum { CAUSES = 4, SLACK = 1 << 12 };
 
 /* What an origin said once and for all. */
 struct fact {
-    uint64_t hash, hlc;
+    uint64_t hash, hlc, client;
+    uint32_t client_seq;
     uint8_t n_causes;
     struct {
         uint32_t stream, seq;
@@ -164,7 +165,7 @@ static void said_by(struct node *n, const uint8_t *f)
         t->fact = realloc(t->fact, t->max * sizeof *t->fact);
         ASSERT(t->fact);
     }
-    t->fact[t->n] = (struct fact){.hash = hash_of(f), .hlc = frame_hlc(f)};
+    t->fact[t->n] = (struct fact){.hash = hash_of(f), .hlc = frame_hlc(f), .client = frame_client(f), .client_seq = frame_client_seq(f)};
     note_causes(n, &t->fact[t->n], t->room);
     w.stats.entries++;
     struct message *m = message_of(frame_client(f), frame_client_seq(f));
@@ -197,9 +198,9 @@ static void check_causes(struct node *n, const struct truth *t, const struct fac
     for (unsigned i = 0; i < f->n_causes; i++)
         if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
             const struct truth *cause = &truth[f->cause[i].stream];
-            if (w.stats.evil_runs || w.stats.membership || pair_is_private(t->room)) {
+            if (w.stats.evil_runs || w.stats.membership || w.prunes || pair_is_private(t->room)) {
                 /* Who withholds can do that, and who does not know every host that others know:
-                 * there are no signed dependencies yet.  Of a private room the owner's word comes first to who is new in it. */
+                 * there are no signed dependencies yet; and who lies behind a gap that waits.  Of a private room the owner's word comes first to who is new in it. */
                 w.stats.reordered++;
                 return;
             }
@@ -249,6 +250,30 @@ static void taken_by(struct node *n, const uint8_t *f, const struct segment_head
     note_recent(n->checks, frame_room(f), stream);
     if (frame_hlc(f) >> 16 <= wall_of(n) + SKEW_MAX_MS)
         n->checks->adopted = max_u64(n->checks->adopted, frame_hlc(f));
+}
+
+/* taken_gap -- what its origin said there, and nobody who is asked has. */
+static void taken_gap(struct node *n, const uint8_t *f)
+{
+    const struct node *origin = node_by_id(frame_origin(f));
+    uint32_t stream = truth_of(frame_origin(f), frame_epoch(f), frame_room(f));
+    struct seen *have = seen(n->checks, stream);
+    struct gap g;
+    int r = read_gap(f, &g);
+    if (r < 0 || !origin || !map_find(&signed_hashes, get_u64(g.last.hash), origin->id, 0))
+        broken("I4: %s took a gap that %s never sealed", node_name(n->id), origin ? node_name(origin->id) : "nobody");
+    if (have->seq == 0 || g.first_seq > have->seq + 1)
+        broken("I3: %s took a gap of %s's %llu.. after %llu", node_name(n->id), node_name(origin->id),
+               (unsigned long long)g.first_seq, (unsigned long long)have->seq);
+    if (frame_seq(f) <= have->seq)
+        broken("I2: %s took a gap of %s's up to %llu again", node_name(n->id), node_name(origin->id),
+               (unsigned long long)frame_seq(f));
+    gone_needless(n, f, have->seq);
+    trace("<- GAP %s/%04llx/%04llx %llu..%llu", node_name(origin->id), (unsigned long long)(frame_epoch(f) & 0xffff),
+          (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)g.first_seq, (unsigned long long)frame_seq(f));
+    w.stats.gaps++;
+    have->seq = frame_seq(f);
+    have->hash = get_u64(g.last.hash);
 }
 
 /* ---- what is ahead of its time ---- */
@@ -318,6 +343,8 @@ void check_journal(struct node *n)
             taken_by(n, f, &s, state_at(&n->st, c->scanned));
             check_parked(n, f);
             c->scanned += s.bytes;
+        } else if (frame_type(f) == FRAME_GAP) {
+            taken_gap(n, f);
         } else if (frame_type(f) == FRAME_DUE) {
             c->scanned += shown_by(n, f, state_at(&n->st, c->scanned));
         } else if (frame_row(frame_type(f)) && frame_row(frame_type(f))->durable) {
@@ -373,9 +400,44 @@ void check_stored(struct node *n, const struct history_segment *s)
     digest(get_u64(s->hash));
 }
 
+void check_missing(struct node *n, const uint8_t *gap, uint64_t from)
+{
+    const struct truth *t = &truth[truth_of(frame_origin(gap), frame_epoch(gap), frame_room(gap))];
+    for (uint64_t seq = from; seq <= frame_seq(gap) && seq < t->max && !n->evil; seq++) {
+        struct message *m = message_of(t->fact[seq].client, t->fact[seq].client_seq);
+        if (m)
+            hosts_put(&m->gone, n->n, true);
+    }
+}
+
+void check_dropped(struct node *n, const struct history_segment *s)
+{
+    for (size_t i = 0; i < s->len && !n->evil; i += frame_stride(s->frames + i)) {
+        const uint8_t *f = s->frames + i;
+        struct message *m = message_of(frame_client(f), frame_client_seq(f));
+        if (m) {
+            hosts_put(&m->gone, n->n, true);
+            hosts_put(&m->holders, n->n, false);
+        }
+    }
+    uint32_t *parked = n->checks ? map_find(&n->checks->parked, s->origin ^ s->epoch, s->room, s->hlc_max) : NULL;
+    if (parked && *parked == 1) {
+        *parked = 2;
+        n->checks->n_parked--;
+    }
+    gone_dropped(n, s);
+}
+
 static void each_stored(void *arg, const struct history_segment *s)
 {
     hold(arg, s);
+}
+
+static void each_missing(void *arg, const uint8_t *gap)
+{
+    struct gap g;
+    if (read_gap(gap, &g) == 0)
+        check_missing(arg, gap, g.first_seq);
 }
 
 void check_restored(struct node *n)
@@ -383,8 +445,9 @@ void check_restored(struct node *n)
     n->checks->kept = 0;
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said; i++)
-            hosts_put(&w.client[c].msg[i].holders, n->n, false);
+            hosts_put(&w.client[c].msg[i].holders, n->n, false), hosts_put(&w.client[c].msg[i].gone, n->n, false);
     disk_each(n->disk, each_stored, n);
+    disk_gaps(n->disk, each_missing, n);
     for (unsigned c = 0; c < w.n_clients; c++)
         for (uint32_t i = 1; i <= w.client[c].said; i++) {
             struct message *m = &w.client[c].msg[i];
@@ -408,6 +471,17 @@ static void see_again(void *arg, const struct history_segment *s)
         note_recent(n->checks, s->room, stream);
 }
 
+static void see_gap(void *arg, const uint8_t *gap)
+{
+    struct node *n = arg;
+    struct seen *have = seen(n->checks, truth_of(frame_origin(gap), frame_epoch(gap), frame_room(gap)));
+    struct gap g;
+    if (frame_seq(gap) > have->seq && read_gap(gap, &g) == 0) {
+        have->seq = frame_seq(gap);
+        have->hash = get_u64(g.last.hash);
+    }
+}
+
 void check_boot(struct node *n)
 {
     if (!n->checks)
@@ -415,6 +489,7 @@ void check_boot(struct node *n)
     ASSERT(n->checks);
     reset(n->checks);
     disk_each(n->disk, see_again, n);
+    disk_gaps(n->disk, see_gap, n);
     n->checks->scanned = journal_head(&n->st.seg->journal);
     n->checks->adopted = n->checks->kept;
     check_clock(n);
@@ -431,14 +506,14 @@ void check_stop(struct node *n)
     for (unsigned i = 0; i < CLIENTS_PER_NODE; i++) {
         struct client *c = &w.client[n->n * CLIENTS_PER_NODE + i];
         for (uint32_t k = c->acked + 1; k <= c->said; k++)
-            if (!hosts_have(&c->msg[k].holders, n->n))
+            if (!hosts_have(&c->msg[k].holders, n->n) && !hosts_have(&c->msg[k].gone, n->n))
                 c->msg[k].appended = 0;
     }
 }
 
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq)
 {
-    if (!m->acked && !n->evil && !hosts_have(&m->holders, n->n))
+    if (!m->acked && !n->evil && !hosts_have(&m->holders, n->n) && !hosts_have(&m->gone, n->n))
         broken("I1: %s acknowledges message %u of %llx, which is not on its disk",
                node_name(n->id), seq, (unsigned long long)client);
     w.stats.acked += !m->acked;

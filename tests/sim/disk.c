@@ -18,7 +18,7 @@ struct blob {
 };
 
 struct row {
-    uint64_t batch, pos;
+    uint64_t batch, pos, last_pos; /* last_pos: of its last frame */
     struct blob *blob;
 };
 
@@ -29,7 +29,7 @@ struct stream {
     uint64_t origin, epoch, room, last_seq;
     uint8_t head[HASH_LEN];
     struct {
-        uint64_t last_seq, pos;
+        uint64_t last_seq, pos, stored_us;
         const struct blob *blob;
     } * at;
     uint32_t n, max;
@@ -77,6 +77,12 @@ struct history {
     size_t n_acts, max_acts, n_acts_before;
     struct kept_gap *gap; /* in the order of their pos */
     size_t n_gaps, max_gaps, n_gaps_before;
+    struct kept_drop {
+        uint64_t pos;
+        uint32_t messages;
+    } drop[PRUNE_SEGMENTS]; /* of this transaction */
+    unsigned n_drops;
+    uint64_t bytes;
     uint64_t durable, ring_size, newest_hlc, new_hlc, batch;
     bool full, tight; /* tight: has been full, what comes beside the commits may find no room */
     enum commit_fate fate;
@@ -232,10 +238,9 @@ uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint
     return s ? s->last_seq : 0;
 }
 
-uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
-                   uint64_t seq)
+/* at_seq -- the first segment of a stream that ends there or later. */
+static uint32_t at_seq(const struct stream *s, uint64_t seq)
 {
-    const struct stream *s = find(h, origin, epoch, room);
     uint32_t lo = 0, hi = s ? s->n : 0;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
@@ -244,7 +249,56 @@ uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uin
         else
             hi = mid;
     }
-    return s && lo < s->n ? get_u64(s->at[lo].blob->s.hash) : 0;
+    return lo;
+}
+
+static const uint8_t *gap_of(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq)
+{
+    for (size_t i = 0; i < h->n_gaps; i++) {
+        const uint8_t *f = h->gap[i].frame;
+        struct gap g;
+        if (frame_origin(f) == origin && frame_epoch(f) == epoch && frame_room(f) == room && frame_seq(f) >= seq &&
+            read_gap(f, &g) == 0 && g.first_seq <= seq)
+            return f;
+    }
+    return NULL;
+}
+
+bool disk_gap(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint64_t *last)
+{
+    const uint8_t *f = gap_of(h, origin, epoch, room, seq);
+    *last = f ? frame_seq(f) : 0;
+    return f != NULL;
+}
+
+uint64_t disk_next(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint64_t before_us,
+                   uint64_t *last)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    for (uint32_t i = at_seq(s, seq); s && i < s->n; i++)
+        if (s->at[i].stored_us < before_us) {
+            *last = s->at[i].last_seq;
+            return max_u64(s->at[i].blob->s.first_seq, seq);
+        }
+    return 0;
+}
+
+uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
+                   uint64_t seq)
+{
+    const struct stream *s = find(h, origin, epoch, room);
+    uint32_t i = at_seq(s, seq);
+    if (s && i < s->n && s->at[i].blob->s.first_seq <= seq)
+        return get_u64(s->at[i].blob->s.hash);
+    const uint8_t *f = gap_of(h, origin, epoch, room, seq);
+    struct gap g;
+    return f && read_gap(f, &g) == 0 ? get_u64(g.last.hash) : 0;
+}
+
+void disk_gaps(const struct history *h, void (*each)(void *arg, const uint8_t *gap), void *arg)
+{
+    for (size_t i = 0; i < h->n_gaps; i++)
+        each(arg, h->gap[i].frame);
 }
 
 void disk_each(const struct history *h,
@@ -285,6 +339,7 @@ int history_begin(struct history *h, uint64_t batch)
     h->n_acts_before = h->n_acts;
     h->n_gaps_before = h->n_gaps;
     h->new_hlc = h->newest_hlc;
+    h->n_drops = 0;
     h->n_new_rooms = h->n_new_clients = 0;
     return 0;
 }
@@ -296,7 +351,10 @@ int history_add(struct history *h, const struct history_segment *s)
         h->row = realloc(h->row, h->max * sizeof *h->row);
         ASSERT(h->row);
     }
-    h->row[h->n++] = (struct row){h->batch, s->pos, blob_get(s)};
+    uint64_t last_pos = s->pos;
+    for (size_t i = 0; i < s->len; i += frame_stride(s->frames + i))
+        last_pos = frame_pos(s->frames + i);
+    h->row[h->n++] = (struct row){h->batch, s->pos, last_pos, blob_get(s)};
     if (!s->apart)
         h->new_hlc = max_u64(h->new_hlc, s->hlc_max);
     return 0;
@@ -365,21 +423,92 @@ static void by_pos(struct history *h)
     }
 }
 
-/* gaps_into_streams -- those of this transaction: their streams go on behind them. */
-static void gaps_into_streams(struct history *h)
+/* gaps_into_streams -- those of this transaction before this position: their streams go on behind them. */
+static void gaps_into_streams(struct history *h, uint64_t pos)
 {
-    for (; h->n_gaps_before < h->n_gaps; h->n_gaps_before++) {
+    for (; h->n_gaps_before < h->n_gaps && frame_pos(h->gap[h->n_gaps_before].frame) < pos; h->n_gaps_before++) {
         const uint8_t *f = h->gap[h->n_gaps_before].frame;
         struct stream *s = find(h, frame_origin(f), frame_epoch(f), frame_room(f));
         struct gap g;
         int r = read_gap(f, &g);
         ASSERT(r == 0);
-        if (!s || g.first_seq != s->last_seq + 1)
+        if (!s || g.first_seq != s->last_seq + 1 || frame_seq(f) <= s->last_seq)
             broken("I3: %s goes on behind a gap of %s's from %llu", node_name(h->node->id), node_name(frame_origin(f)),
                    (unsigned long long)g.first_seq);
+        check_missing(h->node, f, s->last_seq + 1);
         s->last_seq = frame_seq(f);
         memcpy(s->head, g.last.hash, HASH_LEN);
     }
+}
+
+/* add_gap -- in the order of pos. */
+static void add_gap(struct history *h, const uint8_t *gap)
+{
+    ASSERT(frame_stride(gap) <= sizeof h->gap->frame);
+    if (h->n_gaps == h->max_gaps) {
+        h->max_gaps = h->max_gaps ? h->max_gaps * 2 : 64;
+        h->gap = realloc(h->gap, h->max_gaps * sizeof *h->gap);
+        ASSERT(h->gap);
+    }
+    size_t i = h->n_gaps++;
+    for (; i > 0 && frame_pos(h->gap[i - 1].frame) > frame_pos(gap); i--)
+        h->gap[i] = h->gap[i - 1];
+    memcpy(h->gap[i].frame, gap, frame_stride(gap));
+}
+
+/* join -- to the gap that this one continues, if it is of the same kind. */
+static void join(struct history *h, struct gap *g, const struct history_segment *s)
+{
+    for (size_t i = 0; i < h->n_gaps; i++) {
+        const uint8_t *f = h->gap[i].frame;
+        struct gap b;
+        if (frame_origin(f) != s->origin || frame_epoch(f) != s->epoch || frame_room(f) != s->room ||
+            frame_seq(f) + 1 != s->first_seq || read_gap(f, &b) < 0 || b.why != g->why)
+            continue;
+        g->first_seq = b.first_seq;
+        g->messages += b.messages;
+        g->hlc_min = min_u64(g->hlc_min, b.hlc_min);
+        h->n_gaps--;
+        memmove(&h->gap[i], &h->gap[i + 1], (h->n_gaps - i) * sizeof *h->gap);
+        return;
+    }
+}
+
+/* drop -- one segment; its stream has a gap there. */
+static void drop(struct history *h, const struct kept_drop *d)
+{
+    uint8_t gap[FRAME_MAX];
+    size_t i = 0, k = 0;
+    uint32_t m = 0;
+    while (i < h->n && h->row[i].pos != d->pos)
+        i++;
+    while (k < h->n_by_stamp && h->by_stamp[k].pos != d->pos)
+        k++;
+    ASSERT(i < h->n && k < h->n_by_stamp);
+    struct blob *b = h->row[i].blob;
+    struct stream *s = find(h, b->s.origin, b->s.epoch, b->s.room);
+    ASSERT(s);
+    while (s->at[m].pos != d->pos)
+        m++;
+    struct gap g = {.why = GAP_OLD, .first_seq = b->s.first_seq, .hlc_min = b->s.hlc_min, .messages = d->messages,
+                    .last = {.first_seq = b->s.first_seq, .last_seq = b->s.last_seq}};
+    memcpy(g.last.prev, b->s.prev, HASH_LEN);
+    memcpy(g.last.hash, b->s.hash, HASH_LEN);
+    memcpy(g.last.signature, b->s.signature, SIGNATURE_LEN);
+    join(h, &g, &b->s);
+    int n = write_gap(gap, &g, b->s.origin, b->s.epoch, b->s.room, b->s.hlc_max);
+    ASSERT(n > 0);
+    frame_set_pos(gap, h->row[i].last_pos);
+    add_gap(h, gap);
+    check_dropped(h->node, &b->s);
+    h->bytes -= b->s.len;
+    h->n--;
+    h->n_by_stamp--;
+    s->n--;
+    memmove(&h->row[i], &h->row[i + 1], (h->n - i) * sizeof *h->row);
+    memmove(&h->by_stamp[k], &h->by_stamp[k + 1], (h->n_by_stamp - k) * sizeof *h->by_stamp);
+    memmove(&s->at[m], &s->at[m + 1], (s->n - m) * sizeof *s->at);
+    blob_put(b);
 }
 
 static void add_to_stream(struct history *h, const struct blob *b, uint64_t pos)
@@ -403,7 +532,9 @@ static void add_to_stream(struct history *h, const struct blob *b, uint64_t pos)
     }
     s->at[s->n].last_seq = g->last_seq;
     s->at[s->n].blob = b;
+    s->at[s->n].stored_us = w.now;
     s->at[s->n++].pos = pos;
+    h->bytes += g->len;
     s->last_seq = g->last_seq;
     memcpy(s->head, g->hash, HASH_LEN);
 }
@@ -468,7 +599,10 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     size_t from = h->n_before;
     h->n_before = h->n; /* so that a rollback after -EIO takes nothing away */
     for (size_t i = from; i < h->n; i++) {
-        check_stored(h->node, &h->row[i].blob->s);
+        const struct history_segment *s = &h->row[i].blob->s;
+        if (s->origin != h->node->id || s->epoch != h->node->st.seg->shape.epoch) /* what came lies in its order, behind our own */
+            gaps_into_streams(h, h->row[i].pos);
+        check_stored(h->node, s);
         add_to_stream(h, h->row[i].blob, h->row[i].pos);
         add_by_stamp(h, h->row[i]);
     }
@@ -476,7 +610,11 @@ int history_commit(struct history *h, uint64_t end, uint64_t ring_size)
     by_pos(h);
     h->n_before = h->n;
     h->n_acts_before = h->n_acts;
-    gaps_into_streams(h);
+    gaps_into_streams(h, UINT64_MAX);
+    for (unsigned i = 0; i < h->n_drops; i++)
+        drop(h, &h->drop[i]);
+    h->n_before = h->n;
+    h->n_gaps_before = h->n_gaps;
     for (uint32_t i = 0; i < h->n_new_rooms; i++)
         keep_room(h, &h->new_room[i]);
     for (uint32_t i = 0; i < h->n_new_clients; i++)
@@ -614,13 +752,21 @@ int history_first_missing(struct history *h, uint64_t origin, uint64_t epoch, ui
 
 int history_gap(struct history *h, uint8_t *gap)
 {
-    ASSERT(frame_stride(gap) <= sizeof h->gap->frame);
-    if (h->n_gaps == h->max_gaps) {
-        h->max_gaps = h->max_gaps ? h->max_gaps * 2 : 64;
-        h->gap = realloc(h->gap, h->max_gaps * sizeof *h->gap);
-        ASSERT(h->gap);
-    }
-    memcpy(h->gap[h->n_gaps++].frame, gap, frame_stride(gap));
+    add_gap(h, gap); /* behind all others: it came just now */
+    return 0;
+}
+
+int history_drop(struct history *h, const struct history_segment *s, uint32_t messages, uint64_t last_pos)
+{
+    (void)last_pos; /* the frames are kept without */
+    ASSERT(h->n_drops < ARRAY_LEN(h->drop));
+    h->drop[h->n_drops++] = (struct kept_drop){s->pos, messages};
+    return 0;
+}
+
+int history_bytes(struct history *h, uint64_t *bytes)
+{
+    *bytes = h->bytes;
     return 0;
 }
 
@@ -632,6 +778,15 @@ int history_gap_at(struct history *h, uint64_t from, uint8_t *gap)
             return 1;
         }
     return 0;
+}
+
+int history_gap_end(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq, uint8_t *gap)
+{
+    const uint8_t *f = gap_of(h, origin, epoch, room, seq);
+    if (!f || frame_seq(f) != seq)
+        return 0;
+    memcpy(gap, f, frame_stride(f));
+    return 1;
 }
 
 int history_gaps(struct history *h, uint64_t room, uint64_t from, void (*each)(void *arg, const uint8_t *gap), void *arg)

@@ -374,6 +374,7 @@ void faults_end(void)
 {
     struct hosts all = everybody();
     w.calm = true;
+    w.calm_us = w.now;
     trace("everything heals");
     if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) &&
         joined_without(w.evicted = (unsigned)chance(w.n_nodes)))

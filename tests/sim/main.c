@@ -85,6 +85,7 @@ static bool run(uint64_t seed, unsigned hosts)
     if (setjmp(w.broken) == 0) {
         faults_plan(hosts);
         people_reset();
+        gone_plan();
         for (unsigned i = 0; i < w.n_nodes; i++)
             at(chance(500 * MS), EV_BOOT, i, 0);
         at(S, EV_FAULT, 0, 0);
@@ -148,6 +149,7 @@ static void report(const struct stats *s, double seconds)
            "they answer (withheld) %llu\n",
            N(s->lost_by_rollback), N(s->reordered));
     printf("acts upon rooms folded in the end %llu, facts in force %llu\n", N(s->acts), N(s->facts));
+    printf("segments deleted %llu in %llu runs, gaps taken %llu\n", N(s->dropped), N(s->prune_runs), N(s->gaps));
     printf("people came or went %llu times, hosts died at the end %llu\n", N(s->moves), N(s->deaths));
     printf("all the same again after %.1f s on average, %.1f s at most\n",
            (double)s->converge_us / 1e6 / (double)max_u64(1, s->runs),

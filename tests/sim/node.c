@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STREAMS_MIN = 8, TICK_MS = 250 };
+enum { STREAMS_MIN = 8, TICK_MS = 250, PRUNE_S = 5 };
 
 static struct map by_id;
 
@@ -146,9 +146,12 @@ void node_hub_turn(struct node *n)
         return;
     }
     here = n;
-    bool more = turn_sources(t);
-    more |= hub_go_on(n->hub);
+    t->runs = true;
+    turn_sources(t);
+    bool more = hub_go_on(n->hub);
     hub_sweep(n->hub);
+    t->runs = false;
+    more |= turn_ready(t);
     check_journal(n);
     if (journal_head(&n->st.seg->journal) != journal_durable(&n->st.seg->journal))
         turn_wake(&n->keeper_turn, n->commit_us / 2 + chance(n->commit_us));
@@ -168,6 +171,8 @@ void node_tick(struct node *n)
         hub_sweep(n->hub);
         turn_wake(&n->hub_turn, 0);
     }
+    if ((n->keep_ms || n->keep_bytes) && w.now >= n->prune_us)
+        turn_wake(&n->keeper_turn, 0);
     check_clock(n);
     check_shown(n);
     at(w.now + TICK_MS * MS, EV_TICK, n->n, n->life);
@@ -196,6 +201,8 @@ static void keeper_start(struct node *n)
     ASSERT(r == 0);
     forks_on_point(n->forks, folds_fork, n->folds);
     feeds_ask_rooms(n->feeds, n->folds);
+    n->prune = (struct prune){.st = &n->st, .h = n->disk};
+    n->prune_us = w.now;
 }
 
 static void keeper_stop(struct node *n)
@@ -235,6 +242,35 @@ void node_pump_feed(struct node *n)
     here = was;
 }
 
+/* lost_power -- in the middle of a commit. */
+static bool lost_power(struct node *n)
+{
+    if (!n->torn)
+        return false;
+    n->torn = false;
+    w.stats.torn++;
+    node_stop(n, STOP_POWER);
+    at(w.now + S + chance(5 * S), EV_BOOT, n->n, n->life);
+    return true;
+}
+
+/* prune -- a piece, when it is time.  Returns false when the keeper is gone. */
+static bool prune(struct node *n, bool *more)
+{
+    if ((n->keep_ms == 0 && n->keep_bytes == 0) || w.now < n->prune_us)
+        return true;
+    int r = prune_some(&n->prune, wall_ms());
+    n->prune_us = w.now + (r > 0 ? 0 : PRUNE_S * S);
+    *more |= r > 0;
+    if (lost_power(n))
+        return false;
+    if (r < 0 && r != -ENOSPC) {
+        node_keeper_restart(n);
+        return false;
+    }
+    return true;
+}
+
 /* commit -- returns false when the keeper is gone. */
 static bool commit(struct node *n, bool *more)
 {
@@ -242,13 +278,8 @@ static bool commit(struct node *n, bool *more)
     int r = commit_some(n->commit, on_query, NULL);
     n->failing = r == -ENOSPC;
     atomic_store(&n->st.seg->store_reason, n->failing ? REASON_DISK_FULL : REASON_OK);
-    if (n->torn) {
-        n->torn = false;
-        w.stats.torn++;
-        node_stop(n, STOP_POWER);
-        at(w.now + S + chance(5 * S), EV_BOOT, n->n, n->life);
+    if (lost_power(n))
         return false;
-    }
     if (r < 0 && !n->failing) {
         node_keeper_restart(n);
         people_durable(n);
@@ -287,6 +318,8 @@ void node_keeper_turn(struct node *n)
     forks_retry(n->forks);
     more |= feeds_pump(n->feeds);
     check_believed(n);
+    if (!prune(n, &more))
+        return;
     if (more)
         turn_wake(&n->keeper_turn, 50);
     else if (n->failing || feeds_hold(n->feeds) || forks_wait(n->forks))
@@ -314,7 +347,9 @@ void node_boot(struct node *n)
                               .host = name,
                               .workers = 1,
                               .sessions_max = 2 * CLIENTS_PER_NODE + 2,
-                              .ring_size = RING_SIZE};
+                              .ring_size = RING_SIZE,
+                              .keep_ms = n->keep_ms,
+                              .keep_bytes = n->keep_bytes};
     if (MUTANT(OWN_EPOCH_KEPT) && n->life > 1)
         o.epoch = last_epoch[n->n];
     last_epoch[n->n] = o.epoch;

@@ -146,8 +146,10 @@ int loop_add(struct loop *l, struct loop_source *s, uint32_t events)
 
 int loop_change(struct loop *l, struct loop_source *s, uint32_t events)
 {
+    struct turn *t = l->arg;
     fd_of(s->fd)->events = events;
-    turn_wake(l->arg, 0);
+    if (!t->runs) /* else it is looked at when this turn is over: what was asked for may not be any more by then */
+        turn_wake(t, 0);
     return 0;
 }
 
@@ -181,11 +183,10 @@ static uint32_t ready(const struct fd *f)
     }
 }
 
-bool turn_sources(struct turn *t)
+void turn_sources(struct turn *t)
 {
     int fd[TURN_FDS];
     unsigned n = t->n;
-    bool more = false;
     memcpy(fd, t->fd, n * sizeof *fd);
     for (unsigned i = 0; i < n; i++) {
         struct fd *f = &fds[fd[i] - FD_FIRST];
@@ -193,6 +194,11 @@ bool turn_sources(struct turn *t)
         if (e)
             f->source->ready(f->source, e);
     }
+}
+
+bool turn_ready(const struct turn *t)
+{
+    bool more = false;
     for (unsigned i = 0; i < t->n && !more; i++) {
         const struct fd *f = fd_of(t->fd[i]);
         more = (ready(f) & f->events) != 0;

@@ -10,6 +10,7 @@
  *   people.c   who writes, and sends again until it is acknowledged; who comes and goes
  *   pairs.c    who talks with whom alone, and who is in whose private room
  *   rooms.c    what people do to rooms, and what must hold of that
+ *   gone.c     who keeps how much of what was said, and what must hold when some delete it
  *   faults.c   topologies and what goes wrong
  *   evil.c     what a lying host does to what its relay wants to send
  *   check.c    the invariants; words.c those about what is said, present.c those about who is where, view.c convergence
@@ -26,6 +27,7 @@
 #include "keep/commit.h"
 #include "keep/feed.h"
 #include "keep/parked.h"
+#include "keep/prune.h"
 #include "rules/remote.h"
 #include "rules/rules.h"
 
@@ -85,7 +87,8 @@ struct stats {
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
         converge_max_us, runs, evil_runs, reordered, forks, proofs, parked,
-        gangs, colluding, people_lies, moves, deaths, upgrades, torn, acts, facts;
+        gangs, colluding, people_lies, moves, deaths, upgrades, torn, acts, facts,
+        dropped, gaps, prune_runs;
 };
 
 /* What went over links, by what it was. */
@@ -111,6 +114,8 @@ struct world {
     struct edge edge[NODES_MAX][NODES_MAX]; /* [a][b] and [b][a] change together */
     struct client *client;
     bool calm;        /* no more faults */
+    uint64_t calm_us; /* since when */
+    bool prunes;      /* some hosts delete what is old */
     unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
     bool no_beats;    /* nobody beats, nobody expires */
     bool measured;    /* it may take any number of steps, and everybody is there from the start */
@@ -163,6 +168,7 @@ struct turn {
     unsigned n;
     uint64_t due,
         until; /* due: when it runs next, 0: not planned; until: it is stopped till then */
+    bool runs;
 };
 
 enum fd_kind { FD_FREE, FD_DIR, FD_LISTENER, FD_FEED, FD_SOCK, FD_END };
@@ -174,7 +180,8 @@ void *fd_what(int fd, enum fd_kind kind);
 void fd_forget(int fd);
 void fds_drop(struct node *n); /* all of this host, without a word */
 void fds_drop_turn(struct turn *t);
-bool turn_sources(struct turn *t); /* call what is ready; true when something still is */
+void turn_sources(struct turn *t); /* call what is ready */
+bool turn_ready(const struct turn *t); /* is anything? */
 void turn_wake(struct turn *t, uint64_t delay_us);
 void socks_reset(void);
 uint64_t wall_of(const struct node *n);
@@ -230,7 +237,12 @@ void disk_full(struct history *h, bool full);
 void disk_fate(struct history *h, enum commit_fate fate);
 uint64_t disk_has(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room);
 uint64_t disk_hash(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room,
-                   uint64_t seq); /* of the segment that seq lies in */
+                   uint64_t seq); /* of the segment that seq lies in, or of the last one of that gap */
+uint64_t disk_next(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                   uint64_t before_us, uint64_t *last); /* the first entry from seq on that is there since then; 0: none; last: of its segment */
+bool disk_gap(const struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+              uint64_t *last); /* is it missing?  Then: up to where */
+void disk_gaps(const struct history *h, void (*each)(void *arg, const uint8_t *gap), void *arg);
 void disk_each(const struct history *h,
                void (*each)(void *arg, const struct history_segment *s), void *arg);
 uint64_t disk_digest(const struct history *h); /* of all streams' heads, whatever their order */
@@ -265,6 +277,8 @@ struct node {
     struct commit *commit;
     struct forks *forks;
     struct parked parked;
+    struct prune prune;
+    uint64_t keep_ms, keep_bytes, prune_us; /* prune_us: when it looks again */
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
     struct turn hub_turn, keeper_turn;
@@ -301,6 +315,7 @@ static inline bool counts(const struct node *n)
 
 struct message {
     struct hosts holders; /* honest hosts that have it on disk */
+    struct hosts gone;    /* those that deleted it, or were told that it is gone */
     uint32_t appended; /* incarnation + 1 of the disk that its relay last took it for */
     bool acked, lost, refused;
     uint8_t room;
@@ -346,6 +361,13 @@ bool acts_here(const struct client *c, uint32_t seq); /* is its message of that 
 int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t seq, uint8_t *frame);
 uint64_t check_rooms(const struct node *n, uint64_t room); /* a sum of the state of a room there */
 
+/* ---- gone.c ---- */
+
+void gone_plan(void);
+void gone_dropped(struct node *n, const struct history_segment *s);
+void gone_needless(const struct node *n, const uint8_t *gap, uint64_t have); /* does a peer have it? */
+void gone_end(void); /* is what one has and another has not a gap there? */
+
 /* ---- faults.c ---- */
 
 void faults_plan(unsigned n_nodes);
@@ -386,6 +408,8 @@ void check_boot(struct node *n); /* before its processes run */
 void check_stop(struct node *n);
 void check_journal(struct node *n);
 void check_stored(struct node *n, const struct history_segment *s);
+void check_missing(struct node *n, const uint8_t *gap, uint64_t from); /* entries from there on are noted as missing */
+void check_dropped(struct node *n, const struct history_segment *s);
 void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
 void check_clock(struct node *n);

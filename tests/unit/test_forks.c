@@ -136,6 +136,41 @@ static void test_a_start_finds_them(void **state)
     assert_int_equal(learn_one(5, 6, 2, 55), 5);
 }
 
+static void assert_ladder(const uint64_t *last, size_t n)
+{
+    uint8_t frame[FRAME_MAX];
+    struct sealed s[CHAIN_HEADS_MAX];
+    int r = forks_ladder(fs, THERE, EPOCH, ROOM, frame);
+    assert_int_equal(r > 0, n > 0);
+    if (r > 0)
+        assert_int_equal(read_chain(frame, s), n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(s[i].last_seq, last[i]);
+        assert_int_equal(s[i].hash[5], last[i] / 2);
+    }
+}
+#define LADDER(...) assert_ladder((uint64_t[]){__VA_ARGS__}, ARRAY_LEN(((uint64_t[]){__VA_ARGS__})))
+
+static bool drop(void *arg, const struct history_row *row)
+{
+    (void)arg;
+    return history_drop(h, &row->s, 2, row->s.pos) == 0;
+}
+
+/* What is deleted leaves the head of the last segment: what contradicts that is proven as before, and so it is told. */
+static void test_what_is_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(history_begin(h, 300), 0);
+    assert_int_equal(history_scan(h, 0, 0, 10, drop, NULL), 0);
+    assert_int_equal(history_commit(h, 300, 4096), 0);
+    LADDER(20);
+    assert_int_equal(learn_one(21, 25, 10, 77), 0);
+    assert_int_equal(learn_one(15, 16, 7, 55), 0);   /* nobody knows any more */
+    assert_int_equal(learn_one(21, 25, 99, 77), 19);
+    assert_int_equal(learn_one(17, 20, 8, 55), 17);  /* cut at another place */
+}
+
 /* A disk without room: the proof counts at once, and waits to be stored, whatever else is. */
 static void test_no_room(void **state)
 {
@@ -171,21 +206,6 @@ static void test_many(void **state)
     for (uint64_t room = 1; room <= 200; room++)
         assert_int_equal(forks_point(fs, THERE, EPOCH, room), 5);
 }
-
-static void assert_ladder(const uint64_t *last, size_t n)
-{
-    uint8_t frame[FRAME_MAX];
-    struct sealed s[CHAIN_HEADS_MAX];
-    int r = forks_ladder(fs, THERE, EPOCH, ROOM, frame);
-    assert_int_equal(r > 0, n > 0);
-    if (r > 0)
-        assert_int_equal(read_chain(frame, s), n);
-    for (size_t i = 0; i < n; i++) {
-        assert_int_equal(s[i].last_seq, last[i]);
-        assert_int_equal(s[i].hash[5], last[i] / 2);
-    }
-}
-#define LADDER(...) assert_ladder((uint64_t[]){__VA_ARGS__}, ARRAY_LEN(((uint64_t[]){__VA_ARGS__})))
 
 static void test_ladder(void **state)
 {
@@ -232,6 +252,7 @@ int main(void)
         TEST(test_what_fits),          TEST(test_against_the_store), TEST(test_a_proof_of_others),
         TEST(test_against_the_proof),  TEST(test_a_start_finds_them), TEST(test_many),
         TEST(test_ladder),             TEST(test_search),           TEST(test_no_room),
+        TEST(test_what_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,23 @@ static void test_of_a_present_run_its_host_alone(void **state)
     assert_int_equal(judge_gap(a, c, gap('C', 30, 3, 8, 9, 7, 8)), LINK_NEW);
 }
 
+/* ... unless it waits with a younger gap itself: who keeps more than it does need not wait for it, nor both for ever. */
+static void test_a_host_that_keeps_less(void **state)
+{
+    (void)state;
+    uint8_t late[FRAME_MAX];
+    together();
+    unsigned c = third(30);
+    link_took(&a->core, segment('C', 30, 1, 2, 0, 1), 200);
+    const uint8_t *g = gap('B', 19, 3, 8, 9, 7, 8);
+    memcpy(late, g, frame_stride(g));
+    frame_set_hlc(late, 500);
+    now += LINK_GAP_MS;
+    assert_int_equal(judge_gap(a, a->peer, gap('C', 30, 3, 8, 9, 7, 8)), LINK_LATER);
+    assert_int_equal(judge_gap(a, c, late), LINK_LATER); /* B's is older, and in C's run */
+    assert_int_equal(judge_gap(a, a->peer, gap('C', 30, 3, 8, 9, 7, 8)), LINK_NEW);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, link_play_open, link_play_close)
 
 int main(void)
@@ -217,6 +234,7 @@ int main(void)
         TEST(test_nobody_waits_for_ever),
         TEST(test_the_older_gap_goes_first),
         TEST(test_of_a_present_run_its_host_alone),
+        TEST(test_a_host_that_keeps_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

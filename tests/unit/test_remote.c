@@ -253,6 +253,30 @@ static void test_applied(void **state)
     assert_int_equal(room->messages, 3);
 }
 
+/* Its sender may not have heard of all that is here: the gap begins behind that, and stamps of the future are none. */
+static void test_a_gap(void **state)
+{
+    struct state *st = &((struct play *)*state)->st;
+    uint8_t f[FRAME_MAX];
+    uint64_t room = room_id(text_of("lobby"));
+    struct gap g = {.why = GAP_OLD, .first_seq = 2, .hlc_min = 7, .messages = 8, .last = {.first_seq = 8, .last_seq = 9}};
+    assert_true(write_gap(f, &g, THERE, 5, room, UINT64_MAX) > 0);
+    assert_int_equal(state_take(st), 0);
+    assert_int_equal(remote_gap(st, f, 5, wall), -ENOSPC);
+    state_give(st);
+    put_create("lobby", 1);
+    assert_int_equal(apply(st), 0);
+    uint64_t pos = journal_head(&st->seg->journal);
+    assert_int_equal(state_take(st), 0);
+    assert_int_equal(remote_gap(st, f, 5, wall), 0);
+    state_publish(st);
+    state_give(st);
+    assert_int_equal(read_gap(state_at(st, pos), &g), 0);
+    assert_int_equal(frame_seq(state_at(st, pos)), 9);
+    assert_true(frame_hlc(state_at(st, pos)) == wall << 16 && g.hlc_min == 7);
+    assert_true(g.why == GAP_AWAY && g.first_seq == 5 && g.messages == 5 && g.last.first_seq == 8);
+}
+
 /* A clock that is ahead is followed, one that is far ahead is not. */
 static void test_clock(void **state)
 {
@@ -390,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_acts),
         cmocka_unit_test(test_bodies),
         PLAY(test_applied),
+        PLAY(test_a_gap),
         PLAY(test_clock),
         PLAY(test_parked),
         PLAY(test_full_journal),
