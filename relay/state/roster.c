@@ -407,16 +407,10 @@ static uint32_t evict(const struct roster_edit *e)
 static uint32_t take_slot(const struct roster_edit *e)
 {
     struct roster *r = e->r;
-    uint32_t i = r->free_session;
-    if (i != 0) {
-        set_u32(e, &r->free_session, r->session[i].next_client);
-    } else if (r->unused_session <= r->sessions_max) {
-        i = r->unused_session;
-        set_u32(e, &r->unused_session, i + 1);
-    } else {
+    uint32_t i = r->unused_session;
+    if (i > r->sessions_max)
         return evict(e);
-    }
-    set_u32(e, &r->n_sessions, r->n_sessions + 1);
+    set_u32(e, &r->unused_session, i + 1);
     return i;
 }
 
@@ -466,18 +460,6 @@ void roster_detach(const struct roster_edit *e, uint32_t session, uint64_t wall)
     s->state = SESSION_DETACHED;
     s->detached_ms = wall;
     give_back(e, s);
-}
-
-void roster_forget(const struct roster_edit *e, uint32_t session)
-{
-    unlink_session(e, session);
-    struct session *s = roster_session_edit(e, session);
-    if (s->state == SESSION_ATTACHED)
-        (void)turnout(e, s->uid, 0, -1);
-    memset(s, 0, SESSION_IMAGE);
-    s->next_client = e->r->free_session;
-    set_u32(e, &e->r->free_session, session);
-    set_u32(e, &e->r->n_sessions, e->r->n_sessions - 1);
 }
 
 /* ---- who is in which room ---- */

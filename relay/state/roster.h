@@ -105,7 +105,7 @@ struct session {
     uint64_t detached_ms; /* wall_ms() of its loss */
     uint32_t last_seq;    /* the last client_seq taken */
     uint32_t uid;
-    uint32_t next_client; /* in its bucket; also links the free list */
+    uint32_t next_client; /* in its bucket */
     uint8_t state;
     uint8_t worker; /* its shard */
     uint8_t quiet;  /* comes and goes unannounced */
@@ -115,15 +115,14 @@ struct session {
 };
 
 struct roster {
-    uint32_t n_rooms, n_hosts, n_sessions; /* slots in use, slot 0 not counted */
+    uint32_t n_rooms, n_hosts;             /* slots in use, slot 0 not counted */
     uint32_t sessions_max;                 /* slots, slot 0 not counted */
-    uint32_t free_session;                 /* list through next_client; 0: take the next unused one */
     uint32_t unused_session;               /* first slot that was never used */
     uint32_t evict_hand;                   /* where the search for a detached slot to reuse goes on */
     uint32_t n_guests;                     /* slots in use */
-    uint32_t free_role, unused_role;       /* as for sessions */
+    uint32_t free_role, unused_role;       /* list of those given back, 0: none; first that was never used */
     _Atomic uint32_t audiences;            /* how often the hosts of any private room changed */
-    uint32_t free_seats, unused_seats;     /* of the pool, as for sessions */
+    uint32_t free_seats, unused_seats;     /* of the pool, as for roles */
     uint32_t free_turnout, unused_turnout;
     uint64_t moves; /* how often anybody here came to or left a room: a change is looked for only when it moved */
     uint32_t room_bucket[ROOM_BUCKETS];
@@ -182,10 +181,6 @@ uint32_t roster_attach(const struct roster_edit *e, uint64_t client, uint32_t ui
 
 /* roster_detach -- it lost its FIFO, but may come back. */
 void roster_detach(const struct roster_edit *e, uint32_t session, uint64_t wall);
-
-/* roster_forget -- it said goodbye and everything it sent is acknowledged: free the slot. It must have left
- * its rooms. */
-void roster_forget(const struct roster_edit *e, uint32_t session);
 
 /* roster_session_edit -- the session, its before-image (without its rooms) kept. */
 struct session *roster_session_edit(const struct roster_edit *e, uint32_t session);

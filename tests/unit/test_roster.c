@@ -51,7 +51,6 @@ static void the_same_client_has_the_same_slot(void **state)
     assert_memory_equal(small.r->session[s].user, "alice", small.r->session[s].user_len);
     assert_int_equal(roster_client(small.r, 7), s);
     assert_int_equal(roster_client(small.r, 9), 0);
-    assert_int_equal(small.r->n_sessions, 2);
     small_end();
 }
 
@@ -79,7 +78,6 @@ static void attached_sessions_of_a_user_are_counted(void **state)
     roster_detach(edit(), roster_client(small.r, 3), 0);
     assert_int_equal(roster_uid_sessions(small.r, ALICE), 2);
     roster_detach(edit(), roster_client(small.r, 1), 0);
-    roster_forget(edit(), roster_client(small.r, 1));
     attach(3, ALICE);
     assert_int_equal(roster_uid_sessions(small.r, ALICE), 2);
     assert_int_equal(roster_uid_sessions(small.r, BOB), 3);
@@ -106,26 +104,8 @@ static void a_full_table_evicts_who_is_gone_and_nobody_else(void **state)
     assert_int_equal(roster_uid_sessions(small.r, BOB), 1);
     for (uint64_t c = 1; c <= SMALL_SESSIONS; c++)
         assert_int_equal(roster_client(small.r, c), c == 9 ? 0 : c);
-    assert_int_equal(small.r->n_sessions, SMALL_SESSIONS);
     roster_leave(edit(), 4, room);
     assert_int_equal(attach(101, BOB), 4);
-    small_end();
-}
-
-static void forgotten_slots_are_used_first(void **state)
-{
-    (void)state;
-    small_begin();
-    for (uint64_t c = 1; c <= 5; c++)
-        attach(c, ALICE);
-    roster_forget(edit(), 2);
-    roster_forget(edit(), 4);
-    assert_int_equal(small.r->n_sessions, 3);
-    assert_int_equal(small.r->session[2].state, SESSION_FREE);
-    assert_int_equal(attach(6, BOB), 4);
-    assert_int_equal(attach(7, BOB), 2);
-    assert_int_equal(attach(8, BOB), 6);
-    assert_int_equal(roster_uid_sessions(small.r, ALICE), 3);
     small_end();
 }
 
@@ -141,10 +121,14 @@ static void neighbours_in_a_bucket_do_not_get_lost(void **state)
     small_begin();
     for (uint64_t n = 0; n < 5; n++)
         assert_int_equal(attach(neighbour(n), ALICE), n + 1);
-    roster_forget(edit(), 3);
+    for (uint64_t c = 0; c < SMALL_SESSIONS - 5; c++)
+        attach(100 + c, BOB);
+    roster_detach(edit(), 3, 0);
     assert_int_equal(attach(1000, ALICE), 3);
-    roster_forget(edit(), 5);
-    roster_forget(edit(), 1);
+    roster_detach(edit(), 1, 0);
+    roster_detach(edit(), 5, 0);
+    assert_int_equal(attach(1001, ALICE), 5);
+    assert_int_equal(attach(1002, ALICE), 1);
     for (uint64_t n = 0; n < 5; n++)
         assert_int_equal(roster_client(small.r, neighbour(n)), n % 2 ? n + 1 : 0);
     assert_int_equal(roster_client(small.r, 1000), 3);
@@ -376,13 +360,6 @@ static void do_detach(void)
     roster_detach(edit(), 1, 4711);
 }
 
-static void do_forget(void)
-{
-    roster_forget(edit(), 3);
-    roster_forget(edit(), 2);
-    attach(60, BOB);
-}
-
 static void do_rooms(void)
 {
     open_room(70);
@@ -509,7 +486,7 @@ static void do_roles_clear(void)
 static void every_change_can_be_undone(void **state)
 {
     static void (*const changes[])(void) = {do_attach, do_attach_again, do_evict,
-                                            do_detach, do_forget,       do_rooms,
+                                            do_detach, do_rooms,
                                             do_hosts,  do_join,         do_leave,
                                             do_role,   do_roles_clear,  do_seats};
     (void)state;
@@ -555,7 +532,6 @@ int main(void)
         TEST(a_client_number_belongs_to_one_user),
         TEST(attached_sessions_of_a_user_are_counted),
         TEST(a_full_table_evicts_who_is_gone_and_nobody_else),
-        TEST(forgotten_slots_are_used_first),
         TEST(neighbours_in_a_bucket_do_not_get_lost),
         TEST(a_room_is_opened_once),
         TEST(the_table_of_rooms_can_be_full),
