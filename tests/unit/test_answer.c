@@ -1,8 +1,6 @@
 /* test_answer.c -- how many answers may be open at once, and who is told that it is enough. */
 #include "keep/answer.h"
 
-#include "ipc/shm.h"
-
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,14 +12,14 @@
 #include <cmocka.h>
 
 #include "scene.h"
+#include "shared.h"
 #include "skip.h"
 #include "store.h"
 
-enum { RING = 1 << 20, BETA = 100, CLIENT = 9 };
+enum { RING = SHARED_RING, BETA = 100, CLIENT = 9 };
 
 struct play {
     struct scene *scene; /* NULL: not root */
-    char name[64];
     struct state st;
     struct lock lock;
     struct loop loop;
@@ -40,17 +38,7 @@ static void leaf(void *arg)
 
 static int make_state(struct play *p)
 {
-    struct state_options o = {.origin = HERE,
-                              .epoch = 5,
-                              .host = "alpha",
-                              .workers = 1,
-                              .sessions_max = 16,
-                              .ring_size = RING};
-    char why[256];
-    snprintf(p->name, sizeof p->name, "/relay-test-answer-%d", (int)getpid());
-    if (lock_create(&p->lock) < 0 || state_create(p->name, &o) < 0)
-        return -1;
-    int r = state_attach(&p->st, p->name, p->lock.id, PROC_KEEPER, true, why, sizeof why);
+    int r = shared_open(&p->st, &p->lock, HERE, 5, "alpha", PROC_KEEPER);
     if (r == 0)
         r = state_take(&p->st);
     if (r == 0) {
@@ -91,9 +79,7 @@ static int tear_down(void **state)
     history_close(p->h);
     close(p->dir);
     loop_close(&p->loop);
-    state_detach(&p->st);
-    shm_drop(p->name);
-    lock_drop(&p->lock);
+    shared_close(&p->st, &p->lock);
     return r | store_teardown(state);
 }
 

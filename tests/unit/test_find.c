@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/sys.h"
-#include "ipc/shm.h"
 
 #include <setjmp.h>
 #include <sqlite3.h>
@@ -14,9 +13,10 @@
 
 #include <cmocka.h>
 
+#include "shared.h"
 #include "store.h"
 
-enum { RING = 1 << 20, RUN = 5 };
+enum { RING = SHARED_RING, RUN = 5 };
 #define LOBBY   "lobby"
 #define BETWEEN "@ann@alpha,bob@alpha"
 
@@ -37,12 +37,8 @@ static uint64_t number(const char *room)
 
 static int set_up(void **state)
 {
-    struct state_options o = {.origin = HERE, .epoch = RUN, .host = "alpha", .workers = 1, .sessions_max = 16, .ring_size = RING};
-    char why[256];
     play = (struct play){.pos = 4096, .hlc = (wall_ms() - 3600000) << 16};
-    snprintf(play.name, sizeof play.name, "/relay-test-find-%d", (int)getpid());
-    if (store_setup(state) < 0 || lock_create(&play.lock) < 0 || state_create(play.name, &o) < 0 ||
-        state_attach(&play.st, play.name, play.lock.id, PROC_SEARCH, true, why, sizeof why) < 0 || state_take(&play.st) < 0)
+    if (store_setup(state) < 0 || shared_open(&play.st, &play.lock, HERE, RUN, "alpha", PROC_SEARCH) < 0 || state_take(&play.st) < 0)
         return -1;
     (void)roster_room_open(&play.st.edit, number(LOBBY), text_of(LOBBY));
     (void)roster_room_open(&play.st.edit, number(BETWEEN), text_of(BETWEEN));
@@ -58,9 +54,7 @@ static int tear_down(void **state)
         builder_close(play.b);
     index_remove(play.index);
     history_close(play.h);
-    state_detach(&play.st);
-    lock_drop(&play.lock);
-    shm_drop(play.name);
+    shared_close(&play.st, &play.lock);
     return store_teardown(state);
 }
 

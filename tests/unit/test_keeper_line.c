@@ -2,8 +2,6 @@
  * what for merely taken. */
 #include "net/keeper_line.h"
 
-#include "ipc/shm.h"
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,11 +14,11 @@
 #include <cmocka.h>
 
 #include "scratch.h"
+#include "shared.h"
 
-enum { RING = 1 << 20, START = 1 << 20, THERE = 77, EPOCH = 5, ROOM = 9 };
+enum { RING = SHARED_RING, START = 1 << 20, THERE = 77, EPOCH = 5, ROOM = 9 };
 
 struct play {
-    char name[64];
     struct scratch dir;
     struct state st;
     struct lock lock;
@@ -81,16 +79,7 @@ static void *keep(void *arg)
 
 static int make_state(struct play *p)
 {
-    struct state_options o = {.origin = 1,
-                              .epoch = 2,
-                              .host = "here",
-                              .workers = 1,
-                              .sessions_max = 16,
-                              .ring_size = RING};
-    char why[256];
-    snprintf(p->name, sizeof p->name, "/relay-test-%d", (int)getpid());
-    if (lock_create(&p->lock) < 0 || state_create(p->name, &o) < 0 ||
-        state_attach(&p->st, p->name, p->lock.id, PROC_LINK, true, why, sizeof why) < 0)
+    if (shared_open(&p->st, &p->lock, 1, 2, "here", PROC_LINK) < 0)
         return -1;
     journal_init(&p->st.seg->journal, RING, START);
     return 0;
@@ -119,9 +108,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct play *p = *state;
-    state_detach(&p->st);
-    shm_drop(p->name);
-    lock_drop(&p->lock);
+    shared_close(&p->st, &p->lock);
     loop_close(&p->loop);
     close(p->listener);
     close(p->line.src.fd);

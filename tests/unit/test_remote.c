@@ -3,7 +3,6 @@
 #include "rules/remote.h"
 
 #include "base/hash.h"
-#include "ipc/shm.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,7 +13,9 @@
 
 #include <cmocka.h>
 
-enum { RING = 1 << 20, START = 1 << 20, THERE = 77 };
+#include "shared.h"
+
+enum { RING = SHARED_RING, START = 1 << 20, THERE = 77 };
 
 static const uint64_t wall = 1000000;
 
@@ -163,7 +164,6 @@ static void test_bodies(void **state)
 /* ---- journal ---- */
 
 struct play {
-    char name[64];
     struct state st;
     struct lock lock;
 };
@@ -171,21 +171,8 @@ struct play {
 static int set_up(void **state)
 {
     struct play *p = calloc(1, sizeof *p);
-    struct state_options o = {.origin = 1,
-                              .epoch = 2,
-                              .host = "here",
-                              .workers = 1,
-                              .sessions_max = 16,
-                              .ring_size = RING};
-    char why[256];
-    if (!p || lock_create(&p->lock) < 0)
+    if (!p || shared_open(&p->st, &p->lock, 1, 2, "here", PROC_LINK) < 0)
         return -1;
-    snprintf(p->name, sizeof p->name, "/relay-test-%d", (int)getpid());
-    if (state_create(p->name, &o) < 0 ||
-        state_attach(&p->st, p->name, p->lock.id, PROC_LINK, true, why, sizeof why) < 0)
-        return -1;
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        p->st.bell[i] = -1;
     journal_init(&p->st.seg->journal, RING, START);
     *state = p;
     len = 0;
@@ -195,9 +182,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct play *p = *state;
-    state_detach(&p->st);
-    shm_drop(p->name);
-    lock_drop(&p->lock);
+    shared_close(&p->st, &p->lock);
     free(p);
     return 0;
 }

@@ -3,7 +3,6 @@
 #include "base/hash.h"
 #include "base/sys.h"
 #include "ipc/fifo.h"
-#include "ipc/shm.h"
 #include "keep/answer.h"
 #include "keep/parked.h"
 
@@ -16,13 +15,13 @@
 #include <cmocka.h>
 
 #include "scratch.h"
+#include "shared.h"
 #include "store.h"
 
-enum { RING = 1 << 20, START = 1 << 20, EPOCH = 3 };
+enum { RING = SHARED_RING, START = 1 << 20, EPOCH = 3 };
 
 static struct state st;
 static struct lock lock;
-static char shm_name[64];
 static struct history *h;
 static struct forks *fs;
 static struct parked parked;
@@ -35,14 +34,7 @@ static uint64_t lobby, pos, seq_of[2];
 
 static void make_state(void)
 {
-    struct state_options o = {.origin = HERE, .epoch = EPOCH, .host = "here", .workers = 1, .sessions_max = 16, .ring_size = RING};
-    char why[256];
-    snprintf(shm_name, sizeof shm_name, "/relay-test-%d", (int)getpid());
-    assert_int_equal(lock_create(&lock), 0);
-    assert_int_equal(state_create(shm_name, &o), 0);
-    assert_int_equal(state_attach(&st, shm_name, lock.id, PROC_LINK, true, why, sizeof why), 0);
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        st.bell[i] = -1;
+    assert_int_equal(shared_open(&st, &lock, HERE, EPOCH, "here", PROC_LINK), 0);
     journal_init(&st.seg->journal, RING, START);
     assert_int_equal(state_take(&st), 0);
     assert_int_not_equal(roster_room_open(&st.edit, lobby, text_of("lobby")), 0);
@@ -72,9 +64,7 @@ static int tear_down(void **state)
     loop_close(&loop);
     forks_close(fs);
     history_close(h);
-    state_detach(&st);
-    shm_drop(shm_name);
-    lock_drop(&lock);
+    shared_close(&st, &lock);
     scratch_close(&rendezvous);
     return store_teardown(state);
 }

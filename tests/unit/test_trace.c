@@ -2,7 +2,6 @@
  */
 #include "keep/trace.h"
 
-#include "ipc/shm.h"
 #include "link/wire.h"
 
 #include <errno.h>
@@ -17,12 +16,12 @@
 
 #include <cmocka.h>
 
+#include "shared.h"
 #include "store.h"
 
-enum { RING = 1 << 20, BETA = 100, GAMMA = 101, EPOCH = 5, RUN = 6, CREDIT = 1 << 20 };
+enum { RING = SHARED_RING, BETA = 100, GAMMA = 101, EPOCH = 5, RUN = 6, CREDIT = 1 << 20 };
 
 struct play {
-    char name[64];
     struct state st;
     struct lock lock;
     struct loop loop;
@@ -54,20 +53,10 @@ static void know(struct play *p, unsigned row, uint64_t host, const char *name)
 static int set_up(void **state)
 {
     struct play *p = calloc(1, sizeof *p);
-    struct state_options o = {.origin = HERE,
-                              .epoch = EPOCH,
-                              .host = "alpha",
-                              .workers = 1,
-                              .sessions_max = 16,
-                              .ring_size = RING};
-    char why[256];
     if (!p || store_setup(state) < 0)
         return -1;
     *state = p;
-    snprintf(p->name, sizeof p->name, "/relay-test-trace-%d", (int)getpid());
-    if (lock_create(&p->lock) < 0 || state_create(p->name, &o) < 0 ||
-        state_attach(&p->st, p->name, p->lock.id, PROC_KEEPER, true, why, sizeof why) < 0 ||
-        loop_open(&p->loop, p) < 0)
+    if (shared_open(&p->st, &p->lock, HERE, EPOCH, "alpha", PROC_KEEPER) < 0 || loop_open(&p->loop, p) < 0)
         return -1;
     p->h = store_open();
     p->dir = open(store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -90,9 +79,7 @@ static int tear_down(void **state)
         close(p->line);
     close(p->dir);
     loop_close(&p->loop);
-    state_detach(&p->st);
-    shm_drop(p->name);
-    lock_drop(&p->lock);
+    shared_close(&p->st, &p->lock);
     free(p);
     return store_teardown(state);
 }
