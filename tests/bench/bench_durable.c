@@ -58,7 +58,6 @@ static int run(const struct bench *b)
     struct table t = {"durable", columns, ARRAY_LEN(columns), b->json, false};
     struct site site;
     struct crew crew;
-    struct spread row[ARRAY_LEN(columns)];
     static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
     char path[INSTANCE_PATH_MAX + 16];
     table_head(&t, "200-byte messages, acknowledged when on disk, no readers");
@@ -70,9 +69,7 @@ static int run(const struct bench *b)
         bench_fail("cannot make %s: %s", path, strerror(errno));
     for (unsigned i = 0; i < b->repetitions; i++)
         repeat(&crew, fd, v, i);
-    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-        row[c] = spread_of(v[c], b->repetitions);
-    table_row(&t, row);
+    table_show(&t, "", v, b->repetitions);
     close(fd);
     crew_end(&crew);
     site_stop(&site);

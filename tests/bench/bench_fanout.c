@@ -22,14 +22,6 @@ static const struct entry workers[] = {{"chat, 1 worker", "workers = 1\n"}, {"ch
 
 enum { WARM_UP = 2 };
 
-static void show(const struct table *t, const struct contestant *c, double v[ARRAY_LEN(columns)][REPETITIONS_MAX], unsigned n)
-{
-    struct spread row[ARRAY_LEN(columns)];
-    for (unsigned i = 0; i < ARRAY_LEN(columns); i++)
-        row[i] = spread_of(v[i], n);
-    table_row_of(t, c->name, row);
-}
-
 /* compete -- all that take part, in turn. */
 static void compete(const struct bench *b, const struct table *t, struct contest *contest)
 {
@@ -52,7 +44,7 @@ static void compete(const struct bench *b, const struct table *t, struct contest
         }
     for (unsigned k = 0; k < contest->n; k++)
         if (!contest->list[k].out)
-            show(t, &contest->list[k], v[k], b->repetitions);
+            table_show(t, contest->list[k].name, v[k], b->repetitions);
     contest_end(contest);
 }
 

@@ -110,14 +110,6 @@ static void repeat(const struct bench *b, const char *where, values v, unsigned 
     site_stop(&site);
 }
 
-static void show(const struct table *t, const char *who, values v, unsigned n)
-{
-    struct spread row[ARRAY_LEN(columns)];
-    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-        row[c] = spread_of(v[c], n);
-    table_row_of(t, who, row);
-}
-
 static int run(const struct bench *b)
 {
     struct table t = {"idle", columns, ARRAY_LEN(columns), b->json, true};
@@ -129,8 +121,8 @@ static int run(const struct bench *b)
         repeat(b, b->dir, on_disk, i);
     }
     if (b->memory[0])
-        show(&t, "FIFOs on tmpfs", on_tmpfs, b->repetitions);
-    show(&t, "FIFOs on disk", on_disk, b->repetitions);
+        table_show(&t, "FIFOs on tmpfs", on_tmpfs, b->repetitions);
+    table_show(&t, "FIFOs on disk", on_disk, b->repetitions);
     return 0;
 }
 

@@ -20,7 +20,6 @@ static const struct {
 static void measure(const struct bench *b, const struct table *t, unsigned readers, unsigned rate)
 {
     static double v[CONTESTANTS_MAX][ARRAY_LEN(columns)][REPETITIONS_MAX];
-    struct spread row[ARRAY_LEN(columns)];
     struct order o = {.how = ORDER_PACED, .count = rate, .rate = rate};
     struct contest contest;
     char name[32];
@@ -39,13 +38,9 @@ static void measure(const struct bench *b, const struct table *t, unsigned reade
                 v[k][4 + q][i] = s.last.ns[q] / 1e3;
             v[k][7][i] = s.result.server_ns / 1e3 / ((double)o.count * readers);
         }
-    for (unsigned k = 0; k < contest.n; k++) {
-        if ((k > 0 && !contest.list[k].kind) || contest.list[k].out)
-            continue;
-        for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-            row[c] = spread_of(v[k][c], b->repetitions);
-        table_row_of(t, contest.list[k].name, row);
-    }
+    for (unsigned k = 0; k < contest.n; k++)
+        if ((k == 0 || contest.list[k].kind) && !contest.list[k].out)
+            table_show(t, contest.list[k].name, v[k], b->repetitions);
     contest_end(&contest);
 }
 

@@ -126,14 +126,6 @@ static void repeat_peer(struct contestant *c, values v, const values ours, unsig
     v[DOUBLED][i] = (double)s.tally.doubled;
 }
 
-static void show(const struct table *t, const char *who, values v, unsigned n)
-{
-    struct spread row[ARRAY_LEN(columns)];
-    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-        row[c] = spread_of(v[c], n);
-    table_row_of(t, who, row);
-}
-
 static int run(const struct bench *b)
 {
     struct table t = {"link", columns, ARRAY_LEN(columns), b->json, true};
@@ -156,11 +148,11 @@ static int run(const struct bench *b)
         for (unsigned k = 0; k < peers.n; k++)
             repeat_peer(&peers.list[k], theirs[k], ours, i);
     }
-    show(&t, "chat", ours, b->repetitions);
-    show(&t, "TLS floor", bare, b->repetitions);
+    table_show(&t, "chat", ours, b->repetitions);
+    table_show(&t, "TLS floor", bare, b->repetitions);
     for (unsigned k = 0; k < peers.n; k++)
         if (!peers.list[k].out)
-            show(&t, peers.list[k].name, theirs[k], b->repetitions);
+            table_show(&t, peers.list[k].name, theirs[k], b->repetitions);
     contest_end(&peers);
     crew_end(&p.there);
     crew_end(&p.back);

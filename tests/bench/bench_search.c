@@ -125,10 +125,9 @@ static void wait_indexed(void)
     bench_fail("the index is not made");
 }
 
-static void measure(const struct question *q, struct spread row[ARRAY_LEN(columns)], unsigned repetitions, int null)
+static void measure(const struct question *q, double (*v)[REPETITIONS_MAX], unsigned repetitions, int null)
 {
     static uint32_t sample[ASKED];
-    static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
     uint32_t count;
     for (unsigned r = 0; r < repetitions; r++) {
         for (unsigned i = 0; i < ASKED; i++)
@@ -140,8 +139,6 @@ static void measure(const struct question *q, struct spread row[ARRAY_LEN(column
         v[2][r] = percentile(sample, RUN, 0.5) / 1e3;
         v[3][r] = percentile(sample, RUN, 0.99) / 1e3;
     }
-    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-        row[c] = spread_of(v[c], repetitions);
 }
 
 static int run_all(const struct bench *b)
@@ -159,13 +156,13 @@ static int run_all(const struct bench *b)
     wait_indexed();
     for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
         struct table t = {questions[i].name, columns, ARRAY_LEN(columns), b->json, false};
-        struct spread row[ARRAY_LEN(columns)];
+        static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
         uint32_t count = 0;
         (void)ask(&questions[i], &count);
-        measure(&questions[i], row, b->repetitions, null);
+        measure(&questions[i], v, b->repetitions, null);
         snprintf(about, sizeof about, "%s: %u frames, out of %s messages", questions[i].name, count, messages ? messages : number);
         table_head(&t, about);
-        table_row(&t, row);
+        table_show(&t, "", v, b->repetitions);
     }
     raw_close(&self);
     site_stop(&site);

@@ -145,7 +145,6 @@ static int run(const struct bench *b)
 {
     static struct starter s[ROWS_MAX];
     struct table t = {"start", columns, ARRAY_LEN(columns), b->json, true};
-    struct spread row[ARRAY_LEN(columns)];
     const char *messages = getenv("BENCH_MESSAGES");
     unsigned n = 2;
     table_head(&t, "`relay start` until the first message is durable; peers, which keep none: "
@@ -158,11 +157,8 @@ static int run(const struct bench *b)
     for (unsigned i = 0; i < b->repetitions; i++)
         for (unsigned k = 0; k < n; k++)
             repeat(&s[k], b->dir, i);
-    for (unsigned k = 0; k < n; k++) {
-        for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-            row[c] = spread_of(s[k].v[c], b->repetitions);
-        table_row_of(&t, s[k].who, row);
-    }
+    for (unsigned k = 0; k < n; k++)
+        table_show(&t, s[k].who, s[k].v, b->repetitions);
     return 0;
 }
 

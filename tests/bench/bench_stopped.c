@@ -212,7 +212,6 @@ static void repeat(const struct site *site, struct crew *crew, const struct size
 static void measure(const struct bench *b, const struct table *t, const struct size *z)
 {
     static values v; /* lost, doubled: none, or it has failed */
-    struct spread row[ARRAY_LEN(columns)];
     struct site site;
     struct crew crew;
     char name[32];
@@ -222,9 +221,7 @@ static void measure(const struct bench *b, const struct table *t, const struct s
     (void)burst(&crew, WARM_UP);
     for (unsigned i = 0; i < b->repetitions; i++)
         repeat(&site, &crew, z, v, i);
-    for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-        row[c] = spread_of(v[c], b->repetitions);
-    table_row(t, row);
+    table_show(t, "", v, b->repetitions);
     crew_end(&crew);
     site_stop(&site);
 }

@@ -132,14 +132,11 @@ static int run(const struct bench *b)
     atomic_store(&crew.board->sampling, true);
     for (size_t k = 0; k < ARRAY_LEN(how); k++) {
         static double v[ARRAY_LEN(columns)][REPETITIONS_MAX];
-        struct spread row[ARRAY_LEN(columns)];
         struct table t = {how[k], columns, ARRAY_LEN(columns), b->json, false};
         table_head(&t, about[k]);
         for (unsigned i = 0; i < b->repetitions; i++)
             repeat(&crew, door, other, how[k], dir, v, i);
-        for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
-            row[c] = spread_of(v[c], b->repetitions);
-        table_row(&t, row);
+        table_show(&t, "", v, b->repetitions);
     }
     end(accepting);
     crew_end(&crew);

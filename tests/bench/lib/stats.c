@@ -119,3 +119,12 @@ void table_row(const struct table *t, const struct spread *v)
 {
     table_row_of(t, "", v);
 }
+
+void table_show(const struct table *t, const char *who, double (*v)[REPETITIONS_MAX], unsigned n)
+{
+    struct spread row[COLUMNS_MAX];
+    ASSERT(t->n_columns <= COLUMNS_MAX);
+    for (unsigned i = 0; i < t->n_columns; i++)
+        row[i] = spread_of(v[i], n);
+    table_row_of(t, who, row);
+}

@@ -2,7 +2,9 @@
 #ifndef BENCH_STATS_H
 #define BENCH_STATS_H
 
-#include "base/base.h"
+#include "bench.h"
+
+enum { COLUMNS_MAX = 16 };
 
 struct spread {
     double median, min, max;
@@ -41,5 +43,8 @@ struct table {
 void table_head(const struct table *t, const char *about);
 void table_row(const struct table *t, const struct spread *v);
 void table_row_of(const struct table *t, const char *who, const struct spread *v);
+
+/* table_show -- the same, of v[column][0..n-1], which are sorted in place. */
+void table_show(const struct table *t, const char *who, double (*v)[REPETITIONS_MAX], unsigned n);
 
 #endif
