@@ -1,6 +1,7 @@
 /* crew.c -- senders and readers, and what their orders cost the server. */
 #include "crew.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ enum {
     PACE = 1000, /* a second */
     SECOND_NS = 1000000000,
     ROOM_LEN = 32,
+    FIFO_BYTES = 64 * 1024,
 };
 
 /* ---- sessions ---- */
@@ -77,6 +79,16 @@ void crew_join(const char *instance, const char *const *room, unsigned rooms, in
     free(p); /* the ports themselves stay, and are not used again */
 }
 
+/* warn_of_small -- pipes that one user has beyond a limit are small, so that who comes last is slow. */
+static void warn_of_small(const int *fd, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (fcntl(fd[i], F_GETPIPE_SZ) < FIFO_BYTES) {
+            fprintf(stderr, "bench: FIFO %u of %u is small, which makes this slow: fs.pipe-user-pages-soft; run this as root\n", i + 1, n);
+            return;
+        }
+}
+
 /* name_rooms -- for those who are at a relay. */
 static void name_rooms(const struct crew *c, const char *name[CREW_ROOMS_MAX])
 {
@@ -116,8 +128,10 @@ static void reader(struct hand *self, void *arg)
     name_rooms(c, room);
     if (c->peer)
         join_peer(c, fd);
-    else
+    else {
         crew_join(c->far->inst.name, room, c->shape.rooms, fd, c->shape.readers);
+        warn_of_small(fd, c->shape.readers);
+    }
     drain(self, c->board, fd, c->peer ? WIRE_LINES : WIRE_FRAMES);
 }
 
