@@ -31,10 +31,7 @@ static const struct column columns[] = {
 
 /* What a relay had when it was looked at. */
 struct watch {
-    const struct site *site;
-    pid_t keeper, search;
-    double memory[SAMPLES], caching[SAMPLES]; /* caching: of keeper and search; memory: all
-                                                 else, with what is shared */
+    double memory[SAMPLES], caching[SAMPLES]; /* caching: of keeper and search; memory: all else, with what is shared */
 };
 
 struct guests {
@@ -66,20 +63,16 @@ static double burst(struct crew *crew)
     return (double)r.count * READERS / r.seconds;
 }
 
-static double caching(const struct watch *w)
+static double memory(const struct site *s)
 {
-    return (double)(heap_bytes(w->keeper) + heap_bytes(w->search));
+    return (double)(site_heap(s) + site_shared(s));
 }
 
-static double memory(const struct watch *w)
-{
-    return (double)(site_heap(w->site) + site_shared(w->site)) - caching(w);
-}
-
-static void show(const struct table *t, const struct watch *w, struct crew *crew, uint64_t seconds, double rate, uint64_t went)
+static void show(const struct table *t, const struct site *site, struct crew *crew, uint64_t seconds, double rate, uint64_t went)
 {
     struct tally tally = board_tally(crew->board);
-    double v[ARRAY_LEN(columns)] = {(double)seconds, memory(w), caching(w), rate, (double)went, (double)tally.lost, (double)tally.doubled};
+    double v[ARRAY_LEN(columns)] = {(double)seconds, memory(site),       (double)site_caching(site), rate,
+                                    (double)went,    (double)tally.lost, (double)tally.doubled};
     struct spread row[ARRAY_LEN(columns)];
     for (unsigned c = 0; c < ARRAY_LEN(columns); c++)
         row[c] = spread_one(v[c]);
@@ -110,18 +103,17 @@ static int run(const struct bench *b)
         bench_fail("MINUTES is to be a number of minutes");
     table_head(&t, "a pipelined sender, 1,000 readers, 200 who come and go");
     site_start(&site, "soak");
-    w = (struct watch){.site = &site, .keeper = site_process(&site, PROC_KEEPER), .search = site_process(&site, PROC_SEARCH)};
     crew_start(&crew, &site, READERS);
     hand_start(&hand, "guests", come_and_go, &guests);
     uint64_t start = bench_ns();
     for (unsigned taken = 0; taken < SAMPLES;) {
         double rate = burst(&crew), seconds = (double)(bench_ns() - start) / 1e9;
         for (; taken < SAMPLES && seconds * SAMPLES >= (double)length * taken; taken++) {
-            w.memory[taken] = memory(&w);
-            w.caching[taken] = caching(&w);
+            w.memory[taken] = memory(&site);
+            w.caching[taken] = (double)site_caching(&site);
         }
         if (seconds >= (double)shown * 60) {
-            show(&t, &w, &crew, (uint64_t)seconds, rate, atomic_load(guests.went));
+            show(&t, &site, &crew, (uint64_t)seconds, rate, atomic_load(guests.went));
             shown++;
         }
     }

@@ -309,7 +309,7 @@ uint64_t site_cpu_ns(const struct site *s)
     return sum;
 }
 
-int64_t heap_bytes(pid_t pid)
+static int64_t heap_of(pid_t pid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
@@ -319,11 +319,16 @@ int64_t heap_bytes(pid_t pid)
     return (int64_t)strtoll(line + strlen("\nRssAnon:"), NULL, 10) * 1024;
 }
 
+int64_t site_caching(const struct site *s)
+{
+    return heap_of(site_process(s, PROC_KEEPER)) + heap_of(site_process(s, PROC_SEARCH));
+}
+
 int64_t site_heap(const struct site *s)
 {
-    int64_t sum = 0;
+    int64_t sum = -site_caching(s);
     for (unsigned i = 0; i < s->n_pids; i++)
-        sum += heap_bytes(s->pid[i]);
+        sum += heap_of(s->pid[i]);
     return sum;
 }
 

@@ -42,16 +42,17 @@ void site_stop(struct site *s);
 int site_stop_all(const char *dir) MUST_USE;
 
 /* site_cpu_ns -- user and system time that its processes used so far.
- * site_heap -- memory of its processes that is no file's and nobody else's (RssAnon). site_shared -- what its shared memory takes.
+ * site_heap -- memory of its processes that is no file's and nobody else's (RssAnon), but for those of keeper and search, which have
+ * caches of the database: site_caching. site_shared -- what its shared memory takes.
  * site_pss -- their share of memory in bytes (Pss: what several map counts in parts); -EACCES
  * without the right to look: a relay's processes are not dumpable, so only root may. */
 uint64_t site_cpu_ns(const struct site *s);
 int64_t site_heap(const struct site *s);
+int64_t site_caching(const struct site *s);
 int64_t site_shared(const struct site *s);
 int64_t site_pss(const struct site *s) MUST_USE;
 
-/* cpu_ns, heap_bytes -- of one process. */
+/* cpu_ns -- of one process. */
 uint64_t cpu_ns(pid_t pid);
-int64_t heap_bytes(pid_t pid);
 
 #endif
