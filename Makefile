@@ -160,11 +160,11 @@ bench: all $(bench-bins) $(bench-tools)
 
 # The simulator: the same sources once more, with seeded bugs that can be turned on and system calls that lead into it; with
 # small tables, to see them full, and with tables for many hosts.
-sim.small := -DLINK_RING=16 -DKEEP_LEAST_S=20
+sim.small := -DLINK_RING=16 -DKEEP_LEAST_S=20 -DLINK_GAP_MAX_S=15
 sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
-sim.wraps := link_next link_judge write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire
+sim.wraps := link_next link_judge link_judge_gap write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_beat presence_expire
 sim.link   = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
              $(CC) $(ALL_LDFLAGS) $(sim.wraps:%=-Wl,--wrap=%) -o $@ $^ $(call libs,chat)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags

@@ -47,6 +47,9 @@
 #include "link/presence.h"
 #include "link/topology.h"
 
+#ifndef LINK_GAP_MAX_S
+#define LINK_GAP_MAX_S 600 /* less in the simulator, as everything is that is kept there */
+#endif
 #ifndef LINK_RING
 #define LINK_RING 8192 /* a power of two; the simulator has it small, to see it full */
 #endif
@@ -64,7 +67,7 @@ enum {
     LINK_PLAN_MS = 500,      /* from the start of a link: for the peer to say with whom it is linked */
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
     LINK_GAP_MS = 5000,      /* from the start of a link: for others to link who may have what it does not; of silence of theirs */
-    LINK_GAP_MAX_MS = 600 * 1000, /* that a gap waits for others at most, from the start of a link */
+    LINK_GAP_MAX_MS = LINK_GAP_MAX_S * 1000, /* that a gap waits for others at most, from the start of a link */
 };
 
 enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };

@@ -268,7 +268,6 @@ static void taken_gap(struct node *n, const uint8_t *f)
     if (frame_seq(f) <= have->seq)
         broken("I2: %s took a gap of %s's up to %llu again", node_name(n->id), node_name(origin->id),
                (unsigned long long)frame_seq(f));
-    gone_needless(n, f, have->seq);
     trace("<- GAP %s/%04llx/%04llx %llu..%llu", node_name(origin->id), (unsigned long long)(frame_epoch(f) & 0xffff),
           (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)g.first_seq, (unsigned long long)frame_seq(f));
     w.stats.gaps++;

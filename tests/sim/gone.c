@@ -34,15 +34,17 @@ void gone_dropped(struct node *n, const struct history_segment *s)
             broken("I15: %s deletes more than what people said", node_name(n->id));
 }
 
-/* gone_needless -- is a peer linked since all is quiet who had some of it before that, names no gap himself, and does not lie? */
-void gone_needless(const struct node *n, const uint8_t *gap, uint64_t have)
+/* gone_needless -- is another peer linked since all is quiet who had some of it before that, names no gap himself, and does not lie? */
+void gone_needless(const struct node *n, unsigned peer, const uint8_t *gap, uint64_t have)
 {
     const struct link_core *core = &n->hub->core;
     for (unsigned i = 0; i < LINK_PEERS_MAX && w.calm && !n->evil && w.evicted == NODES_MAX; i++) {
         const struct link_peer *p = &core->peer[i];
         const struct node *q = p->phase == LINK_OPEN ? node_by_id(p->host) : NULL;
         uint64_t up_us = p->up_ms * MS, last;
-        if (!q || q->evil || !q->up || up_us < w.calm_us || p->gap || !pair_may(frame_room(gap), q) || pair_is_private(frame_room(gap)) ||
+        if (w.now >= core->peer[peer].up_ms * MS + LINK_GAP_MAX_MS * MS)
+            return; /* it waited for long enough */
+        if (!q || i == peer || q->evil || !q->up || up_us < w.calm_us || p->gap || !pair_may(frame_room(gap), q) || pair_is_private(frame_room(gap)) ||
             frame_seq(gap) >= disk_fork(q->disk, frame_origin(gap), frame_epoch(gap), frame_room(gap)))
             continue;
         uint64_t first = disk_next(q->disk, frame_origin(gap), frame_epoch(gap), frame_room(gap), have + 1, up_us, &last);

@@ -365,7 +365,7 @@ uint64_t check_rooms(const struct node *n, uint64_t room); /* a sum of the state
 
 void gone_plan(void);
 void gone_dropped(struct node *n, const struct history_segment *s);
-void gone_needless(const struct node *n, const uint8_t *gap, uint64_t have); /* does a peer have it? */
+void gone_needless(const struct node *n, unsigned peer, const uint8_t *gap, uint64_t have); /* does another peer have what this one names? */
 void gone_end(void); /* is what one has and another has not a gap there? */
 
 /* ---- faults.c ---- */

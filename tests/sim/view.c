@@ -31,10 +31,11 @@ static uint64_t shown(const struct node *n, const struct have_row *r)
     return min_u64(r->seq, disk_fork(n->disk, r->origin, r->epoch, r->room) - 1);
 }
 
-/* ends_with -- which hash.  When that is missing, and lies before a fork, nobody knows. */
-static uint64_t ends_with(const struct node *n, const struct have_row *r, uint64_t seq)
+/* end_of -- a stream, as it is compared.  Where some delete, a gap may reach beyond a fork, and is not taken by who knows that. */
+static uint64_t end_of(const struct node *n, const struct have_row *r, uint64_t seq)
 {
-    return w.prunes && disk_fork(n->disk, r->origin, r->epoch, r->room) != UINT64_MAX ? 0 : disk_hash(n->disk, r->origin, r->epoch, r->room, seq);
+    uint64_t point = disk_fork(n->disk, r->origin, r->epoch, r->room);
+    return w.prunes && point != UINT64_MAX ? point : seq ^ disk_hash(n->disk, r->origin, r->epoch, r->room, seq);
 }
 
 static void add_up(void *arg, const struct have_row *r)
@@ -42,7 +43,7 @@ static void add_up(void *arg, const struct have_row *r)
     struct sum *s = arg;
     uint64_t seq = shown(s->node, r);
     if (!excused(r->origin) && !pair_is(r->room) && seq > 0)
-        s->sum += mix(mix(r->origin ^ r->epoch, r->room), seq ^ ends_with(s->node, r, seq));
+        s->sum += mix(mix(r->origin ^ r->epoch, r->room), end_of(s->node, r, seq));
 }
 
 static uint64_t vector_sum(const struct node *n)
@@ -81,7 +82,7 @@ static void add_up_pair(void *arg, const struct have_row *r)
     struct pair_sum *p = arg;
     uint64_t seq = shown(p->node, r);
     if (r->room == p->room && !excused(r->origin) && seq > 0)
-        p->sum += mix(r->origin ^ r->epoch, seq ^ ends_with(p->node, r, seq));
+        p->sum += mix(r->origin ^ r->epoch, end_of(p->node, r, seq));
 }
 
 /* same_pair -- do the two hosts of a conversation have the same of it? */
@@ -139,6 +140,18 @@ static bool proofs_kept(const struct node *n, bool loud)
     return p.kept;
 }
 
+/* show_waiting -- links that are not read for now. */
+static void show_waiting(const struct node *n)
+{
+    for (unsigned k = 0; k < CONNS_MAX; k++) {
+        const struct link *l = &n->hub->link[k];
+        const struct link_peer *p = link_is_up(l) ? &n->hub->core.peer[l->peer] : NULL;
+        if (p)
+            trace("        %s hears %s%s%s%s", node_name(n->id), node_name(p->host), p->caught ? ", all it had" : "",
+                  l->c.deaf ? ", not now" : "", p->gap ? ", it waits with a gap" : "");
+    }
+}
+
 bool check_same(bool loud)
 {
     const struct node *first = NULL;
@@ -162,12 +175,16 @@ bool check_same(bool loud)
                 struct pair p = {first, n}, q = {n, first};
                 disk_streams(first->disk, show_difference, &p);
                 disk_streams(n->disk, show_difference, &q);
+                for (unsigned k = 0; k < w.n_nodes; k++)
+                    show_waiting(w.node[k]);
             }
             return false;
         }
         first = n;
         sum = vector_sum(n);
     }
+    for (unsigned i = 0; loud && i < w.n_nodes; i++)
+        show_waiting(w.node[i]);
     for (unsigned c = 0; loud && c < w.n_clients; c++)
         if (w.client[c].acked < w.client[c].said)
             trace("        client %u at %s: %u of %u acknowledged", c,

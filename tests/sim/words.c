@@ -50,6 +50,8 @@ static void must_be_told(void *arg, const struct have_row *r)
         return; /* its segments say so; it must not know */
     struct have_row row = *r;
     row.seq = min_u64(r->seq, disk_fork(t->from->disk, r->origin, r->epoch, r->room) - 1);
+    if (w.prunes && row.seq < r->seq)
+        return; /* a gap that reaches beyond the fork is not told when that was known before */
     const uint32_t *said =
         map_find(&told, told_key(t->from, t->to), mix(r->origin, r->epoch), r->room);
     bool heard = feeds_peer_has(t->to->feeds, t->from->id, &row) == TRACE_HAS;
@@ -177,6 +179,18 @@ enum link_verdict __wrap_link_judge(struct link_core *l, unsigned peer, const ui
               node_name(frame_origin(f)), (unsigned long long)(frame_epoch(f) & 0xffff),
               (unsigned long long)(frame_room(f) & 0xffff), (unsigned long long)s.first_seq,
               (unsigned long long)frame_seq(f), v <= LINK_FORKED ? names[v] : "?");
+    return v;
+}
+
+enum link_verdict __real_link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up);
+enum link_verdict __wrap_link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up);
+enum link_verdict __wrap_link_judge_gap(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms, struct link_update *up)
+{
+    const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    uint64_t have = e ? e->row.seq : 0;
+    enum link_verdict v = __real_link_judge_gap(l, peer, f, now_ms, up);
+    if (v == LINK_NEW)
+        gone_needless(here, peer, f, have);
     return v;
 }
 
