@@ -9,20 +9,26 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    RANGES_MAX = 64,          /* pieces of the journal in one write */
-    PIPEFUL = 60 * 1024,      /* a FIFO holds 64 KiB; a turn brings no more than it takes */
+    PIPEFUL = 60 * 1024,      /* a FIFO holds 64 KiB; a turn brings nobody more than it takes */
+    PIECES_MAX = 4096,        /* of a turn */
+    PIECES_EACH = 3,          /* at most, of one frame: a conversation and two inboxes that hear it */
+    TURNS = 16,               /* at least, to bring a whole ring */
 };
 
-/* Pieces of the journal that one write takes, from old to new. */
-struct ranges {
-    uint64_t from[RANGES_MAX], to[RANGES_MAX];
-    unsigned n;
-    size_t bytes;
-    uint64_t rest; /* where the scan stopped because there was no room for another range; else 0 */
+/* What one write brings: whole frames, one behind the other. */
+struct load {
+    const uint8_t *p;
+    size_t len;
+};
+
+/* A part of the journal that one room hears. */
+struct piece {
+    uint64_t pos;
+    uint32_t len;
+    uint32_t next; /* of the same room in this turn; 0: none */
 };
 
 struct client {
@@ -50,10 +56,10 @@ struct member_list {
     uint32_t *session;
     uint32_t *place; /* of each, its number */
     uint32_t n, size;
-    bool active; /* in this turn */
+    uint32_t first, last; /* pieces of this turn; 0: nothing is new here */
+    uint32_t bytes;       /* ... in all */
     bool looked; /* inbox is filled in */
     uint64_t inbox[2]; /* of a conversation: numbers of the inboxes of those of the two who are of this host, else 0 */
-    struct ranges out;
 };
 
 struct slots {
@@ -74,7 +80,11 @@ struct shard {
     uint32_t n_places, places_max, free_place;
     struct slots waiting, doomed, single;
     uint32_t active[ROOMS_MAX], n_active;
-    bool broadcast, pinned; /* pinned: within a turn, what is read in it stays */
+    struct piece piece[PIECES_MAX + 1]; /* [0] is none */
+    uint32_t n_pieces, writes;
+    bool broadcast, full; /* full: this turn brings somebody as much as his FIFO takes */
+    bool pinned;          /* within a turn, what is read in it stays */
+    uint8_t buf[PIPEFUL + FRAME_MAX];
 };
 
 static int push(struct slots *s, uint32_t slot)
@@ -131,6 +141,11 @@ void shard_close(struct shard *sh)
     free(sh->single.slot);
     free(sh->client);
     free(sh);
+}
+
+uint32_t shard_writes(const struct shard *sh)
+{
+    return sh->writes;
 }
 
 uint64_t shard_cursor(const struct shard *sh)
@@ -289,70 +304,37 @@ void shard_leave(struct shard *sh, uint32_t session, uint32_t room)
     sh->free_place = p;
 }
 
-/* ---- ranges ---- */
+/* ---- writing ---- */
 
-static bool add_range(struct ranges *r, uint64_t pos, size_t len)
+/* stopped_at -- `out` bytes of this are in the FIFO: remember where it stopped. */
+static void stopped_at(struct client *c, const struct load *l, size_t out)
 {
-    if (r->n > 0 && r->to[r->n - 1] == pos) {
-        r->to[r->n - 1] += len;
-    } else if (r->n < RANGES_MAX) {
-        r->from[r->n] = pos;
-        r->to[r->n++] = pos + len;
-    } else {
-        return false;
-    }
-    r->bytes += len;
-    return true;
-}
-
-static ssize_t write_ranges(struct client *c, const struct ranges *r, size_t off)
-{
-    struct iovec iov[RANGES_MAX];
-    for (unsigned i = 0; i < r->n; i++) {
-        iov[i].iov_base = (void *)(uintptr_t)state_at(c->sh->st, r->from[i]);
-        iov[i].iov_len = r->to[i] - r->from[i];
-    }
-    iov[0].iov_base = (uint8_t *)iov[0].iov_base + off;
-    iov[0].iov_len -= off;
-    ssize_t n;
-    do
-        n = writev(c->src.fd, iov, (int)r->n);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
-/* stopped_at -- `out` bytes of these ranges are in the FIFO: remember where it stopped. */
-static void stopped_at(struct client *c, const struct ranges *r, size_t out)
-{
-    unsigned i = 0;
-    while (out >= r->to[i] - r->from[i]) {
-        out -= r->to[i] - r->from[i];
-        i++;
-    }
-    uint64_t pos = r->from[i];
-    for (size_t n; out >= (n = frame_stride(state_at(c->sh->st, pos)));) {
+    const uint8_t *f = l->p;
+    for (size_t n; out >= (n = frame_stride(f)); f += n)
         out -= n;
-        pos += n;
-    }
-    c->cursor = pos;
+    c->cursor = frame_pos(f);
     c->off = (uint16_t)out;
 }
 
-/* send_ranges -- to one client, starting `c->off` bytes into the first frame.
+/* send_load -- to one client, starting `c->off` bytes into the first frame.
  * Returns true when it took everything */
-static bool send_ranges(struct client *c, const struct ranges *r)
+static bool send_load(struct client *c, const struct load *l)
 {
-    ssize_t n = write_ranges(c, r, c->off);
-    if (n == (ssize_t)(r->bytes - c->off)) {
+    ssize_t n;
+    c->sh->writes++;
+    do
+        n = write(c->src.fd, l->p + c->off, l->len - c->off);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)(l->len - c->off)) {
         c->off = 0;
         return true;
     }
-    if (n < 0 && n != -EAGAIN) {
+    if (n < 0 && errno != EAGAIN) {
         doom(c);
         return false;
     }
     c->live = false;
-    stopped_at(c, r, c->off + (n < 0 ? 0 : (size_t)n));
+    stopped_at(c, l, c->off + (n < 0 ? 0 : (size_t)n));
     return false;
 }
 
@@ -414,19 +396,19 @@ static size_t step(const uint8_t *f)
     return frame_stride(f) + (skip ? s.bytes : 0);
 }
 
+/* is_inside -- between processes of the relay. */
+static bool is_inside(const uint8_t *f)
+{
+    uint8_t type = frame_type(f);
+    return type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE || type == FRAME_GAP;
+}
+
 static bool concerns(const struct client *c, const uint8_t *f)
 {
     const struct session *s = &c->sh->st->seg->roster.session[c->session];
     uint64_t room = frame_room(f);
-    switch (frame_type(f)) {
-    case FRAME_QUERY:
-    case FRAME_SEGMENT:
-    case FRAME_DUE:
-    case FRAME_GAP:
+    if (is_inside(f))
         return false;
-    default:
-        break;
-    }
     if (frame_client(f) == s->client && (frame_flags(f) & FRAME_SELF || frame_type(f) == FRAME_LEAVE))
         return true;
     if (frame_flags(f) & FRAME_SELF)
@@ -437,16 +419,17 @@ static bool concerns(const struct client *c, const uint8_t *f)
 }
 
 /* gather -- the next pipeful for this client; returns where the scan ended. */
-static uint64_t gather(const struct client *c, struct ranges *r)
+static uint64_t gather(const struct client *c, struct load *l)
 {
+    struct shard *sh = c->sh;
     uint64_t pos = c->cursor;
-    r->n = 0;
-    r->bytes = 0;
-    while (pos < c->sh->cursor && r->bytes < PIPEFUL) {
-        const uint8_t *f = state_at(c->sh->st, pos);
-        size_t n = frame_stride(f);
-        if (concerns(c, f) && !add_range(r, pos, n))
-            break;
+    *l = (struct load){sh->buf, 0};
+    while (pos < sh->cursor && l->len < PIPEFUL) {
+        const uint8_t *f = state_at(sh->st, pos);
+        if ((pos == c->cursor && c->off > 0) || concerns(c, f)) { /* half a frame is followed by the other half, whatever it left */
+            memcpy(sh->buf + l->len, f, frame_stride(f));
+            l->len += frame_stride(f);
+        }
         pos += step(f);
     }
     return pos;
@@ -457,15 +440,15 @@ static void catch_up(struct client *c)
 {
     struct shard *sh = c->sh;
     struct journal *j = &sh->st->seg->journal;
-    struct ranges r;
+    struct load l;
     c->live = false;
     while (!c->doomed && c->cursor < sh->cursor) {
         if (!sh->pinned && journal_pin(j, sh->st->self, c->cursor) < 0) {
             doom(c); /* overtaken */
             break;
         }
-        uint64_t end = gather(c, &r);
-        if (r.n > 0 && !send_ranges(c, &r))
+        uint64_t end = gather(c, &l);
+        if (l.len > 0 && !send_load(c, &l))
             break;
         c->cursor = end;
     }
@@ -500,22 +483,35 @@ static void note_room(struct shard *sh, uint32_t room, uint64_t pos, size_t n)
     struct member_list *m = sh->room[room];
     if (room == 0 || !m || m->n == 0)
         return;
-    if (!m->active) {
-        m->active = true;
-        m->out.n = 0;
-        m->out.bytes = 0;
-        m->out.rest = 0;
-        sh->active[sh->n_active++] = room;
+    struct piece *last = &sh->piece[m->last];
+    if (m->first != 0 && last->pos + last->len == pos) {
+        last->len += (uint32_t)n;
+    } else {
+        uint32_t i = ++sh->n_pieces;
+        sh->piece[i] = (struct piece){pos, (uint32_t)n, 0};
+        if (m->first == 0) {
+            m->first = i;
+            m->bytes = 0;
+            sh->active[sh->n_active++] = room;
+        } else {
+            last->next = i;
+        }
+        m->last = i;
     }
-    if (m->out.rest == 0 && !add_range(&m->out, pos, n))
-        m->out.rest = pos;
+    m->bytes += (uint32_t)n;
+    sh->full |= m->bytes >= PIPEFUL || sh->n_pieces > PIECES_MAX - PIECES_EACH;
+}
+
+static bool is_broadcast(const uint8_t *f)
+{
+    return frame_room(f) == 0 && !(frame_flags(f) & FRAME_SELF) && !is_inside(f);
 }
 
 /* note -- one frame of this turn: remember whom it concerns. */
 static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
 {
     uint8_t type = frame_type(f);
-    if (type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE || type == FRAME_GAP)
+    if (is_inside(f))
         return;
     if (frame_flags(f) & FRAME_SELF || type == FRAME_LEAVE) {
         uint32_t session = roster_client(&sh->st->seg->roster, frame_client(f));
@@ -536,12 +532,17 @@ static void note(struct shard *sh, const uint8_t *f, uint64_t pos, size_t n)
         note_room(sh, inbox[i - 1], pos, n);
 }
 
+/* scan -- note what is new.  A turn takes as much as there is, so that rooms in which little is said get that little in few writes;
+ * but it is short when something is for one alone, who then looks at all that is in it. */
 static uint64_t scan(struct shard *sh)
 {
-    uint64_t head = journal_head(&sh->st->seg->journal), pos = sh->cursor;
-    uint64_t limit = min_u64(head, pos + PIPEFUL);
-    while (pos < limit) {
+    const struct journal *j = &sh->st->seg->journal;
+    uint64_t head = journal_head(j), start = sh->cursor, pos = start;
+    uint64_t most = j->size / TURNS;
+    while (pos < head && pos - start < (sh->single.n > 0 ? PIPEFUL : most) && !sh->full && !sh->broadcast) {
         const uint8_t *f = state_at(sh->st, pos);
+        if (pos > start && is_broadcast(f))
+            break; /* all will look */
         note(sh, f, pos, frame_stride(f));
         pos += step(f);
     }
@@ -571,16 +572,28 @@ static void count_hits(struct shard *sh)
     }
 }
 
-static void deliver_room(struct shard *sh, const struct member_list *m, bool counted, uint64_t start)
+/* load_of -- what is new in a room: as it lies in the journal, or else its pieces side by side. */
+static struct load load_of(struct shard *sh, const struct member_list *m)
 {
+    const struct piece *p = &sh->piece[m->first];
+    if (p->next == 0)
+        return (struct load){state_at(sh->st, p->pos), p->len};
+    struct load l = {sh->buf, 0};
+    for (uint32_t i = m->first; i != 0; i = p->next) {
+        p = &sh->piece[i];
+        memcpy(sh->buf + l.len, state_at(sh->st, p->pos), p->len);
+        l.len += p->len;
+    }
+    return l;
+}
+
+static void deliver_room(struct shard *sh, const struct member_list *m, bool counted)
+{
+    struct load l = load_of(sh, m);
     for (uint32_t i = 0; i < m->n; i++) {
         struct client *c = &sh->client[m->session[i]];
-        if (!c->live || (counted && c->hits > 1))
-            continue;
-        if (send_ranges(c, &m->out) && m->out.rest != 0) {
-            c->live = false;
-            c->cursor = max_u64(m->out.rest, start);
-        }
+        if (c->live && !(counted && c->hits > 1))
+            (void)send_load(c, &l);
     }
 }
 
@@ -608,19 +621,6 @@ static void own_way(struct shard *sh, uint64_t start)
     }
 }
 
-/* finish_rest -- those whose room had more ranges than one write takes. */
-static void finish_rest(struct shard *sh)
-{
-    for (uint32_t a = 0; a < sh->n_active; a++) {
-        const struct member_list *m = sh->room[sh->active[a]];
-        for (uint32_t i = 0; m->out.rest != 0 && i < m->n; i++) {
-            struct client *c = &sh->client[m->session[i]];
-            if (!c->live && c->cursor == m->out.rest && c->off == 0)
-                catch_up(c);
-        }
-    }
-}
-
 /* overtaken -- this worker slept through a whole ring: its clients fetch what they missed from the store. */
 static bool overtaken(struct shard *sh)
 {
@@ -641,21 +641,20 @@ bool shard_deliver(struct shard *sh)
     if (journal_pin(j, sh->st->self, start) < 0)
         return overtaken(sh);
     sh->pinned = true;
-    sh->n_active = 0;
+    sh->n_active = sh->n_pieces = sh->writes = 0;
     sh->single.n = 0;
-    sh->broadcast = false;
+    sh->broadcast = sh->full = false;
     uint64_t end = scan(sh);
     bool counted = sh->n_active > 1 || sh->single.n > 0 || sh->broadcast;
     if (counted)
         count_hits(sh);
     for (uint32_t a = 0; !sh->broadcast && a < sh->n_active; a++)
-        deliver_room(sh, sh->room[sh->active[a]], counted, start);
+        deliver_room(sh, sh->room[sh->active[a]], counted);
     sh->cursor = end;
     if (counted)
         own_way(sh, start);
-    finish_rest(sh);
     for (uint32_t a = 0; a < sh->n_active; a++)
-        sh->room[sh->active[a]]->active = false;
+        sh->room[sh->active[a]]->first = 0;
     sh->pinned = false;
     journal_unpin(j, sh->st->self);
     bury(sh);

@@ -39,9 +39,12 @@ void shard_leave(struct shard *sh, uint32_t session, uint32_t room);
 /* shard_drop -- close its FIFO; `lost` is not called. */
 void shard_drop(struct shard *sh, uint32_t session);
 
-/* shard_deliver -- what is new in the journal, up to a pipeful, to whom it concerns.
+/* shard_deliver -- what is new in the journal, up to a pipeful for each, to whom it concerns.
  * Returns  true when there is more to do at once */
 bool shard_deliver(struct shard *sh);
+
+/* shard_writes -- into how many FIFOs what was delivered last was written. */
+uint32_t shard_writes(const struct shard *sh);
 
 /* shard_expect_ack -- the session had something taken: acknowledge it once it is durable. */
 int shard_expect_ack(struct shard *sh, uint32_t session) MUST_USE;
