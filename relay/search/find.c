@@ -12,7 +12,7 @@
 
 enum {
     LIMIT = 50, /* when none is named */
-    TAIL_MESSAGES = 2048, /* of what is not indexed yet, the newest so many are searched, too: about 30 ms */
+    TAIL_MESSAGES = 2048, /* so many of what is not indexed yet are searched, too, the newest: about 30 ms */
 };
 
 /* A search that runs. */
@@ -235,6 +235,11 @@ static int find_in_tail(struct hunt *h)
     int r = history_back(h->f->h, INT64_MAX, take_tail, &t);
     h->older = !none && h->f->range.low > 0;
     h->gap = !t.whole && t.gather.n >= TAIL_MESSAGES;
+    if (r == 0 && h->older && t.gather.n < TAIL_MESSAGES) { /* what the index does not reach back to, yet */
+        t.high = 0;
+        r = history_back(h->f->h, h->f->range.low, take_tail, &t);
+        h->older = t.gather.n >= TAIL_MESSAGES;
+    }
     r = r < 0 ? r : t.gather.error;
     if (r == 0 && t.gather.n > 0)
         r = find_in(h, &t);

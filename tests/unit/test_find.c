@@ -288,13 +288,15 @@ static void who_is_behind_says_so(void **state)
 static void it_begins_at_the_end(void **state)
 {
     (void)state;
-    for (int i = 0; i < 1200; i++)
-        SAY(LOBBY, "ann", i == 0 ? "first" : i == 1199 ? "last" : "fill");
+    for (int i = 0; i < 3200; i++)
+        SAY(LOBBY, "ann", i == 0 ? "first" : i == 1500 ? "middle" : i == 3199 ? "last" : "fill");
     assert_int_equal(builder_open(&play.b, play.index, play.h, play.pos), 0);
-    assert_string_equal(finds("ann", "first"), " first"); /* not a word is indexed */
-    assert_false(last_of_search);
+    assert_string_equal(finds("ann", "middle"), " middle"); /* not a word is indexed */
+    assert_string_equal(finds("ann", "first"), "");
+    assert_true(last_of_search);
     assert_int_equal(builder_step(play.b, play.pos), 1);
     assert_string_equal(finds("ann", "last"), " last");
+    assert_string_equal(finds("ann", "middle"), " middle"); /* further back than the index reaches */
     assert_string_equal(finds("ann", "first"), "");
     assert_true(last_of_search);
     index_all();
