@@ -112,11 +112,15 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     [[ $output == *"is a guest"* ]]
     on beta chat send lobby "a guest speaks"
     converge lobby 1 alpha beta
+    on gamma relay stop
     sed -i 's/^name.*/name = beta/' "$dir/gamma/.config/relay/relay.conf"
+    up gamma # what it runs by is what counts
     run on gamma relay join "$(invite alpha)"
     [ "$status" -eq 4 ]
     [[ $output == *"a host called beta in this network"*"revoke"* ]]
+    on gamma relay stop
     sed -i 's/^name.*/name = gamma/' "$dir/gamma/.config/relay/relay.conf"
+    up gamma
     invite gamma >/dev/null
     printf 'other 127.0.0.1:9 %s\n' "$(printf 'A%.0s' {1..43})" >>"$dir/state/gamma/peers"
     run on gamma relay join "$(invite alpha)"
