@@ -15,18 +15,18 @@ static const char help[] =
     "usage: relay [OPTION]... [COMMAND]\n"
     "Run the chat relay of this host.\n"
     "\n"
-    "  run       in the foreground until SIGTERM (the default)\n"
-    "  start     in the background; returns when clients may come\n"
-    "  stop      stop it and wait until it is gone\n"
-    "  status    processes, sessions, rooms, journal\n"
-    "  doctor    what could keep it from working here, with remedies\n"
-    "  invite    print a line with which another host can join\n"
-    "  join LINE join the network of the host that printed that line\n"
-    "  hosts     who belongs to this network, and the links with them\n"
-    "  rotate    give this host a new key\n"
+    "  run          in the foreground until SIGTERM (the default)\n"
+    "  start        in the background; returns when clients may come\n"
+    "  stop         stop it and wait until it is gone\n"
+    "  status       processes, sessions, rooms, journal\n"
+    "  doctor       what could keep it from working here, with remedies\n"
+    "  invite       print a line with which another host can join\n"
+    "  join LINE    join the network of the host that printed that line\n"
+    "  hosts        who belongs to this network, and the links with them\n"
     "  revoke HOST  cut a host off, everywhere and for ever\n"
-    "  id        the line that names this host to others: name, address, key\n"
-    "  reload    read the file of peers again\n"
+    "  rotate       give this host a new key\n"
+    "  id           the line that names this host to others: name, address, key\n"
+    "  reload       read the file of peers again\n"
     "\n"
     "  -i, --instance NAME   which relay (default: default)\n"
     "      --system          the relay of the host, for all its users\n"
@@ -39,15 +39,26 @@ static const char help[] =
     "      --force           rotate: though nobody hears of it; join anew then\n"
     "      --help, --version\n"
     "\n"
+    "Exit: 0 done, 1 it failed or does not run, 2 usage or configuration, 4 not allowed, 124 timed out.\n"
+    "\n"
     "examples:\n"
     "  relay start                     a relay for you alone, as chat does by itself\n"
     "  relay --system run              for every user of this host, under systemd\n"
-    "  relay join \"$(ssh beta relay invite)\"  link with beta\n";
+    "  relay join \"$(ssh beta relay invite)\"   link with beta\n";
 
 struct options {
-    const char *instance, *config, *command, *argument;
+    const char *instance, *config, *argument;
+    const struct command *command;
     bool system, merge, json, force;
     struct invitation invitation;
+};
+
+/* What a command works with. */
+struct call {
+    const struct instance *inst;
+    const struct conf *conf;
+    const char *config; /* where they are from */
+    const struct options *o;
 };
 
 static int usage(const char *why)
@@ -55,6 +66,98 @@ static int usage(const char *why)
     fprintf(stderr, "relay: %s; see: relay --help\n", why);
     return 2;
 }
+
+/* ---- commands ---- */
+
+static int run(const struct call *c)
+{
+    return supervise_main(c->inst, c->conf, c->config, -1);
+}
+
+static int start(const struct call *c)
+{
+    return admin_start(c->inst, c->conf, supervise_main, c->config);
+}
+
+static int stop(const struct call *c)
+{
+    return admin_stop(c->inst);
+}
+
+static int status(const struct call *c)
+{
+    return admin_status(c->inst);
+}
+
+static int doctor(const struct call *c)
+{
+    return admin_doctor(c->inst, c->conf);
+}
+
+static int id(const struct call *c)
+{
+    return admin_id(c->inst, c->conf);
+}
+
+static int invite(const struct call *c)
+{
+    return admin_invite(c->inst, c->conf, &c->o->invitation);
+}
+
+static int join(const struct call *c)
+{
+    return admin_join(c->inst, c->conf, c->o->argument, c->o->merge);
+}
+
+static int hosts(const struct call *c)
+{
+    return admin_hosts(c->inst, c->o->json);
+}
+
+static int rotate(const struct call *c)
+{
+    return admin_rotate(c->inst, c->conf, c->o->force, supervise_main, c->config);
+}
+
+static int cut_off(const struct call *c)
+{
+    return admin_revoke(c->inst, c->o->argument);
+}
+
+static int reload(const struct call *c)
+{
+    return admin_reload(c->inst);
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct call *c);
+    bool only_looks;   /* at what runs, or sends it a signal; the others make or change files, which must be the relay's own */
+    const char *needs; /* an argument: said when it is missing */
+} commands[] = {
+    {"run", run, false, NULL},
+    {"start", start, false, NULL},
+    {"stop", stop, true, NULL},
+    {"status", status, true, NULL},
+    {"doctor", doctor, false, NULL},
+    {"invite", invite, false, NULL},
+    {"join", join, false, "join needs the line that `relay invite` printed on the other host"},
+    {"hosts", hosts, true, NULL},
+    {"revoke", cut_off, false, "revoke needs the name of a host, as relay hosts shows it"},
+    {"rotate", rotate, false, NULL},
+    {"id", id, false, NULL},
+    {"reload", reload, true, NULL},
+};
+
+static const struct command *command_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* ---- options ---- */
 
 /* duration -- in seconds; 0: it is none. */
 static uint64_t duration(const char *text)
@@ -78,7 +181,7 @@ static int parse(int argc, char **argv, struct options *o)
                                           {"json", no_argument, NULL, 'j'},
                                           {"force", no_argument, NULL, 'f'},
                                           {NULL, 0, NULL, 0}};
-    *o = (struct options){.instance = INSTANCE_DEFAULT, .command = "run", .invitation = {.uses = 1, .seconds = 3600}};
+    *o = (struct options){.instance = INSTANCE_DEFAULT, .invitation = {.uses = 1, .seconds = 3600}};
     for (int c; (c = getopt_long(argc, argv, "i:c:hv", longs, NULL)) != -1;) {
         switch (c) {
         case 'i':
@@ -122,18 +225,14 @@ static int parse(int argc, char **argv, struct options *o)
             return 2;
         }
     }
-    if (optind < argc)
-        o->command = argv[optind++];
-    if (strcmp(o->command, "join") == 0) {
-        if (optind == argc)
-            return usage("join needs the line that `relay invite` printed on the other host");
+    const char *name = optind < argc ? argv[optind++] : "run";
+    o->command = command_of(name);
+    if (!o->command)
+        return usage("no such command");
+    if (o->command->needs && optind == argc)
+        return usage(o->command->needs);
+    if (o->command->needs)
         o->argument = argv[optind++];
-    }
-    if (strcmp(o->command, "revoke") == 0) {
-        if (optind == argc)
-            return usage("revoke needs the name of a host, as relay hosts shows it");
-        o->argument = argv[optind++];
-    }
     return optind < argc ? usage("too many arguments") : -1;
 }
 
@@ -147,12 +246,6 @@ static const char *default_config(const struct options *o, char *path, size_t si
     else
         snprintf(path, size, "%s/.config/relay/relay.conf", h ? h : "");
     return path;
-}
-
-/* only_looks -- at what runs, or sends it a signal; the others make or change files, which must be the relay's own. */
-static bool only_looks(const char *command)
-{
-    return strcmp(command, "stop") == 0 || strcmp(command, "status") == 0 || strcmp(command, "hosts") == 0 || strcmp(command, "reload") == 0;
 }
 
 int main(int argc, char **argv)
@@ -173,31 +266,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "relay: %s\n", why);
         return 2;
     }
-    if (!only_looks(o.command) && (r = admin_become(&inst, &conf)) != 0)
+    if (!o.command->only_looks && (r = admin_become(&inst, &conf)) != 0)
         return r;
-    if (strcmp(o.command, "run") == 0)
-        return supervise_main(&inst, &conf, config, -1);
-    if (strcmp(o.command, "start") == 0)
-        return admin_start(&inst, &conf, supervise_main, config);
-    if (strcmp(o.command, "stop") == 0)
-        return admin_stop(&inst);
-    if (strcmp(o.command, "status") == 0)
-        return admin_status(&inst);
-    if (strcmp(o.command, "doctor") == 0)
-        return admin_doctor(&inst, &conf);
-    if (strcmp(o.command, "id") == 0)
-        return admin_id(&inst, &conf);
-    if (strcmp(o.command, "join") == 0)
-        return admin_join(&inst, &conf, o.argument, o.merge);
-    if (strcmp(o.command, "invite") == 0)
-        return admin_invite(&inst, &conf, &o.invitation);
-    if (strcmp(o.command, "hosts") == 0)
-        return admin_hosts(&inst, o.json);
-    if (strcmp(o.command, "rotate") == 0)
-        return admin_rotate(&inst, &conf, o.force, supervise_main, config);
-    if (strcmp(o.command, "revoke") == 0)
-        return admin_revoke(&inst, o.argument);
-    if (strcmp(o.command, "reload") == 0)
-        return admin_reload(&inst);
-    return usage("no such command");
+    return o.command->run(&(struct call){&inst, &conf, config, &o});
 }
