@@ -96,14 +96,14 @@ ssize_t read_file(int dirfd, const char *name, char *to, size_t max)
     return n;
 }
 
-/* fill_file -- make `name`, which must not exist, with this content, and see it on the disk. */
-static int fill_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode)
+/* fill_file -- make `name`, which must not exist, with this content. */
+static int fill_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode, bool sync)
 {
     int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     int err = fchmod(fd, mode) < 0 ? -errno : write_all(fd, p, len);
-    if (err == 0 && fsync(fd) < 0)
+    if (err == 0 && sync && fsync(fd) < 0)
         err = -errno;
     if (close(fd) < 0 && err == 0)
         err = -errno;
@@ -121,7 +121,7 @@ static int sync_directory(int dirfd)
     return err;
 }
 
-int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode)
+static int replace(int dirfd, const char *name, const void *p, size_t len, mode_t mode, bool sync)
 {
     /* A random name, so that two writers at once cannot mix their contents. */
     char temporary[256];
@@ -129,7 +129,7 @@ int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t 
                      (unsigned long long)os_random_u64());
     if (n < 0 || (size_t)n >= sizeof temporary)
         return -ENAMETOOLONG;
-    int err = fill_file(dirfd, temporary, p, len, mode);
+    int err = fill_file(dirfd, temporary, p, len, mode, sync);
     if (err == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
         err = -errno;
     if (err < 0) {
@@ -137,7 +137,17 @@ int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t 
             unlinkat(dirfd, temporary, 0);
         return err;
     }
-    return sync_directory(dirfd);
+    return sync ? sync_directory(dirfd) : 0;
+}
+
+int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode)
+{
+    return replace(dirfd, name, p, len, mode, true);
+}
+
+int replace_brief_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode)
+{
+    return replace(dirfd, name, p, len, mode, false);
 }
 
 int set_nonblock(int fd)

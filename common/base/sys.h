@@ -32,6 +32,10 @@ ssize_t read_file(int dirfd, const char *name, char *to, size_t max) MUST_USE;
  * Returns  0 or -errno. */
 int replace_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode) MUST_USE;
 
+/* replace_brief_file -- the same for what is of no use once the system has gone down: readers see the old or the new content, and
+ * nothing is synced. */
+int replace_brief_file(int dirfd, const char *name, const void *p, size_t len, mode_t mode) MUST_USE;
+
 /* set_nonblock -- O_NONBLOCK on. */
 int set_nonblock(int fd) MUST_USE;
 

@@ -171,7 +171,7 @@ int generation_write(const struct instance *i, const struct generation *g)
     int dir = open_runtime(i);
     if (dir < 0)
         return dir;
-    int r = replace_file(dir, "generation", text, (size_t)n, 0644);
+    int r = replace_brief_file(dir, "generation", text, (size_t)n, 0644);
     close(dir);
     return r;
 }

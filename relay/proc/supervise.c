@@ -65,6 +65,7 @@ struct supervisor {
     int lock, shm_fd, notify, listener;
     struct mq queue[WORKERS_MAX];
     struct loop_source names; /* inotify */
+    bool filled; /* the keeper has filled the tables of this generation */
     bool stop, reset, failed;
 };
 
@@ -241,6 +242,12 @@ static _Noreturn void become(struct supervisor *s, unsigned i, int ready)
     _exit(EXIT_CONFIG);
 }
 
+/* let_in -- it waits for this before it attaches: what it is to find there must be there. */
+static void let_in(struct supervisor *s, unsigned i)
+{
+    (void)eventfd_write(s->bell[i], 1);
+}
+
 static void start(struct supervisor *s, unsigned i)
 {
     struct child *c = &s->child[i];
@@ -258,6 +265,8 @@ static void start(struct supervisor *s, unsigned i)
     c->ready = ready[0];
     if (c->pid < 0)
         c->start_at = c->started + RETRY_MS;
+    if (s->filled)
+        let_in(s, i);
 }
 
 static int wait_ready(struct supervisor *s, unsigned i)
@@ -275,12 +284,17 @@ static int wait_ready(struct supervisor *s, unsigned i)
 
 static int start_all(struct supervisor *s)
 {
-    start(s, PROC_KEEPER); /* first: it fills the tables */
-    if (wait_ready(s, PROC_KEEPER) < 0)
-        return -ESRCH;
+    s->filled = false;
+    start(s, PROC_KEEPER); /* first: it fills the tables, while the others load */
     for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i))
             start(s, i);
+    if (wait_ready(s, PROC_KEEPER) < 0)
+        return -ESRCH;
+    s->filled = true;
+    for (unsigned i = 0; i < PROC_SEARCH; i++)
+        if (i != PROC_KEEPER && exists(s, i))
+            let_in(s, i);
     for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i) && wait_ready(s, i) < 0)
             return -ESRCH;
@@ -438,7 +452,7 @@ static int listen_for_links(struct supervisor *s)
     }
     address_public(s->conf->address, at, public, sizeof public);
     int dir = open(s->inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = dir < 0 ? -errno : replace_file(dir, "address", public, strlen(public), 0644);
+    int r = dir < 0 ? -errno : replace_brief_file(dir, "address", public, strlen(public), 0644);
     close_fd(&dir);
     return r;
 }
@@ -542,6 +556,15 @@ int supervise_main(const struct instance *inst, const struct conf *conf, const c
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }
 
+/* wait_for_tables -- Returns false when the supervisor is gone. */
+static bool wait_for_tables(const struct proc_args *a)
+{
+    struct pollfd p[] = {{a->bell[a->self], POLLIN, 0}, {a->lifeline, POLLIN, 0}};
+    while (poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+    return p[1].revents == 0;
+}
+
 /* child_main -- argv: relay -x NAME KIND INSTANCE LIFELINE READY BELLS LOG LISTENER QUESTIONS */
 int child_main(int argc, char **argv)
 {
@@ -563,7 +586,7 @@ int child_main(int argc, char **argv)
         size_t n = strlen(kinds[k].name);
         if (strncmp(a.name, kinds[k].name, n) == 0) {
             a.self = kinds[k].first + (a.name[n] == '/' ? (unsigned)strtol(a.name + n + 1, NULL, 10) : 0);
-            return kinds[k].main(&a);
+            return a.self == PROC_KEEPER || wait_for_tables(&a) ? kinds[k].main(&a) : 0;
         }
     }
     return EXIT_CONFIG;
