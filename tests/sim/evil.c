@@ -148,13 +148,18 @@ static void record(const uint8_t *frame, const uint8_t *frames, size_t len)
     memcpy(p->bytes + head, frames, len);
 }
 
+bool evil_second(unsigned peer)
+{
+    return mix(w.seed, peer) & 1;
+}
+
 /* fork -- another version of our own words for every second peer, with a good seal.  Some are hasty: the other peers get
  * both, one behind the other, so that the second comes before the first is on disk. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
 {
-    uint64_t class = mix(w.seed, end_peer(t)->n) & 1, epoch = frame_epoch(frame),
+    uint64_t class = evil_second(end_peer(t)->n), epoch = frame_epoch(frame),
              room = frame_room(frame);
-    bool hasty = mix(w.seed, t->node->n) % 4 == 0;
+    bool hasty = mix(w.seed, t->node->n) % 4 == 0 && !w.one_sided;
     struct segment_head s;
     if (frame_origin(frame) != t->node->id || (class == 0 && !hasty) || read_segment(frame, &s) < 0 ||
         s.first_seq == 1)
@@ -195,7 +200,8 @@ static bool last_words(const struct tls *t, const uint8_t *frame)
     struct segment_head s;
     uint64_t epoch = frame_epoch(frame), room = frame_room(frame);
     const uint32_t *from = map_find(&forked, epoch, room, 1);
-    return from && frame_origin(frame) == t->node->id && mix(epoch, room) % 3 == 0 && read_segment(frame, &s) == 0 &&
+    bool over = w.one_sided ? !evil_second(end_peer(t)->n) : mix(epoch, room) % 3 == 0;
+    return from && frame_origin(frame) == t->node->id && over && read_segment(frame, &s) == 0 &&
            s.first_seq > *from;
 }
 

@@ -116,6 +116,32 @@ static void corrupt(struct node *e, const unsigned *honest, unsigned n)
         connect_two(e->n, one_in(3) ? (unsigned)chance(w.n_nodes) : honest[chance(n)]);
 }
 
+/* two_faced -- in some of the runs with one liar he says two things.  Either those who get the first version get no more than its
+ * beginning, and their disks are full for most of the time, so that what contradicts it comes before it is stored; or the others are
+ * cut off from each other until he has started again, so that of the run in which he did there are only digests when they meet.  By
+ * chance of its own: what else happens is as without. */
+static void two_faced(void)
+{
+    struct prng own = {mix(w.seed, 16)};
+    uint64_t how = prng_below(&own, 8), until = 20 * S + prng_below(&own, 40 * 1000) * MS;
+    if (w.stats.evil_runs == 0 || w.stats.gangs || how > 1)
+        return;
+    w.one_sided = how == 0;
+    for (unsigned a = 0; a < w.n_nodes; a++) {
+        struct node *n = w.node[a];
+        if (n->evil) {
+            n->evil_modes |= EVIL_FORK;
+            if (how == 1)
+                at(until - 5 * S, EV_PLANNED, a, 0);
+        }
+        if (!n->evil && w.one_sided && !evil_second(a))
+            at(prng_below(&own, 20 * 1000) * MS, EV_PLANNED, a, 0);
+        for (unsigned b = 0; b < a && how == 1; b++)
+            if (!n->evil && !w.node[b]->evil && edge(a, b)->exists)
+                faults_cut(a, b, until);
+    }
+}
+
 void faults_plan(unsigned n_nodes)
 {
     static const uint64_t mean[] = {S, 3 * S, 10 * S, 30 * S}, pace[] = {300 * MS, S, 3 * S};
@@ -140,6 +166,7 @@ void faults_plan(unsigned n_nodes)
     w.fault_mean_us = mean[chance(ARRAY_LEN(mean))];
     w.pace_us = pace[chance(ARRAY_LEN(pace))];
     w.chaos_us = MINUTE + chance(4 * MINUTE);
+    two_faced();
 }
 
 /* near -- would the relay link these two, were their numbers in this order? */
@@ -208,6 +235,21 @@ static void down(struct node *n, enum stop how, uint64_t for_us)
     w.stats.process_kills += how == STOP_KILL;
     node_stop(n, how);
     at(w.now + for_us, EV_BOOT, n->n, n->life);
+}
+
+/* faults_planned -- of two_faced(): the liar starts again; the disk of another is full for most of the time. */
+void faults_planned(uint32_t i)
+{
+    struct node *n = w.node[i];
+    if (w.calm)
+        return;
+    if (n->evil) {
+        down(n, STOP_KILL, S);
+        return;
+    }
+    n->cramped = !n->cramped;
+    disk_full(n->disk, n->cramped);
+    at(w.now + (n->cramped ? 3 * S : S / 2), EV_PLANNED, i, 0);
 }
 
 static void partition(bool one_by_one)

@@ -79,6 +79,7 @@ enum event_kind {
     EV_FAULT,
     EV_BOOT,
     EV_EDGE,
+    EV_PLANNED,
     EV_SAMPLE
 };
 
@@ -116,6 +117,7 @@ struct world {
     bool calm;        /* no more faults */
     uint64_t calm_us; /* since when */
     bool prunes;      /* some hosts delete what is old */
+    bool one_sided;   /* of a fork, the peers that get the first version get no more than its beginning, and their disks are full now and then */
     unsigned evicted; /* a host that is nobody's peer in the end, or NODES_MAX */
     bool no_beats;    /* nobody beats, nobody expires */
     bool measured;    /* it may take any number of steps, and everybody is there from the start */
@@ -284,6 +286,7 @@ struct node {
     struct turn hub_turn, keeper_turn;
     struct hub *hub;
     bool failing, linked;
+    bool cramped; /* its disk is full as two_faced() wants it */
     bool torn; /* power was lost in a commit */
     struct hosts knows; /* who belongs to its network */
     struct checks *checks;
@@ -376,6 +379,7 @@ void faults_cut(unsigned a, unsigned b, uint64_t for_us);
 void faults_turn(void);
 void faults_end(void);
 void faults_edge(uint32_t ab);
+void faults_planned(uint32_t n);
 
 /* ---- evil.c ---- */
 
@@ -391,6 +395,7 @@ enum {
     EVIL_FORK = 256,
     EVIL_PEOPLE = 512,
 };
+bool evil_second(unsigned peer); /* is it a peer who gets the second version of what a liar says? */
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
 void evil_end_free(struct tls *t);
 void evil_reset(void);

@@ -144,6 +144,9 @@ static void run(const struct event *e)
     case EV_EDGE:
         faults_edge(e->a);
         return;
+    case EV_PLANNED:
+        faults_planned(e->a);
+        return;
     case EV_SAMPLE:
     default:
         return;
