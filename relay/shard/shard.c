@@ -1,4 +1,4 @@
-/* shard.c -- delivery: ranges of the journal straight from shared memory into FIFOs. */
+/* shard.c -- delivery: what is new in the journal, into FIFOs. */
 #include "shard/shard.h"
 
 #include "base/hash.h"
