@@ -141,6 +141,30 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     until_true 10 last
 }
 
+@test "a private room: who is invited when a part of it is gone is told so, and nobody else" {
+    local me room
+    me=$(getent passwd "$(id -u)" | cut -d: -f1)
+    room=${me:-uid$(id -u)}@alpha/plans
+    settled alpha beta gamma
+    link alpha beta
+    link alpha gamma
+    on alpha chat room create --private plans
+    say alpha "$room" 1 20
+    keep alpha "keep_days = 30"
+    years_later alpha kept alpha "no messages"
+    up alpha
+    until_true 20 linked alpha beta
+    until_true 20 linked alpha gamma
+    on alpha chat room invite "$room" "${room%%@*}@beta"
+    gone() { on beta chat log "$room" | grep -q -- "-- 20 messages of alpha between .* no longer kept"; }
+    until_true 30 gone
+    say alpha "$room" 21 21
+    last() { on beta chat log "$room" | tail -n 1 | grep -q "21 from alpha"; }
+    until_true 20 last
+    [ "$(on beta chat log "$room" | grep -c "no longer kept")" -eq 1 ]
+    not on gamma chat log "$room"
+}
+
 @test "killed while it deletes, again and again: every message is either there or told to be gone" {
     settled alpha
     for i in {1..400}; do # one by one: many small segments, which go in several pieces
