@@ -77,6 +77,11 @@ static void set_env(const char *name, const char *dir, const char *below)
     setenv(name, path, 1);
 }
 
+const char *bench_runtime(const struct bench *b)
+{
+    return b->memory[0] ? b->memory : b->dir;
+}
+
 void bench_live_in(const char *dir)
 {
     set_env("RELAY_RUNTIME_DIR", dir, "/run");
@@ -94,7 +99,7 @@ static int make_dir(struct bench *b)
         rmdir(b->memory);
         return -errno;
     }
-    bench_live_in(b->dir);
+    bench_live_in(bench_runtime(b));
     set_env("RELAY_STATE_DIR", b->dir, "/state");
     set_env("HOME", b->dir, ""); /* no settings of the user's */
     unsetenv("XDG_CONFIG_HOME");

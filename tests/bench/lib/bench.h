@@ -22,7 +22,9 @@ struct bench {
  * Returns  the exit status of the program */
 int bench_main(int argc, char **argv, int (*run)(const struct bench *b));
 
-/* bench_live_in -- relays that start from now on keep what is not durable below `dir` or `memory`: dir is where they do at first. */
+/* bench_runtime -- where FIFOs are, as a rule: on a tmpfs if there is one.  bench_live_in -- relays that start from now on keep what
+ * is not durable below `dir`, instead of there. */
+const char *bench_runtime(const struct bench *b);
 void bench_live_in(const char *dir);
 
 /* bench_fail -- say why on standard error and exit with status 1; the guard cleans up. */

@@ -131,7 +131,7 @@ static void floor_body(struct hand *self, void *arg)
     const struct shape *shape = &c->contest->shape;
     struct floor floor;
     struct order o;
-    floor_start(&floor, c->contest->bench->dir, shape->readers, shape->each);
+    floor_start(&floor, bench_runtime(c->contest->bench), shape->readers, shape->each);
     for (hand_done(self); (o = hand_next(self)).how != ORDER_END; hand_done(self)) {
         c->score->result = floor_run(&floor, o.count);
         c->score->tally = board_tally(floor.board);
