@@ -17,7 +17,7 @@
 
 enum { READERS = 1000, BURST = 2000, GUESTS = 200, AT_ONCE = 64, COME_MS = 60 * 1000, MINUTES = 30, SAMPLES = 600, THIRD = SAMPLES / 3 };
 
-static const double growth_max = 1.05, caches = 32 << 20; /* 16 and 8 MiB of pages, and what both need beside */
+static const double growth_max = 1.05, caches = 36 << 20; /* 16 and 8 MiB of pages, and what both need beside */
 
 static const struct column columns[] = {
     {"second", "second", UNIT_FIXED},

@@ -199,6 +199,7 @@ int bench_main(int argc, char **argv, int (*run)(const struct bench *b))
     if (pid == 0)
         child(&b, run, guard);
     guarded = pid;
+    signal(SIGPIPE, SIG_IGN); /* nobody may read any more what it says, and yet it has to clean up */
     if (caught && pid > 0)
         kill(pid, SIGKILL);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
