@@ -2,6 +2,7 @@
  * is old enough; what one host has and another has not is a gap there, and everything else is there once. */
 #include "sim.h"
 
+#include "base/sys.h"
 #include "store/history.h"
 
 /* gone_plan -- chance of its own: what else happens in a run is as without. */
@@ -41,8 +42,8 @@ void gone_needless(const struct node *n, unsigned peer, const uint8_t *gap, uint
     for (unsigned i = 0; i < LINK_PEERS_MAX && w.calm && !n->evil && w.evicted == NODES_MAX; i++) {
         const struct link_peer *p = &core->peer[i];
         const struct node *q = p->phase == LINK_OPEN ? node_by_id(p->host) : NULL;
-        uint64_t up_us = p->up_ms * MS, last;
-        if (w.now >= core->peer[peer].up_ms * MS + LINK_GAP_MAX_MS * MS)
+        uint64_t up_us = w.now - min_u64(w.now, (now_ms() - p->up_ms) * MS), last;
+        if (now_ms() - core->peer[peer].up_ms >= LINK_GAP_MAX_MS)
             return; /* it waited for long enough */
         if (!q || i == peer || q->evil || !q->up || up_us < w.calm_us || p->gap || !pair_may(frame_room(gap), q) || pair_is_private(frame_room(gap)) ||
             frame_seq(gap) >= disk_fork(q->disk, frame_origin(gap), frame_epoch(gap), frame_room(gap)))
