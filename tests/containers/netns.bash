@@ -80,7 +80,7 @@ variables() {
 }
 
 enter='hostname "$2" && mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs -o mode=1777 shm /dev/shm &&
-    mount -t mqueue mqueue /dev/mqueue && mount --bind "$1/$2/lib" /var/lib && mount --bind "$1/$2/run" /run &&
+    mkdir -p /dev/mqueue && mount -t mqueue mqueue /dev/mqueue && mount --bind "$1/$2/lib" /var/lib && mount --bind "$1/$2/run" /run &&
     mount --bind "$1/$2/etc" /etc && cd / && shift 2 && exec setpriv --reuid relay --regid "$1" --clear-groups --no-new-privs env -i "${@:2}"'
 
 # host_start HOST -- as new, or as it was left.
