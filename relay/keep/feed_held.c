@@ -57,8 +57,10 @@ bool feed_hold(struct feed *f, const struct history_segment *s)
 static bool held_row(void *arg, const struct history_row *row)
 {
     struct feed *f = arg;
-    bool same = row->s.pos == f->released; /* it may be deleted by now */
-    int r = same && feed_wants(f, &row->s) ? feed_put(f, &row->s) : 0; /* a fork may be known by now */
+    if (row->s.pos != f->released)
+        return false;
+    f->released = 0;
+    int r = feed_wants(f, &row->s) ? feed_put(f, &row->s) : 0; /* a fork may be known by now */
     if (r < 0)
         log_error("a stored segment cannot be sent: %s", strerror(-r));
     return false;
@@ -90,6 +92,10 @@ void feed_release(struct feed *f)
             f->released = h->pos;
             if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
                 log_error("the store cannot be read for a link");
+            if (f->released != 0) { /* it was deleted meanwhile: there is a gap behind it now, to be told instead */
+                f->cursor = min_u64(f->cursor, h->pos);
+                f->more = true;
+            }
         }
         h->pos = 0;
     }

@@ -43,7 +43,7 @@ struct feed {
         uint64_t pos, due_ms; /* pos 0: done with; due_ms 0: ours to bring, when what lies before it in its room is there */
     } held[HELD_MAX];         /* a ring, in the order of the journal */
     uint64_t held_first, held_next;
-    uint64_t released; /* pos of the one that is sent now */
+    uint64_t released; /* pos of the one that is sent now; 0: it was found */
     uint64_t gap;  /* the next gap in the store is not before this position */
     uint64_t live; /* segments with pos before this were there when it began */
     bool caught;   /* they are on their way, and the peer was told so */

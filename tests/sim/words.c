@@ -280,9 +280,13 @@ static void must_be_true(void *arg, const struct have_row *r)
     const struct believed *b = arg;
     struct have_row next = *r;
     next.seq = disk_has(b->peer->disk, r->origin, r->epoch, r->room) + 1;
-    if (feeds_peer_has(b->n->feeds, b->peer->id, &next) == TRACE_HAS)
-        broken("I9: %s believes that %s has %s's %llu on disk", node_name(b->n->id),
-               node_name(b->peer->id), node_name(r->origin), (unsigned long long)next.seq);
+    uint64_t last;
+    bool kept = disk_has(b->n->disk, r->origin, r->epoch, r->room) >= next.seq &&
+                !disk_gap(b->n->disk, r->origin, r->epoch, r->room, next.seq, &last);
+    if (kept && /* of what is not, nothing is said (keep/trace.h) */
+        feeds_peer_has(b->n->feeds, b->peer->id, &next) == TRACE_HAS)
+        broken("I9: %s believes that %s has %s/%llx/%llx %llu on disk", node_name(b->n->id), node_name(b->peer->id), node_name(r->origin),
+               (unsigned long long)r->epoch, (unsigned long long)r->room, (unsigned long long)next.seq);
 }
 
 /* check_believed -- now and then, one of its peers: whoever sends with --wait is told so.  Of
