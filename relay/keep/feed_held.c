@@ -92,7 +92,7 @@ void feed_release(struct feed *f)
             f->released = h->pos;
             if (history_scan(f->all->h, 0, h->pos, 1, held_row, f) < 0)
                 log_error("the store cannot be read for a link");
-            if (f->released != 0) { /* it was deleted meanwhile: there is a gap behind it now, to be told instead */
+            if (f->released != 0) { /* deleted meanwhile: the gap behind it is to be told, if by a link that begins anew */
                 f->cursor = min_u64(f->cursor, h->pos);
                 f->more = true;
             }

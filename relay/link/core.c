@@ -537,8 +537,10 @@ enum link_verdict link_judge_gap(struct link_core *l, unsigned peer, const uint8
     nothing(up);
     p->heard_ms = now_ms;
     p->gap = 0;
-    if (p->phase < LINK_VECTOR || p->caught || read_gap(f, &g) < 0)
-        return bad(up, REASON_MALFORMED, "A gap came that is none, or not in its time.");
+    if (p->phase < LINK_VECTOR || read_gap(f, &g) < 0)
+        return bad(up, REASON_MALFORMED, "A gap came that is none, or before its time.");
+    if (p->caught) /* who else may have the part is asked only while links begin */
+        return bad(up, REASON_MALFORMED, "A part was deleted there that was still to come: the link begins anew, to hear what is gone.");
     if (frame_origin(f) == l->self && frame_epoch(f) == l->epoch)
         return LINK_OLD;
     if (!link_knows(l, frame_origin(f)))
