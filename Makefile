@@ -122,7 +122,7 @@ PROVE_JOBS ?= 2
 # The real programs in private instances; the storms; hosts in containers, which run what a user would install, or, for another
 # flavour, in network namespaces.  The programs must find each other.
 DRIVER := $(if $(filter release,$(FLAVOUR)),engine,netns)
-bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --exec bats
+bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --failures --comments --exec bats
 test: check
 	$(Q)$(bats) $(wildcard tests/scenario/*.bats tests/crash/*.bats tests/containers/*.bats)
 

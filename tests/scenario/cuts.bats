@@ -109,7 +109,10 @@ broken_by() {
     mkdir -p "$dir/state/beta"
     mount -t tmpfs -o size=64m,mode=700 none "$dir/state/beta"
     settings="journal = 1M" hosts beta
-    link alpha beta
+    join alpha beta
+    join beta alpha - # who cannot dial makes no second connection that may take the place of the first
+    until_true 10 linked alpha beta
+    until_true 10 linked beta alpha
     head -c 65m /dev/zero >"$dir/state/beta/fill" 2>/dev/null || true
     seq -f "%.0f from alpha, $(printf '%0900d' 0)" 1 20000 | on alpha chat send --lines lobby # more than sockets hold
     until_true 20 up_for alpha beta 8
