@@ -138,11 +138,13 @@ static struct text rd_public(struct rd *r)
 int write_presence(uint8_t *buf, const struct presence_row *p, uint64_t origin, uint64_t epoch, uint64_t room,
                    uint64_t version)
 {
+    static const uint8_t none[SIGNATURE_LEN];
     struct wr w = frame_begin(buf, FRAME_PRESENCE);
     frame_set_origin(buf, origin);
     frame_set_epoch(buf, epoch);
     frame_set_room(buf, room);
     frame_set_seq(buf, version);
+    wr_bytes(&w, p->signature ? p->signature : none, SIGNATURE_LEN);
     wr_u32(&w, p->sessions);
     wr_u8(&w, p->quiet);
     wr_within(&w, p->user, USER_NAME_MAX);
@@ -154,6 +156,7 @@ int read_presence(const uint8_t *f, struct presence_row *p)
 {
     struct rd r = body_of(f);
     uint8_t quiet;
+    p->signature = rd_bytes(&r, SIGNATURE_LEN);
     p->sessions = rd_u32(&r);
     quiet = rd_u8(&r);
     p->quiet = quiet == 1;
@@ -175,6 +178,7 @@ void write_beat_row(struct wr *w, const struct beat_row *b)
     wr_u64(w, b->host);
     wr_u64(w, b->epoch);
     wr_u64(w, b->beat);
+    wr_bytes(w, b->signature, SIGNATURE_LEN);
 }
 
 void read_beat_row(struct rd *r, struct beat_row *b)
@@ -182,6 +186,7 @@ void read_beat_row(struct rd *r, struct beat_row *b)
     b->host = rd_u64(r);
     b->epoch = rd_u64(r);
     b->beat = rd_u64(r);
+    rd_copy(r, b->signature, SIGNATURE_LEN);
 }
 
 int write_links(uint8_t *buf, uint64_t origin, uint64_t epoch, uint64_t version, const uint64_t *link, size_t n)

@@ -80,11 +80,13 @@ int write_feed_order(uint8_t *buf, const struct feed_order *o, uint64_t feed) MU
 int read_feed_order(const uint8_t *f, struct feed_order *o) MUST_USE;
 
 /* PRESENCE: how often a user is in an ordinary room on his own host (link/presence.h).  Header: origin = that host; epoch = its
- * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up. */
+ * run; seq = the version of this row; room; FRAME_CONT: this is no news, but what was so before the link came up.  Its body begins
+ * with the host's signature over all the rest but FRAME_CONT (trust/attest.h).  From link to keeper and back: to be signed. */
 struct presence_row {
     uint32_t sessions; /* 0: not any more */
     bool quiet;        /* comes and goes unannounced */
     struct text user, room;
+    const uint8_t *signature; /* SIGNATURE_LEN bytes; NULL: zeros are written */
 };
 int write_presence(uint8_t *buf, const struct presence_row *p, uint64_t origin, uint64_t epoch, uint64_t room,
                    uint64_t version) MUST_USE;
@@ -117,11 +119,13 @@ enum { TUNNEL_BYTES_MAX = 4032 - 18 };
 int write_tunnel(uint8_t *buf, const struct tunnel_part *p, uint64_t origin) MUST_USE;
 int read_tunnel(const uint8_t *f, struct tunnel_part *p) MUST_USE;
 
-/* BEAT: who is alive, 1 .. BEAT_ROWS_MAX rows: a host, its run, a count that rises. */
+/* BEAT: who is alive, 1 .. BEAT_ROWS_MAX rows: a host, its run, a count that rises, and that host's signature over these.  From link
+ * to keeper and back: to be signed. */
 struct beat_row {
     uint64_t host, epoch, beat;
+    uint8_t signature[SIGNATURE_LEN];
 };
-enum { BEAT_ROWS_MAX = 168 };
+enum { BEAT_ROWS_MAX = 45 };
 void write_beat_row(struct wr *w, const struct beat_row *b);
 void read_beat_row(struct rd *r, struct beat_row *b);
 

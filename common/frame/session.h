@@ -6,7 +6,8 @@
 #include "frame/entry.h"
 
 enum {
-    PROTOCOL_VERSION = 1, /* of queue, FIFO and link */
+    PROTOCOL_VERSION = 1, /* of queue and FIFO */
+    LINK_VERSION = 2,     /* of what relays say to each other */
     SECRET_LEN = 16,
     NONCE_LEN = 16,
     FIFO_NAME_LEN = 32, /* hex digits of a 128-bit random number */

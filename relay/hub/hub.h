@@ -68,6 +68,7 @@ struct hub {
     uint64_t durable, moves; /* of journal and roster, as seen last */
     uint32_t audiences;      /* changes of private rooms' hosts, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
+    bool people_signed;      /* there is something new to say of our people */
     struct {
         uint64_t number, host, sent_us;
     } knock[KNOCKS_MAX]; /* by number */
@@ -138,13 +139,16 @@ void link_hear(struct link *l);
 void link_end(struct link *l, const char *why);
 void link_farewell(struct link *l, enum reason reason, const char *why);
 
-/* hub_on_fed -- from the keeper, for one of the peers, or a proof of a fork for ourselves (keeper_line_open()). */
+/* hub_on_fed -- from the keeper, for one of the peers, or for ourselves a proof of a fork, or what it signed (keeper_line_open()). */
 void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len);
 
 /* hub_go_on -- connections that waited for the disk or for their turn.  Returns true when one wants another turn.
  * hub_waits -- does anything hang on the durable position? */
 bool hub_go_on(struct hub *h);
 bool hub_waits(const struct hub *h);
+
+/* hub_key -- the public key of a peer, or our own; NULL: of nobody we know. */
+const uint8_t *hub_key(const struct hub *h, uint64_t host);
 
 /* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
 void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -163,6 +167,12 @@ void hub_take_lock(struct hub *h);
 /* hub_people_begin -- no guests yet; hub_people_tick -- look who came and left here, and which hosts fell silent. */
 void hub_people_begin(struct hub *h);
 void hub_people_tick(struct hub *h);
+
+/* hub_signed -- a frame about our people came back from the keeper, signed.  hub_row_signed, hub_beat_signed -- for struct presence:
+ * did the host that it is about sign it? */
+void hub_signed(struct hub *h, const uint8_t *frame);
+bool hub_row_signed(void *hub, const uint8_t *presence);
+bool hub_beat_signed(void *hub, const struct beat_row *b);
 
 /* hub_guest -- an entry of the presence table changed; news: people in the room are told that somebody came or left. */
 void hub_guest(struct hub *h, uint32_t entry, bool news);

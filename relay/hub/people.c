@@ -2,7 +2,9 @@
 #include "hub/hub.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/sys.h"
+#include "trust/attest.h"
 
 /* look_around -- every (session, room) of this host, under the lock: no call into the system, no memory. */
 static void look_around(struct presence *p, const struct roster *r)
@@ -65,6 +67,33 @@ unsigned hub_guests_of(const struct hub *h, uint64_t host)
     return n;
 }
 
+/* ask_signatures -- of the keeper, who has the key. */
+static void ask_signatures(struct hub *h)
+{
+    uint8_t frame[FRAME_MAX];
+    for (int n; (n = presence_unsigned(&h->core.presence, frame)) > 0;)
+        keeper_line_say(&h->keeper, frame, (size_t)n);
+}
+
+void hub_signed(struct hub *h, const uint8_t *frame)
+{
+    presence_signed(&h->core.presence, frame);
+    ask_signatures(h);
+    h->people_signed = true;
+}
+
+bool hub_row_signed(void *hub, const uint8_t *presence)
+{
+    const uint8_t *key = hub_key(hub, frame_origin(presence));
+    return (key && presence_attested(presence, key)) || MUTANT(PRESENCE_UNVERIFIED);
+}
+
+bool hub_beat_signed(void *hub, const struct beat_row *b)
+{
+    const uint8_t *key = hub_key(hub, b->host);
+    return (key && beat_attested(b, key)) || MUTANT(BEAT_UNVERIFIED);
+}
+
 void hub_people_tick(struct hub *h)
 {
     struct presence *p = &h->core.presence;
@@ -77,6 +106,7 @@ void hub_people_tick(struct hub *h)
         (void)presence_settle(p);
     }
     (void)presence_beat(p, now);
+    ask_signatures(h);
     for (uint64_t host; (host = presence_expire(p, now)) != 0;)
         show_anew(h, host);
 }

@@ -179,7 +179,7 @@ void link_speak(struct link *l)
 
 /* ---- in ---- */
 
-static const uint8_t *key_of(struct hub *h, uint64_t host)
+const uint8_t *hub_key(const struct hub *h, uint64_t host)
 {
     const struct peer *p = peers_by_host(&h->peers, host);
     return p ? p->key : host == h->core.self ? tls_own_key(h->tls) : NULL;
@@ -239,7 +239,7 @@ static void tell_ahead(struct hub *h, const uint8_t *segment)
 static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
     struct hub *h = hub_of(l);
-    const uint8_t *key = key_of(h, frame_origin(segment));
+    const uint8_t *key = hub_key(h, frame_origin(segment));
     if (!key || seal_check(segment, frames, len, key) < 0 || remote_check(frames, len) < 0 || !hub_members_ok(frames, len) ||
         !scope_takes(h->st->seg, l->line->peer.host, frames, len)) {
         log_warn("a segment from %s is not what its origin can have sealed", l->line->peer.name);
@@ -297,6 +297,10 @@ void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len)
 {
     struct hub *h = arg;
     uint64_t feed = frame_client(frame);
+    if (frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT) {
+        hub_signed(h, frame);
+        return;
+    }
     if (feed == 0) {
         on_proof(h, frame);
         return;
@@ -319,7 +323,7 @@ void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len)
 static void forked(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len, const struct link_update *up)
 {
     struct hub *h = hub_of(l);
-    const uint8_t *key = key_of(h, frame_origin(segment));
+    const uint8_t *key = hub_key(h, frame_origin(segment));
     if (!key || seal_check(segment, frames, len, key) < 0) {
         link_farewell(l, up->reason, up->why);
         return;
@@ -351,7 +355,7 @@ static bool is_owners(const struct link *l, const uint8_t *frame)
 
 static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len)
 {
-    const uint8_t *key = key_of(hub_of(l), frame_origin(segment));
+    const uint8_t *key = hub_key(hub_of(l), frame_origin(segment));
     return key && seal_check(segment, frames, len, key) == 0;
 }
 
@@ -374,7 +378,7 @@ static void on_chain(struct link *l, const uint8_t *frame)
         link_farewell(l, up.reason, up.why);
     if (v != LINK_NEW)
         return;
-    const uint8_t *key = key_of(h, frame_origin(frame));
+    const uint8_t *key = hub_key(h, frame_origin(frame));
     int n = read_chain(frame, s);
     for (int i = 0; i < n; i++)
         if (!key || !(seal_signed(&s[i], frame_epoch(frame), frame_room(frame), key) || MUTANT(CHAIN_UNCHECKED))) {
@@ -420,7 +424,7 @@ static int on_gap(struct link *l, const uint8_t *gap)
     struct hub *h = hub_of(l);
     struct link_update up;
     struct gap g;
-    const uint8_t *key = key_of(h, frame_origin(gap));
+    const uint8_t *key = hub_key(h, frame_origin(gap));
     bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
     if (pries(l, gap) && !(is_owners(l, gap) && good)) {
         turn_away(l, gap);
@@ -619,7 +623,8 @@ bool hub_go_on(struct hub *h)
     h->durable = durable;
     plan_on(h);
     bool news = moved && link_durable(&h->core, durable);
-    news |= look_at_audiences(h);
+    news |= look_at_audiences(h) | h->people_signed;
+    h->people_signed = false;
     if (news)
         speak_all(h);
     for (size_t i = 0; i < CONNS_MAX; i++) {

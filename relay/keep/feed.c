@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "state/scope.h"
+#include "trust/attest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,11 @@ void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint
     fs->self = self;
     fs->on_said = said;
     fs->said_arg = arg;
+}
+
+void feeds_sign(struct feeds *fs, const struct identity *id)
+{
+    fs->id = id;
 }
 
 void feeds_ask_rooms(struct feeds *fs, const struct folds *folds)
@@ -140,11 +146,24 @@ static int begin_feed(struct feeds *fs, struct feed *f, uint32_t credit)
     return r;
 }
 
+/* sign -- what is to be said of our people. */
+static int sign(struct feeds *fs, const uint8_t *frame)
+{
+    uint8_t f[FRAME_MAX];
+    if (!fs->id)
+        return 0;
+    memcpy(f, frame, frame_stride(frame));
+    attest(fs->id, f);
+    return buffer_add(&fs->out, f, frame_stride(f));
+}
+
 static int obey(struct feeds *fs, const uint8_t *frame)
 {
     struct feed_order o;
     struct feed *f = frame_client(frame) ? find(fs, frame_client(frame)) : NULL;
     struct echo e;
+    if (frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT)
+        return sign(fs, frame);
     fs->news++;
     if (frame_type(frame) == FRAME_ECHO && read_echo(frame, &e) == 0) {
         fs->echo[e.number % KNOCKS] = e;

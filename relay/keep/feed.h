@@ -1,7 +1,7 @@
 /* feed.h -- what the store holds, fed to the link process: to each peer what it lacks, in the order of the journal.
  *
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
- * FEED, SAME, HAVE and CHAIN frames (body.h).  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
+ * FEED, SAME, HAVE and CHAIN frames (body.h).  PRESENCE and BEAT frames it gets back signed.  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
  * SEGMENT, GAP, CHAIN and CAUGHT frames with client = the feed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
@@ -17,6 +17,7 @@
 #include "keep/fold.h"
 #include "loop/loop.h"
 #include "state/state.h"
+#include "trust/identity.h"
 
 struct feeds;
 
@@ -30,6 +31,9 @@ void feeds_close(struct feeds *fs);
 
 /* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */
 void feeds_on_said(struct feeds *fs, uint64_t self, void (*said)(void *arg, uint64_t host, uint64_t entries), void *arg);
+
+/* feeds_sign -- with this identity, what the link process says of this host's people; without one it is never said. */
+void feeds_sign(struct feeds *fs, const struct identity *id);
 
 /* feeds_ask_rooms -- who left a private room, and when; without this nobody hears that he is out. */
 void feeds_ask_rooms(struct feeds *fs, const struct folds *folds);

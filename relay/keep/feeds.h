@@ -64,6 +64,7 @@ struct feeds {
     void *said_arg;
     uint64_t self; /* whose entries on_said() counts */
     const struct folds *folds; /* NULL: unknown */
+    const struct identity *id; /* NULL: nothing is signed */
     uint32_t audiences; /* changes of private rooms' hosts that all feeds know of */
     int runtime;
     struct loop_source listener, line;

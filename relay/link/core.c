@@ -240,8 +240,8 @@ static void on_greeting(const struct link_core *l, struct link_peer *p, const ui
         end_link(up, REASON_MALFORMED, "This is not how a link begins; is the other side a relay of this version?");
         return;
     }
-    if (g.version_min > PROTOCOL_VERSION || g.version_max < PROTOCOL_VERSION ||
-        (MUTANT(VERSION_EXACT) && g.version_max != PROTOCOL_VERSION)) {
+    if (g.version_min > LINK_VERSION || g.version_max < LINK_VERSION ||
+        (MUTANT(VERSION_EXACT) && g.version_max != LINK_VERSION)) {
         end_link(up, REASON_VERSION, "The two relays have no version of the link protocol in common; update the older one.");
         return;
     }
@@ -317,6 +317,8 @@ static void on_presence(struct link_core *l, const struct link_peer *p, const ui
     up->presence = presence_heard(&l->presence, p->host, f, now_ms);
     if (up->presence == -EBADMSG)
         end_link(up, REASON_MALFORMED, "What a peer says of people cannot be read.");
+    if (up->presence == -EACCES)
+        end_link(up, REASON_DENIED, "A peer said of the people of a host what that host did not sign.");
 }
 
 /* on_beats -- each of a host that is known. */
@@ -329,8 +331,10 @@ static void on_beats(struct link_core *l, const struct link_peer *p, const uint8
     }
     for (struct beat_row b; rd_left(&r) > 0;) {
         read_beat_row(&r, &b);
-        if (link_knows(l, b.host))
-            presence_heard_beat(&l->presence, p->host, &b, now_ms);
+        if (!link_knows(l, b.host) || presence_heard_beat(&l->presence, p->host, &b, now_ms) == 0)
+            continue;
+        end_link(up, REASON_DENIED, "A peer said that a host is alive, and that host did not sign it.");
+        return;
     }
 }
 
@@ -680,7 +684,7 @@ static int say_greeting(struct link_core *l, struct link_peer *p, uint64_t wall_
     for (size_t i = 0; i < l->n_hosts; i++)
         put_u64(hosts + 8 * i, l->host[i]);
     put_u64(hosts + 8 * l->n_hosts, l->self); /* what we lost of our own comes back */
-    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms, .nonce = p->nonce,
+    struct greeting g = {.version_min = LINK_VERSION, .version_max = LINK_VERSION, .wall_ms = wall_ms, .nonce = p->nonce,
                          .name = text_of(l->name), .host = hosts, .n_hosts = l->n_hosts + !MUTANT(OWN_NOT_ASKED)};
     p->greeted = true;
     p->news = l->news_next;

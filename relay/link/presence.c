@@ -30,6 +30,12 @@ static uint16_t *place(struct presence *p, uint64_t host, uint64_t room, struct 
     }
 }
 
+static void name_room(struct presence_entry *e, struct text name)
+{
+    e->room_len = (uint8_t)name.len;
+    memcpy(e->room_name, name.p, name.len);
+}
+
 /* get -- the row, made when it is new; NULL when the table is full. */
 static struct presence_entry *get(struct presence *p, uint32_t of, uint64_t room, struct text user, struct text room_name)
 {
@@ -40,9 +46,9 @@ static struct presence_entry *get(struct presence *p, uint32_t of, uint64_t room
     if (p->n == PRESENCE_MAX)
         return NULL;
     struct presence_entry *e = &p->entry[p->n];
-    *e = (struct presence_entry){.host = host, .of = of, .room = room, .user_len = (uint8_t)user.len, .room_len = (uint8_t)room_name.len};
+    *e = (struct presence_entry){.host = host, .of = of, .room = room, .user_len = (uint8_t)user.len};
     memcpy(e->user, user.p, user.len);
-    memcpy(e->room_name, room_name.p, room_name.len);
+    name_room(e, room_name);
     *at = (uint16_t)++p->n;
     return e;
 }
@@ -59,27 +65,39 @@ void presence_see(struct presence *p, struct text user, uint64_t room, struct te
     struct presence_entry *e = get(p, 0, room, user, room_name);
     if (!e)
         return;
-    e->quiet = e->seen == 0 ? quiet : e->quiet && quiet;
+    e->seen_quiet = e->seen == 0 ? quiet : e->seen_quiet && quiet;
     e->seen++;
+}
+
+/* renew -- another version of a row of ours: told when it is signed. */
+static void renew(struct presence *p, struct presence_entry *e)
+{
+    e->epoch = p->epoch;
+    e->version = ++p->version;
+    e->is_signed = MUTANT(UNSIGNED_TOLD);
+    p->unsigned_from = (uint32_t)min_u64(p->unsigned_from, (uint64_t)(e - p->entry));
+    if (e->is_signed)
+        tell(p, e);
 }
 
 bool presence_settle(struct presence *p)
 {
-    uint64_t before = p->news_next;
+    uint64_t before = p->version;
     for (uint32_t i = 0; i < p->n; i++) {
         struct presence_entry *e = &p->entry[i];
         if (e->host != p->self)
             continue;
-        if ((e->seen != e->sessions || e->epoch != p->epoch) && !(MUTANT(LEAVING_UNTOLD) && e->seen == 0)) {
+        bool quiet = e->seen > 0 ? e->seen_quiet : e->quiet;
+        bool other = e->seen != e->sessions || quiet != e->quiet || e->epoch != p->epoch;
+        if (other && !(MUTANT(LEAVING_UNTOLD) && e->seen == 0)) {
             e->sessions = e->seen;
-            e->epoch = p->epoch;
+            e->quiet = quiet;
             e->from = p->self;
-            e->version = ++p->version;
-            tell(p, e);
+            renew(p, e);
         }
         e->seen = 0;
     }
-    return p->news_next != before;
+    return p->version != before;
 }
 
 static void tell_beat(struct presence *p, struct presence_host *h)
@@ -91,12 +109,50 @@ static void tell_beat(struct presence *p, struct presence_host *h)
 bool presence_beat(struct presence *p, uint64_t now_ms)
 {
     struct presence_host *us = &p->host[0];
-    if (us->beat != 0 && now_ms - us->heard_ms < PRESENCE_BEAT_MS)
+    if (p->beat != 0 && now_ms - us->heard_ms < PRESENCE_BEAT_MS)
         return false;
     us->heard_ms = now_ms;
-    us->beat++;
-    tell_beat(p, us);
+    p->beat++;
+    p->beat_unsigned = true;
     return true;
+}
+
+/* signed_beat -- unless it is of a run that we went on from meanwhile. */
+static void signed_beat(struct presence *p, const uint8_t *f)
+{
+    struct rd r = rd_from(frame_body(f), frame_body_len(f));
+    struct presence_host *us = &p->host[0];
+    struct beat_row b;
+    read_beat_row(&r, &b);
+    if (r.bad || b.epoch != p->epoch || b.beat <= us->beat)
+        return;
+    us->beat = b.beat;
+    memcpy(us->signature, b.signature, SIGNATURE_LEN);
+    tell_beat(p, us);
+}
+
+/* signed_row -- unless it has changed meanwhile. */
+static void signed_row(struct presence *p, const uint8_t *f)
+{
+    struct presence_row row;
+    p->signing -= p->signing > 0;
+    if (read_presence(f, &row) < 0)
+        return;
+    uint16_t at = *place(p, p->self, frame_room(f), row.user);
+    struct presence_entry *e = at ? &p->entry[at - 1] : NULL;
+    if (!e || e->is_signed || e->epoch != frame_epoch(f) || e->version != frame_seq(f))
+        return;
+    memcpy(e->signature, row.signature, SIGNATURE_LEN);
+    e->is_signed = true;
+    tell(p, e);
+}
+
+void presence_signed(struct presence *p, const uint8_t *f)
+{
+    if (frame_type(f) == FRAME_BEAT)
+        signed_beat(p, f);
+    else
+        signed_row(p, f);
 }
 
 /* ---- others ---- */
@@ -119,49 +175,83 @@ static void go_on_from(struct presence *p, uint64_t epoch)
     if (epoch <= p->epoch || next < epoch || MUTANT(CLOCK_BACK_MUTE))
         return;
     p->epoch = p->host[0].epoch = next;
-    p->host[0].beat = 0; /* beat soon */
-    for (uint32_t i = 0; i < p->n; i++) {
-        struct presence_entry *e = &p->entry[i];
-        if (e->of != 0)
-            continue;
-        e->epoch = p->epoch;
-        e->version = ++p->version;
-        tell(p, e);
-    }
+    p->beat = p->host[0].beat = 0; /* beat soon */
+    for (uint32_t i = 0; i < p->n; i++)
+        if (p->entry[i].of == 0)
+            renew(p, &p->entry[i]);
 }
 
-void presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms)
+static bool beat_good(const struct presence *p, uint64_t from, const struct beat_row *b)
 {
-    if (b->host == p->self) {
-        go_on_from(p, b->epoch);
-        return; /* our own, come round a loop, or of an earlier run */
-    }
+    return !p->beat_signed || p->beat_signed(p->arg, b) || (from == b->host && MUTANT(SPEAKER_TRUSTED));
+}
+
+static bool row_good(const struct presence *p, uint64_t from, const uint8_t *f)
+{
+    return !p->row_signed || p->row_signed(p->arg, f) || (from == frame_origin(f) && MUTANT(SPEAKER_TRUSTED));
+}
+
+/* heard_beat_of_ours -- come round a loop, or of another run. */
+static int heard_beat_of_ours(struct presence *p, uint64_t from, const struct beat_row *b)
+{
+    if (b->epoch <= p->epoch)
+        return 0;
+    if (!beat_good(p, from, b))
+        return -EACCES;
+    go_on_from(p, b->epoch);
+    return 0;
+}
+
+int presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms)
+{
+    if (b->host == p->self)
+        return heard_beat_of_ours(p, from, b);
     struct presence_host *h = host_of(p, b->host);
     if (h && b->epoch < h->epoch) { /* it does not know of its later run, which we remember: pass that back */
         h->outlived = true;
         tell_beat(p, h);
     }
     if (!h || b->epoch < h->epoch || (b->epoch == h->epoch && b->beat <= h->beat))
-        return;
+        return 0;
+    if (!beat_good(p, from, b))
+        return -EACCES;
     bool stirred = h->stirred || b->epoch > h->epoch || h->heard_ms == 0;
     *h = (struct presence_host){.host = b->host, .epoch = b->epoch, .beat = b->beat, .heard_ms = now_ms, .from = from,
                                 .stirred = stirred};
+    memcpy(h->signature, b->signature, SIGNATURE_LEN);
     if (!MUTANT(BEAT_KEPT))
         tell_beat(p, h);
+    return 0;
+}
+
+/* is_news -- may this row change anything?  Of ours: when it is of a later run than this one. */
+static bool is_news(struct presence *p, const uint8_t *f, struct text user)
+{
+    if (frame_origin(f) == p->self)
+        return frame_epoch(f) > p->epoch;
+    uint16_t at = *place(p, frame_origin(f), frame_room(f), user);
+    const struct presence_entry *e = at ? &p->entry[at - 1] : NULL;
+    if (!e)
+        return p->n < PRESENCE_MAX;
+    return frame_epoch(f) > e->epoch || (frame_epoch(f) == e->epoch && (frame_seq(f) > e->version || MUTANT(OLDER_ROW_TAKEN)));
 }
 
 int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t now_ms)
 {
     struct presence_row row;
+    if (read_presence(f, &row) < 0)
+        return -EBADMSG;
+    if (!is_news(p, f, row.user))
+        return -1;
+    if (!row_good(p, from, f))
+        return -EACCES;
     if (frame_origin(f) == p->self) {
         go_on_from(p, frame_epoch(f));
         return -1;
     }
-    if (read_presence(f, &row) < 0)
-        return -EBADMSG;
     struct presence_host *h = host_of(p, frame_origin(f));
     struct presence_entry *e = h ? get(p, (uint32_t)(h - p->host), frame_room(f), row.user, row.room) : NULL;
-    if (!e || frame_epoch(f) < e->epoch || (frame_epoch(f) == e->epoch && frame_seq(f) <= e->version && !MUTANT(OLDER_ROW_TAKEN)))
+    if (!e)
         return -1;
     uint32_t before = presence_sessions(p, e);
     if (MUTANT(ROW_IS_LIFE) && h->heard_ms == 0)
@@ -171,6 +261,9 @@ int presence_heard(struct presence *p, uint64_t from, const uint8_t *f, uint64_t
     e->sessions = row.sessions;
     e->quiet = row.quiet;
     e->from = from;
+    e->is_signed = true;
+    memcpy(e->signature, row.signature, SIGNATURE_LEN);
+    name_room(e, row.room); /* as it was signed */
     tell(p, e);
     return presence_sessions(p, e) == before ? -1 : (int)(e - p->entry);
 }
@@ -199,10 +292,28 @@ uint64_t presence_expire(struct presence *p, uint64_t now_ms)
 
 static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
 {
-    struct presence_row row = {e->sessions, e->quiet != 0, {e->user, e->user_len}, {e->room_name, e->room_len}};
+    struct presence_row row = {e->sessions, e->quiet != 0, {e->user, e->user_len}, {e->room_name, e->room_len}, e->signature};
     int n = write_presence(f, &row, e->host, e->epoch, e->room, e->version);
     frame_set_flags(f, live ? 0 : FRAME_CONT);
     return n;
+}
+
+int presence_unsigned(struct presence *p, uint8_t *f)
+{
+    if (p->beat_unsigned) {
+        struct wr w = frame_begin(f, FRAME_BEAT);
+        p->beat_unsigned = false;
+        write_beat_row(&w, &(struct beat_row){.host = p->self, .epoch = p->epoch, .beat = p->beat});
+        return frame_end(f, &w);
+    }
+    while (p->signing < PRESENCE_SIGNING_MAX && p->unsigned_from < p->n) {
+        const struct presence_entry *e = &p->entry[p->unsigned_from++];
+        if (e->of == 0 && e->version != 0 && !e->is_signed) {
+            p->signing++;
+            return say_entry(e, true, f);
+        }
+    }
+    return 0;
 }
 
 /* next_beat -- each beat once, and of each host only the last: what is told grows with the hosts, not with their square.
@@ -233,8 +344,11 @@ static int say_beats(const struct presence *p, struct presence_cursor *c, uint64
     struct wr w = frame_begin(f, FRAME_BEAT);
     const struct presence_host *h;
     unsigned rows = 0;
-    for (; rows < BEAT_ROWS_MAX && (h = next_beat(p, c, to)) != NULL; rows++)
-        write_beat_row(&w, &(struct beat_row){h->host, h->epoch, h->beat});
+    for (; rows < BEAT_ROWS_MAX && (h = next_beat(p, c, to)) != NULL; rows++) {
+        struct beat_row b = {.host = h->host, .epoch = h->epoch, .beat = h->beat};
+        memcpy(b.signature, h->signature, SIGNATURE_LEN);
+        write_beat_row(&w, &b);
+    }
     return rows > 0 ? frame_end(f, &w) : 0;
 }
 
@@ -251,12 +365,12 @@ int presence_next(struct presence *p, struct presence_cursor *c, uint64_t to, bo
     while (c->told < c->until && !MUTANT(ROWS_UNTOLD)) {
         const struct presence_entry *e = &p->entry[c->told++];
         uint64_t run = p->host[e->of].epoch;
-        if (e->version != 0 && (e->host == to ? e->epoch > run : e->epoch >= run))
+        if (e->version != 0 && e->is_signed && (e->host == to ? e->epoch > run : e->epoch >= run))
             return say_entry(e, false, f);
     }
     while (c->news < p->news_next) {
         const struct presence_entry *e = &p->entry[p->news[c->news++ % PRESENCE_MAX]];
-        if (e->from != to)
+        if (e->from != to && e->is_signed)
             return say_entry(e, true, f);
     }
     return beats ? say_beats(p, c, to, f) : 0;

@@ -91,7 +91,7 @@ static void on_line(struct loop_source *s, uint32_t events)
     (void)events;
     while ((r = read_some(k, &frame, &frames, &len)) == 1)
         if (frame_type(frame) == FRAME_SEGMENT || frame_type(frame) == FRAME_GAP || frame_type(frame) == FRAME_CAUGHT ||
-            frame_type(frame) == FRAME_CHAIN)
+            frame_type(frame) == FRAME_CHAIN || frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT)
             k->on_fed(k->arg, (uint8_t *)(uintptr_t)frame, frames, len);
         else if (frame_type(frame) == FRAME_KNOCK && k->on_knock)
             k->on_knock(k->arg, frame);

@@ -23,7 +23,8 @@ struct keeper_line {
 /* keeper_line_open -- connect, see that there is a certificate, and fill the core's table with every stream: as the
  * store has it, and as it goes on in the journal.  Waits for the keeper, some seconds at most.
  *
- * on_fed   called for every SEGMENT with its frames, every GAP, CHAIN and CAUGHT; may change the frame
+ * on_fed   called for every SEGMENT with its frames, every GAP, CHAIN and CAUGHT, every PRESENCE and BEAT that is signed; may change
+ *          the frame
  * Returns  0 or -errno: start over */
 int keeper_line_open(struct keeper_line *k, struct loop *loop, const char *runtime, struct state *st,
                      struct link_core *core, void (*on_fed)(void *arg, uint8_t *frame, const uint8_t *frames, size_t len),

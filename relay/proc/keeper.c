@@ -191,6 +191,7 @@ static void open_all(struct keeper *k)
     commit_on_gap(k->commit, gone_note, &k->gone);
     if (feeds_open(&k->feeds, k->h, p->st.seg, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
         cannot("cannot make the socket `feed` in the runtime directory");
+    feeds_sign(k->feeds, k->id);
     feeds_ask_rooms(k->feeds, k->folds);
     feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);
     if (answers_open(&k->answers, &p->st, k->h, k->feeds, k->folds, k->forks, &p->loop, rendezvous) < 0)

@@ -142,6 +142,9 @@ static void init(struct link_proc *p)
     h->core.is_private = hub_is_private;
     h->core.arg = h;
     presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
+    h->core.presence.row_signed = hub_row_signed;
+    h->core.presence.beat_signed = hub_beat_signed;
+    h->core.presence.arg = h;
 }
 
 int link_main(const struct proc_args *args)

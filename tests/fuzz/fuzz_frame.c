@@ -107,11 +107,16 @@ static void read_of_peers(const uint8_t *f)
     struct member_entry m;
     struct links_row links;
     struct tunnel_part part;
+    struct presence_row row;
     if (read_member(f, &m) == 0) {
         check_text(m.name, text_host_ok);
         check_text(m.address, text_utf8_ok);
         if (m.address.len < 1 || m.address.len > MEMBER_ADDRESS_MAX)
             abort();
+    }
+    if (read_presence(f, &row) == 0) {
+        check_text(row.user, text_user_ok);
+        check_text(row.room, text_room_ok);
     }
     if (read_links(f, &links) == 0 && links.n > 0)
         (void)get_u64(links.link + 8 * (links.n - 1));

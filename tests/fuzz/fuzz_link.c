@@ -3,7 +3,7 @@
  * through the keeper's readers.
  *
  * Whatever comes: no crash, no order that the keeper cannot read, no stream that goes back or
- * beyond what was judged, nothing told that is not durable.  The first byte chooses how much of
+ * beyond what was judged, nothing told that is not durable, nobody in a room whose host did not sign that.  The first byte chooses how much of
  * the beginning is given for free. */
 #include "link/core.h"
 #include "link/wire.h"
@@ -60,6 +60,27 @@ static void check_table(const struct play *p)
               (e->row.origin == US && (e->row.epoch != EPOCH || e->row.seq == 0)));
         check(have_find(&p->core.ours, e->row.origin, e->row.epoch, e->row.room) == e);
     }
+}
+
+/* A signature that begins with an odd byte is good. */
+static bool row_signed(void *arg, const uint8_t *f)
+{
+    (void)arg;
+    return frame_body(f)[0] & 1;
+}
+
+static bool beat_signed(void *arg, const struct beat_row *b)
+{
+    (void)arg;
+    return b->signature[0] & 1;
+}
+
+static void check_people(const struct presence *p)
+{
+    for (uint32_t i = 0; i < p->n; i++)
+        check(p->entry[i].is_signed && p->entry[i].signature[0] & 1 && p->entry[i].host != US);
+    for (uint32_t i = 1; i < p->n_hosts; i++)
+        check(p->host[i].beat == 0 || p->host[i].signature[0] & 1);
 }
 
 static bool on_segment(struct play *p, const uint8_t *f, struct link_update *up)
@@ -139,6 +160,7 @@ static void hear_all(struct play *p)
             (void)link_durable(&p->core, p->end);
         speak(p);
         check_table(p);
+        check_people(&p->core.presence);
     }
 }
 
@@ -150,13 +172,15 @@ static void begin(struct play *p, unsigned how)
     uint8_t f[FRAME_MAX];
     have_init(&ours, p->memory, STREAMS);
     link_init(&p->core, US, EPOCH, text_of("us"), ours);
+    p->core.presence.row_signed = row_signed;
+    p->core.presence.beat_signed = beat_signed;
     check(link_know(&p->core, THEM) == 0 && link_know(&p->core, OTHERS) == 0);
     wire_init(&p->wire, p->buf);
     p->peer = (unsigned)link_up(&p->core, THEM, 111, p->now);
     if (how % 4 == 0)
         return;
-    struct greeting g = {.version_min = 1,
-                         .version_max = 1,
+    struct greeting g = {.version_min = LINK_VERSION,
+                         .version_max = LINK_VERSION,
                          .name = text_of("them"),
                          .host = hosts,
                          .n_hosts = 1};

@@ -188,7 +188,7 @@ bool rough_greet(struct rough *r, uint64_t as)
     uint8_t all[3 * FRAME_MAX], hosts[16];
     put_u64(hosts, r->us);
     put_u64(hosts + 8, r->them);
-    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .wall_ms = wall_ms(),
+    struct greeting g = {.version_min = LINK_VERSION, .version_max = LINK_VERSION, .wall_ms = wall_ms(),
                          .name = text_of("rough"), .host = hosts, .n_hosts = 2};
     int n = write_greeting(all, &g, as, EPOCH);
     size_t len = (size_t)n;

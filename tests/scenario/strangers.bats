@@ -91,8 +91,11 @@ of_link() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$link/status"; }
     [[ $output != *lies* && $output == *lobby* ]]
     run on alpha chat log --json lobby
     [[ $output != *'"lie'* && $output != *mallory* ]]
-    run on alpha chat who lobby
-    [[ $output != *lie* ]]
+    for host in alpha beta; do
+        run on $host chat who lobby
+        [[ $output != *lie* ]]
+    done
+    has "link with gamma ended: A peer said of the people of a host what that host did not sign." "$dir/state/alpha/relay.log"
     run on beta chat rooms
     [[ $output != *lies* ]]
 }

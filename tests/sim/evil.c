@@ -2,6 +2,7 @@
  * invented. */
 #include "sim.h"
 
+#include "trust/attest.h"
 #include "trust/seal.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ struct evil_end {
 };
 
 static struct piece replay[REPLAYS];
-static unsigned n_replays;
+static unsigned n_replays, n_once;
+static uint64_t quiet_until; /* no lies about people */
 static struct map
     forked; /* (epoch, room, class) -> the number from which on there is another version */
 static struct map second; /* (epoch, room, class + last_seq) -> place in `hashes` */
@@ -29,7 +31,8 @@ static uint32_t n_hashes;
 
 void evil_reset(void)
 {
-    n_replays = n_hashes = 0;
+    n_replays = n_once = n_hashes = 0;
+    quiet_until = 0;
     map_free(&forked);
     map_free(&second);
 }
@@ -262,7 +265,9 @@ static void lie(struct tls *t, const uint8_t *frame)
     emit(t, f, NULL, 0);
 }
 
-/* gossip_beat -- the same of who is alive. */
+/* ---- who is where ---- */
+
+/* gossip_beat -- a lie about who is alive: another host, a later run, a later beat. */
 static void gossip_beat(uint8_t *row)
 {
     unsigned what = (unsigned)chance(3);
@@ -274,20 +279,13 @@ static void gossip_beat(uint8_t *row)
         put_u64(row + 16, one_in(2) ? 0 : get_u64(row + 16) + 1 + chance(100));
 }
 
-/* gossip -- a lie about who is where: not told, told as newer than it is, of another run, another number, another host. */
-static void gossip(struct tls *t, const uint8_t *frame)
+/* gossip_row -- newer than it is, of another run, another number, another host, another user. */
+static void gossip_row(uint8_t *f)
 {
-    uint8_t f[FRAME_MAX];
-    memcpy(f, frame, frame_stride(frame));
-    w.stats.people_lies++;
-    if (frame_type(f) == FRAME_BEAT) {
-        gossip_beat(f + FRAME_HEAD + sizeof(struct beat_row) * chance(frame_body_len(f) / sizeof(struct beat_row)));
-        emit(t, f, NULL, 0);
-        return;
-    }
     switch (chance(5)) {
     case 0:
-        return;
+        f[frame_len(f) - 1] ^= 1; /* the last letter of the room */
+        break;
     case 1:
         frame_set_seq(f, frame_seq(f) + 1 + chance(100));
         break;
@@ -295,13 +293,47 @@ static void gossip(struct tls *t, const uint8_t *frame)
         frame_set_epoch(f, frame_epoch(f) + 1 + chance(UINT64_C(1) << 40));
         break;
     case 3:
-        put_u32(f + FRAME_HEAD, (uint32_t)chance(3));
+        put_u32(f + FRAME_HEAD + SIGNATURE_LEN, (uint32_t)chance(3));
         break;
     default:
         frame_set_origin(f, w.node[chance(w.n_nodes)]->id);
         break;
     }
+}
+
+/* gossip -- a lie, signed with our own key or not at all. */
+static void gossip(struct tls *t, const uint8_t *frame)
+{
+    uint8_t f[FRAME_MAX];
+    memcpy(f, frame, frame_stride(frame));
+    if (frame_type(f) == FRAME_BEAT)
+        gossip_beat(f + FRAME_HEAD + sizeof(struct beat_row) * chance(frame_body_len(f) / sizeof(struct beat_row)));
+    else
+        gossip_row(f);
+    if (one_in(2))
+        attest(&t->node->identity, f);
+    w.stats.people_lies++;
     emit(t, f, NULL, 0);
+}
+
+/* people -- told, withheld, or with a lie beside it; and what was so once is told again. */
+static void people(struct tls *t, const uint8_t *frame)
+{
+    static uint8_t once[REPLAYS][FRAME_MAX];
+    uint64_t n = min_u64(n_once, REPLAYS);
+    memcpy(once[n_once++ % REPLAYS], frame, frame_stride(frame));
+    if (n > 0 && one_in(4)) {
+        w.stats.replays++;
+        emit(t, once[chance(n)], NULL, 0);
+    }
+    if (w.now >= quiet_until && one_in(20)) {
+        gossip(t, frame);
+        quiet_until = w.now + 5 * S; /* or none of his links would last, for any other lie */
+    }
+    if (one_in(8))
+        w.stats.withheld++;
+    else
+        emit(t, frame, NULL, 0);
 }
 
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
@@ -327,8 +359,8 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
                      one_in(10))
                 lie(t, frame);
             else if ((frame_type(frame) == FRAME_PRESENCE || frame_type(frame) == FRAME_BEAT) &&
-                     t->node->evil_modes & EVIL_PEOPLE && one_in(4))
-                gossip(t, frame);
+                     t->node->evil_modes & EVIL_PEOPLE)
+                people(t, frame);
             else if (frame_type(frame) == FRAME_CHAIN && t->node->evil_modes & EVIL_WITHHOLD)
                 w.stats.withheld++;
             else

@@ -106,6 +106,9 @@ static void hub_start(struct node *n)
     h->core.is_private = hub_is_private;
     h->core.arg = h;
     presence_init(&h->core.presence, n->id, wall_ms() << 16 | (os_random_u64() & 0xffff));
+    h->core.presence.row_signed = hub_row_signed;
+    h->core.presence.beat_signed = hub_beat_signed;
+    h->core.presence.arg = h;
     hub_people_begin(h);
     int r = keeper_line_open(&h->keeper, h->loop, "", h->st, &h->core, hub_on_fed, h);
     if (r < 0)
@@ -200,6 +203,7 @@ static void keeper_start(struct node *n)
     r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, n->forks, &n->keeper_loop, -1, on_leaf, n);
     ASSERT(r == 0);
     forks_on_point(n->forks, folds_fork, n->folds);
+    feeds_sign(n->feeds, &n->identity);
     feeds_ask_rooms(n->feeds, n->folds);
     n->prune = (struct prune){.st = &n->st, .h = n->disk};
     n->prune_us = w.now;

@@ -1,10 +1,12 @@
 /* present.c -- who is where: I10.  Of two things that a host says of its users nobody goes back to the older one; when all is
- * quiet every host shows exactly who is where; the users of a host that died are gone when its lease is over.  The linker
- * leads presence_heard(), presence_beat() and presence_expire() here first. */
+ * quiet every host shows exactly who is where; the users of a host that died are gone when its lease is over.  I16: no
+ * honest host holds of another honest one what that did not say, or refuses what an honest one passes on.  The linker leads
+ * presence_heard(), presence_heard_beat(), presence_signed(), presence_beat() and presence_expire() here first. */
 #include "sim.h"
 
 #include "base/hash.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* What a host last held of a row: by (who holds it, whose it is, user, room). */
@@ -14,11 +16,45 @@ struct held {
 static struct map rows;
 static struct held *held;
 static uint32_t n_held, max_held;
+static struct map said; /* of (host, run, row or beat), that it is */
 
 void present_reset(void)
 {
     map_free(&rows);
+    map_free(&said);
     n_held = 0;
+}
+
+static uint64_t row_sum(uint64_t version, uint64_t room, struct text user, uint32_t sessions, bool quiet)
+{
+    return mix(hash_u64(user.p, user.len) ^ room, mix(version, sessions * 2 + quiet));
+}
+
+static uint64_t beat_sum(uint64_t beat)
+{
+    return mix(beat, 0xbea7);
+}
+
+void __real_presence_signed(struct presence *p, const uint8_t *frame);
+void __wrap_presence_signed(struct presence *p, const uint8_t *frame);
+void __wrap_presence_signed(struct presence *p, const uint8_t *frame)
+{
+    struct presence_row row;
+    struct beat_row b;
+    if (frame_type(frame) == FRAME_BEAT) {
+        struct rd r = rd_from(frame_body(frame), frame_body_len(frame));
+        read_beat_row(&r, &b);
+        map_add(&said, here->id, b.epoch, beat_sum(b.beat), 1);
+    } else if (read_presence(frame, &row) == 0) {
+        map_add(&said, here->id, frame_epoch(frame), row_sum(frame_seq(frame), frame_room(frame), row.user, row.sessions, row.quiet), 1);
+    }
+    __real_presence_signed(p, frame);
+}
+
+static bool both_honest(const struct node *n, uint64_t host)
+{
+    const struct node *of = node_by_id(host);
+    return !n->evil && of && of != n && !of->evil;
 }
 
 static struct held *held_by(const struct node *n, const struct presence_entry *e)
@@ -47,6 +83,9 @@ static void check_rows(struct node *n, const struct presence *p, uint64_t host)
         struct held *h = held_by(n, e);
         if (e->epoch < h->epoch || (e->epoch == h->epoch && e->version < h->version))
             broken("I10: %s goes back to an older row of %s", node_name(n->id), node_name(host));
+        uint64_t sum = row_sum(e->version, e->room, (struct text){e->user, e->user_len}, e->sessions, e->quiet != 0);
+        if (both_honest(n, host) && (e->epoch != h->epoch || e->version != h->version) && !map_find(&said, host, e->epoch, sum))
+            broken("I16: %s holds a row of %s that it did not say", node_name(n->id), node_name(host));
         *h = (struct held){e->epoch, e->version};
     }
 }
@@ -56,8 +95,25 @@ int __wrap_presence_heard(struct presence *p, uint64_t from, const uint8_t *fram
 int __wrap_presence_heard(struct presence *p, uint64_t from, const uint8_t *frame, uint64_t now_ms)
 {
     int r = __real_presence_heard(p, from, frame, now_ms);
+    if (r == -EACCES && both_honest(here, from))
+        broken("I16: %s refuses what %s says of people at %s", node_name(here->id), node_name(from), node_name(frame_origin(frame)));
     if (w.n_nodes <= LINK_PEERS_MAX)
         check_rows(here, p, frame_origin(frame));
+    return r;
+}
+
+int __real_presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms);
+int __wrap_presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms);
+int __wrap_presence_heard_beat(struct presence *p, uint64_t from, const struct beat_row *b, uint64_t now_ms)
+{
+    int r = __real_presence_heard_beat(p, from, b, now_ms);
+    if (r == -EACCES && both_honest(here, from))
+        broken("I16: %s refuses a beat of %s from %s", node_name(here->id), node_name(b->host), node_name(from));
+    for (uint32_t i = 1; i < p->n_hosts && w.n_nodes <= LINK_PEERS_MAX; i++) {
+        const struct presence_host *h = &p->host[i];
+        if (h->host == b->host && both_honest(here, h->host) && h->beat != 0 && !map_find(&said, h->host, h->epoch, beat_sum(h->beat)))
+            broken("I16: %s holds a beat of %s that it did not say", node_name(here->id), node_name(h->host));
+    }
     return r;
 }
 
@@ -121,7 +177,7 @@ static void show_rows(const struct node *at, const struct node *of)
 
 bool check_present(bool loud)
 {
-    for (unsigned i = 0; i < w.n_nodes && !w.stats.people_lies; i++)
+    for (unsigned i = 0; i < w.n_nodes; i++)
         for (unsigned k = 0; k < w.n_nodes; k++) {
             const struct node *at = w.node[i], *of = w.node[k];
             if (i == k || !counts(at) || of->evil || shown(at, of) == (of->n == w.evicted ? 0 : is_so(of)))
@@ -139,7 +195,7 @@ bool check_present(bool loud)
 
 bool check_gone(const struct node *dead, bool loud)
 {
-    for (unsigned i = 0; i < w.n_nodes && !w.stats.people_lies; i++) {
+    for (unsigned i = 0; i < w.n_nodes; i++) {
         const struct node *at = w.node[i];
         if (at == dead || !counts(at) || shown(at, dead) == 0)
             continue;

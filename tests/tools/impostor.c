@@ -298,7 +298,7 @@ static void slow_greeting(void)
     uint8_t f[FRAME_MAX];
     const uint8_t *said;
     enter();
-    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .name = text_of("slow")};
+    struct greeting g = {.version_min = LINK_VERSION, .version_max = LINK_VERSION, .name = text_of("slow")};
     int len = write_greeting(f, &g, r.us, 1), n = 0;
     uint64_t start = now_ms();
     for (int i = 0; i < len && n >= 0 && rough_send(&r, f + i, 1); i++)

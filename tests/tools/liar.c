@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "raw.h"
 #include "rough.h"
+#include "trust/attest.h"
 #include "trust/seal.h"
 
 #include <fcntl.h>
@@ -256,7 +257,10 @@ static void people(uint64_t host)
     uint8_t f[FRAME_MAX];
     struct text room = text_of("lobby");
     struct presence_row p = {.sessions = 1, .user = text_of("lie"), .room = room};
-    bare(write_presence(f, &p, host, UINT64_MAX, room_id(room), 1), f, host);
+    int n = write_presence(f, &p, host, epoch, room_id(room), 1);
+    if (n > 0)
+        attest(id, f); /* with the only key that he has */
+    bare(n, f, host);
 }
 
 static void people_of_nobody(void)
@@ -267,6 +271,29 @@ static void people_of_nobody(void)
 static void people_of_the_relay(void)
 {
     people(r.them);
+}
+
+static void people_of_the_other(void)
+{
+    people(other);
+}
+
+/* people_unsigned -- his own, but others could not know that he said so. */
+static void people_unsigned(void)
+{
+    uint8_t f[FRAME_MAX];
+    struct presence_row p = {.sessions = 1, .user = text_of("lie"), .room = text_of("lobby")};
+    bare(write_presence(f, &p, r.us, epoch, room_id(p.room), 1), f, r.us);
+}
+
+static void life_of_the_other(void)
+{
+    uint8_t f[FRAME_MAX];
+    struct wr w = frame_begin(f, FRAME_BEAT);
+    write_beat_row(&w, &(struct beat_row){.host = other, .epoch = epoch, .beat = 1});
+    int n = frame_end(f, &w);
+    attest(id, f);
+    bare(n, f, other);
 }
 
 static void second_greeting(void)
@@ -291,7 +318,10 @@ static const struct lie {
     {"a new name for another host", bare_host, "no link carries"},
     {"an order to the keeper", order_to_keeper, "no link carries"},
     {"users of a host that nobody knows", people_of_nobody, NULL},
-    {"users of the relay's own", people_of_the_relay, NULL},
+    {"users of the relay's own", people_of_the_relay, "did not sign"},
+    {"users of another host", people_of_the_other, "did not sign"},
+    {"users of his own, without his signature", people_unsigned, "did not sign"},
+    {"that another host is alive", life_of_the_other, "did not sign"},
     {"a second greeting, of another host", second_greeting, "not how a link begins"},
 };
 

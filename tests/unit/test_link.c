@@ -222,14 +222,14 @@ static void test_greetings_that_are_none(void **state)
     assert_ends(a, f, REASON_MALFORMED); /* a vector before the greeting */
     assert_true(write_greeting(f, &g, 'C', 1) > 0);
     assert_ends(a, f, REASON_MALFORMED); /* not who proved its key */
-    g.version_min = g.version_max = PROTOCOL_VERSION + 1;
+    g.version_min = g.version_max = LINK_VERSION + 1;
     assert_true(write_greeting(f, &g, 'B', 1) > 0);
     assert_ends(a, f, REASON_VERSION);
     g.version_min = 0;
-    g.version_max = PROTOCOL_VERSION - 1;
+    g.version_max = LINK_VERSION - 1;
     assert_true(write_greeting(f, &g, 'B', 1) > 0);
     assert_ends(a, f, REASON_VERSION);
-    g.version_max = PROTOCOL_VERSION + 5;
+    g.version_max = LINK_VERSION + 5;
     assert_true(write_greeting(f, &g, 'B', 1) > 0);
     link_heard(&a->core, a->peer, f, now, &up);
     assert_int_equal(up.reason, REASON_OK); /* ours lies between */

@@ -13,7 +13,7 @@ static unsigned linked(char host)
 {
     uint8_t f[FRAME_MAX], all[8];
     put_u64(all, (uint64_t)host);
-    struct greeting g = {.version_min = PROTOCOL_VERSION, .version_max = PROTOCOL_VERSION, .nonce = 1, .name = text_of("other"),
+    struct greeting g = {.version_min = LINK_VERSION, .version_max = LINK_VERSION, .nonce = 1, .name = text_of("other"),
                          .host = all, .n_hosts = 1};
     assert_int_equal(link_know(&a->core, (uint64_t)host), 0);
     int peer = link_up(&a->core, (uint64_t)host, 2, now);
@@ -134,8 +134,8 @@ static void beat(unsigned peer, uint64_t count)
 {
     uint8_t f[FRAME_MAX];
     struct wr w = frame_begin(f, FRAME_BEAT);
-    write_beat_row(&w, &(struct beat_row){'X', 1, count}); /* whom nobody knows */
-    write_beat_row(&w, &(struct beat_row){'D', 1, count});
+    write_beat_row(&w, &(struct beat_row){'X', 1, count, {0}}); /* whom nobody knows */
+    write_beat_row(&w, &(struct beat_row){'D', 1, count, {0}});
     assert_true(frame_end(f, &w) > 0);
     link_heard(&a->core, peer, f, now, &up);
     assert_int_equal(up.reason, REASON_OK);
@@ -170,14 +170,14 @@ static void test_bad_beats(void **state)
     (void)state;
     uint8_t f[FRAME_MAX];
     struct wr w = frame_begin(f, FRAME_BEAT);
-    write_beat_row(&w, &(struct beat_row){'B', 1, 1});
+    write_beat_row(&w, &(struct beat_row){'B', 1, 1, {0}});
     wr_u8(&w, 7); /* and the beginning of another */
     assert_true(frame_end(f, &w) > 0);
     meet_in_silence();
     link_heard(&a->core, a->peer, f, now, &up);
     assert_int_equal(up.reason, REASON_MALFORMED);
     w = frame_begin(f, FRAME_BEAT);
-    write_beat_row(&w, &(struct beat_row){'B', 1, 1});
+    write_beat_row(&w, &(struct beat_row){'B', 1, 1, {0}});
     assert_true(frame_end(f, &w) > 0);
     link_heard(&a->core, a->peer, f, now, &up);
     assert_int_equal(up.reason, REASON_OK);
@@ -185,6 +185,40 @@ static void test_bad_beats(void **state)
     assert_true(early >= 0);
     link_heard(&a->core, (unsigned)early, f, now, &up);
     assert_int_equal(up.reason, REASON_MALFORMED);
+}
+
+static bool unsigned_row(void *arg, const uint8_t *f)
+{
+    (void)arg, (void)f;
+    return false;
+}
+
+static bool unsigned_beat(void *arg, const struct beat_row *row)
+{
+    (void)arg, (void)row;
+    return false;
+}
+
+static void test_what_its_host_did_not_sign_ends_the_link(void **state)
+{
+    (void)state;
+    uint8_t f[FRAME_MAX];
+    struct presence_row row = {1, false, text_of("ann"), text_of("lobby"), NULL};
+    meet_in_silence();
+    a->core.presence.row_signed = unsigned_row;
+    a->core.presence.beat_signed = unsigned_beat;
+    assert_true(write_presence(f, &row, 'C', 1, ROOM, 1) > 0);
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_OK); /* of a host that nobody knows nothing is heard at all */
+    assert_true(write_presence(f, &row, 'B', 1, ROOM, 1) > 0);
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_DENIED);
+    struct wr w = frame_begin(f, FRAME_BEAT);
+    write_beat_row(&w, &(struct beat_row){'B', 1, 1, {0}});
+    assert_true(frame_end(f, &w) > 0);
+    link_heard(&a->core, a->peer, f, now, &up);
+    assert_int_equal(up.reason, REASON_DENIED);
+    assert_int_equal(a->core.presence.n, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, link_play_open, link_play_close)
@@ -198,6 +232,7 @@ int main(void)
         TEST(test_links_are_told_rarely),
         TEST(test_beats_are_told_rarely),
         TEST(test_bad_beats),
+        TEST(test_what_its_host_did_not_sign_ends_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
