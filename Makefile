@@ -29,7 +29,7 @@ sim     := $(wildcard tests/sim/*.c)
 simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/state/*.c) \
            $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/attest.c relay/trust/seal.c relay/trust/peers.c \
-           relay/keep/commit.c $(wildcard relay/keep/feed*.c) relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
+           relay/keep/after.c relay/keep/commit.c $(wildcard relay/keep/feed*.c) relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
            relay/keep/prune.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
@@ -164,7 +164,7 @@ sim.small := -DLINK_RING=16 -DKEEP_LEAST_S=20 -DLINK_GAP_MAX_S=15
 sim.large := -DNODES_MAX=1024 -DHOSTS_MAX=1024
 sim.fast  := $(call try,-ftrivial-auto-var-init=uninitialized)
 sim.cc     = $(CC) $(CPPFLAGS) $(inc.tests) -DSIM -Itests/sim $1 $(ALL_CFLAGS) $(sim.fast) -c -o $@ $<
-sim.wraps := link_next link_judge link_judge_gap write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_heard_beat presence_beat presence_signed presence_expire
+sim.wraps := link_next link_judge link_judge_gap link_early link_kept_back write_greeting read_greeting write_feed_order read_feed_order presence_heard presence_heard_beat presence_beat presence_signed presence_expire
 sim.link   = @mkdir -p $(@D); $(if $(V),,printf '  %-7s %s\n' LD $@;) \
              $(CC) $(ALL_LDFLAGS) $(sim.wraps:%=-Wl,--wrap=%) -o $@ $^ $(call libs,chat)
 $(B)/sim/tests/%.o: tests/%.c $(B)/flags

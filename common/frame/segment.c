@@ -5,6 +5,29 @@
 
 #include <errno.h>
 
+void write_after(struct wr *w, const struct after *a)
+{
+    for (uint32_t i = 0; i < a->n; i++) {
+        wr_u64(w, a->row[i].origin);
+        wr_u64(w, a->row[i].epoch);
+        wr_u64(w, a->row[i].seq);
+    }
+}
+
+void read_after(struct rd *r, struct after *a)
+{
+    a->n = 0;
+    while (!r->bad && rd_left(r) > 0) {
+        struct after_row row;
+        row.origin = rd_u64(r);
+        row.epoch = rd_u64(r);
+        row.seq = rd_u64(r);
+        r->bad |= row.seq == 0 || row.seq == UINT64_MAX || a->n == AFTER_MAX;
+        if (!r->bad)
+            a->row[a->n++] = row;
+    }
+}
+
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
                   uint64_t room, uint64_t last_seq, uint64_t last_hlc)
 {
@@ -20,6 +43,7 @@ int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, u
     wr_bytes(&w, s->prev, HASH_LEN);
     wr_bytes(&w, s->hash, HASH_LEN);
     wr_bytes(&w, s->signature, SIGNATURE_LEN);
+    write_after(&w, &s->after);
     return frame_end(buf, &w);
 }
 
@@ -32,6 +56,7 @@ int read_segment(const uint8_t *f, struct segment_head *s)
     rd_copy(&r, s->prev, HASH_LEN);
     rd_copy(&r, s->hash, HASH_LEN);
     rd_copy(&r, s->signature, SIGNATURE_LEN);
+    read_after(&r, &s->after);
     return body_done(&r);
 }
 

@@ -10,12 +10,26 @@ enum { HASH_LEN = 32, SIGNATURE_LEN = 64 };
  * zero.  Header: origin, epoch, room; seq = the last entry's; hlc = the last entry's; client = the feed
  * it belongs to between keeper and link, zero elsewhere. */
 enum { SEGMENT_BYTES = 1 << 18 }; /* of frames in one segment, at most */
+
+/* What a segment answers: entries of other streams of its room that its origin had on disk when it sealed it, signed with it, the
+ * newest first.  Named are those that grew since the segment before in the same stream that holds what people said; so most name none. */
+enum { AFTER_MAX = 8, AFTER_ROW_LEN = 24 };
+struct after {
+    uint32_t n;
+    struct after_row {
+        uint64_t origin, epoch, seq;
+    } row[AFTER_MAX];
+};
+void write_after(struct wr *w, const struct after *a);
+void read_after(struct rd *r, struct after *a); /* all that is left; bad when those are no rows, or too many */
+
 struct segment_head {
     uint32_t count, bytes;
     uint64_t first_seq;
     uint8_t prev[HASH_LEN]; /* hash of the segment before in this stream; zeros in the first */
-    uint8_t hash[HASH_LEN]; /* SHA-256(prev | the frames with pos zero) */
+    uint8_t hash[HASH_LEN]; /* of prev, the frames with pos zero, and what it answers (trust/seal.h) */
     uint8_t signature[SIGNATURE_LEN]; /* Ed25519 of the origin's identity key over all that makes the head (trust/seal.h) */
+    struct after after;
 };
 int write_segment(uint8_t *buf, const struct segment_head *s, uint64_t origin, uint64_t epoch,
                   uint64_t room, uint64_t last_seq, uint64_t last_hlc) MUST_USE;

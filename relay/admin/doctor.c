@@ -163,6 +163,11 @@ static void check_link(const struct segment *seg, const struct link_row *l)
     snprintf(text, sizeof text, "the clock of %.*s differs by %lld s", (int)h->name_len, h->name, (long long)skew_s);
     if (skew_s > SKEW_S || skew_s < -SKEW_S)
         bad(text, "set both clocks (timedatectl set-ntp true): messages are ordered by them");
+    uint32_t early = atomic_load(&l->early);
+    snprintf(text, sizeof text, "%.*s passed on answers without what they answer (%u times)", (int)h->name_len, h->name, early);
+    if (early > 0)
+        bad(text, "relay.log says whose; it or a host before it keeps something back, or their author answers what there is not: "
+                  "a link of your own with both authors shows which (relay join)");
 }
 
 /* check_members -- does this host still belong to its network? */

@@ -150,9 +150,11 @@ bool hub_waits(const struct hub *h);
 /* hub_key -- the public key of a peer, or our own; NULL: of nobody we know. */
 const uint8_t *hub_key(const struct hub *h, uint64_t host);
 
-/* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_show -- for `relay status`. */
+/* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_called -- the same for the log, of this host
+ * or a peer; hub_show -- for `relay status`. */
 void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void hub_name(struct hub *h, const struct peer *p);
+const char *hub_called(const struct hub *h, uint64_t host);
 void hub_show(struct hub *h, const struct line *ln);
 
 /* hub_may_hear, hub_is_private -- for link_core: may that host know of this room?  May other hosts come to it, and go? */

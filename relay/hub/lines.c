@@ -295,6 +295,20 @@ static void look_after(struct hub *h, struct line *ln, uint64_t now)
     hub_show(h, ln);
 }
 
+/* tell_early -- answers without what they answer: for the log, and `relay doctor`. */
+static void tell_early(struct hub *h, uint64_t now)
+{
+    const struct link_early *e;
+    while ((e = link_kept_back(&h->core, now)) != NULL) {
+        const char *by = hub_called(h, e->by), *author = hub_called(h, e->author);
+        log_warn("%s passed on an answer of %s to %s, and nobody brings what it answers: %s or a host before it keeps that back, or %s "
+                 "answers what there is not", by, author, hub_called(h, e->missing.origin), by, author);
+        for (size_t i = 0; i < h->n_lines; i++)
+            if (h->line[i].known && h->line[i].peer.host == e->by)
+                atomic_fetch_add(&h->st->seg->link[i].early, 1);
+    }
+}
+
 void hub_tick(struct hub *h)
 {
     struct link_update up;
@@ -320,6 +334,7 @@ void hub_tick(struct hub *h)
     }
     for (size_t i = 0; i < h->n_lines; i++)
         look_after(h, &h->line[i], now);
+    tell_early(h, now);
 }
 
 /* ---- who the peers are ---- */

@@ -85,6 +85,12 @@ void hub_name(struct hub *h, const struct peer *p)
         publish(h, frame);
 }
 
+const char *hub_called(const struct hub *h, uint64_t host)
+{
+    const struct peer *p = peers_by_host(&h->peers, host);
+    return p ? p->name : h->st->seg->shape.host;
+}
+
 void hub_show(struct hub *h, const struct line *ln)
 {
     struct link_row *row = &h->st->seg->link[ln - h->line];
@@ -93,8 +99,10 @@ void hub_show(struct hub *h, const struct line *ln)
     bool fresh = atomic_load(&row->host) != ln->peer.host;
     if (fresh || atomic_load(&row->up) != up)
         atomic_store(&row->since_ms, fresh && !up ? 0 : wall_ms());
-    if (fresh)
+    if (fresh) {
         atomic_store(&row->heard_ms, 0);
+        atomic_store(&row->early, 0);
+    }
     atomic_store(&row->host, ln->peer.host);
     atomic_store(&row->up, up);
     if (up) {
@@ -249,6 +257,8 @@ static int take(struct link *l, const uint8_t *segment, const uint8_t *frames, s
     int r = append(h, segment, frames, len);
     if (r == 0)
         tell_ahead(h, segment);
+    if (r == 0 && scope_public(h->st->seg, frame_room(segment)))
+        (void)link_early(&h->core, (unsigned)l->peer, segment, now_ms());
     if (r == -ENOSPC)
         log_error("the table of rooms is full: %s has more rooms than fit here", l->line->peer.name);
     if (r == -ENOSPC || r == -EMSGSIZE) {
@@ -270,12 +280,11 @@ static void give_chain(struct link *l, uint8_t *chain)
 /* tell_fork -- once for each stream. */
 static void tell_fork(struct hub *h, const uint8_t *proof)
 {
-    const struct peer *p = peers_by_host(&h->peers, frame_origin(proof));
     const struct roster *r = &h->st->seg->roster;
     hub_take_lock(h);
     const struct room room = r->room[roster_room(r, frame_room(proof))];
     state_give(h->st);
-    const char *name = p ? p->name : h->st->seg->shape.host;
+    const char *name = hub_called(h, frame_origin(proof));
     log_error("%s said two different things to different hosts; nothing more of that stream is taken", name);
     if (room.name_len > 0 && room.id != MEMBERS_ROOM && scope_public(h->st->seg, room.id))
         hub_tell(h, REASON_FORK, "%s told different hosts different things: what it said in #%.*s from then on is hidden.", name,

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "base/sys.h"
+#include "keep/after.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum {
 struct entry {
     uint64_t pos;
     uint32_t next; /* entry of the same room + 1; 0: last */
+    uint32_t after; /* what it answers: afters_said() */
     bool answer;   /* something of another host lies before it: a new segment begins */
 };
 
@@ -37,6 +39,7 @@ struct commit {
     struct history *h;
     const struct identity *id;
     struct folds *folds;
+    struct afters *afters;
     bool acted, gaps; /* there are acts, gaps among the entries of this commit */
     void (*on_gap)(void *arg, const uint8_t *gap);
     void *gap_arg;
@@ -76,7 +79,8 @@ int commit_open(struct commit **out, struct state *st, struct history *h, const 
         return -ENOMEM;
     *c = (struct commit){.st = st, .h = h, .id = id, .folds = folds};
     c->blob = malloc(SEGMENT_BYTES);
-    if (!c->blob) {
+    if (!c->blob || afters_open(&c->afters, st->seg) < 0) {
+        free(c->blob);
         free(c);
         return -ENOMEM;
     }
@@ -94,12 +98,15 @@ int commit_open(struct commit **out, struct state *st, struct history *h, const 
     }
     if (history_streams(h, count_own, c) < 0)
         log_warn("cannot count what is stored");
+    if (afters_restore(c->afters, h) < 0)
+        log_warn("cannot read what came last");
     *out = c;
     return 0;
 }
 
 void commit_close(struct commit *c)
 {
+    afters_close(c->afters);
     free(c->blob);
     free(c);
 }
@@ -170,7 +177,7 @@ int commit_restore(struct commit *c)
         r = -ENOSPC;
     st->seg->hlc = max_u64(st->seg->hlc, MUTANT(CLOCK_NOT_RESTORED) ? 0 : history_newest_hlc(c->h));
     state_give(st);
-    return r;
+    return r < 0 ? r : afters_restore(c->afters, c->h);
 }
 
 /* ---- gather ---- */
@@ -192,7 +199,7 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
         return;
     struct open_stream *s = &c->stream[slot];
     uint32_t e = ++c->n_entries;
-    c->entry[e - 1] = (struct entry){pos, 0, s->heard};
+    c->entry[e - 1] = (struct entry){pos, 0, frame_type(f) == FRAME_SAY ? afters_said(c->afters, slot) : 0, s->heard};
     s->heard = false;
     if (!s->active) {
         s->active = true;
@@ -233,7 +240,7 @@ static int add_remote(struct commit *c, const uint8_t *f, uint64_t pos, uint64_t
         .origin = frame_origin(f), .epoch = frame_epoch(f), .room = frame_room(f),
         .first_seq = head.first_seq, .last_seq = frame_seq(f), .hlc_min = frame_hlc(frames), .hlc_max = frame_hlc(f),
         .pos = first, .prev = head.prev, .hash = head.hash, .signature = head.signature,
-        .frames = frames, .len = head.bytes, .apart = frame_hlc(f) > clock && !MUTANT(LIE_RESTORED),
+        .frames = frames, .len = head.bytes, .after = head.after, .apart = frame_hlc(f) > clock && !MUTANT(LIE_RESTORED),
     };
     int r = history_add(c->h, &s);
     uint64_t messages = 0;
@@ -260,13 +267,15 @@ static int add_gap(struct commit *c, const uint8_t *f)
 static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entries, bool *remote)
 {
     uint64_t pos = from;
-    while (pos < to && c->n_entries < ENTRIES_MAX && c->n_senders < CLIENTS_MAX / 2) {
+    while (pos < to && c->n_entries < ENTRIES_MAX && c->n_senders < CLIENTS_MAX / 2 && !afters_full(c->afters)) {
         const uint8_t *f = state_at(c->st, pos);
         const struct frame_row *row = frame_row(frame_type(f));
         if (frame_type(f) == FRAME_SEGMENT) {
             struct segment_head head;
             *remote = true;
-            c->stream[roster_room(&c->st->seg->roster, frame_room(f))].heard = true;
+            uint32_t slot = roster_room(&c->st->seg->roster, frame_room(f));
+            c->stream[slot].heard = true;
+            afters_heard(c->afters, slot, f);
             pos += read_segment(f, &head) == 0 ? head.bytes : 0;
         } else if (frame_type(f) == FRAME_GAP) {
             *remote = true;
@@ -300,6 +309,7 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     size_t len = 0;
     const uint8_t *f = first, *last = first; /* what is kept for ever and what people say never share a segment (keep/prune.h) */
     uint32_t from = *e;
+    const struct after *after = afters_get(c->afters, c->entry[from - 1].after);
     while (*e != 0) {
         f = state_at(c->st, c->entry[*e - 1].pos);
         bool ends = (frame_type(f) == FRAME_SAY) != (frame_type(last) == FRAME_SAY) || (len > 0 && is_last_word(last));
@@ -315,7 +325,7 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
     head.first_seq = frame_seq(first);
     head.last_seq = frame_seq(last);
     memcpy(head.prev, s->new_head, HASH_LEN);
-    seal_hash(head.prev, c->blob, len, head.hash);
+    seal_hash(head.prev, c->blob, len, after, head.hash);
     seal_sign(c->id, frame_epoch(first), frame_room(first), &head);
     for (size_t at = 0; at < len; at += frame_stride(c->blob + at), from = c->entry[from - 1].next)
         frame_set_pos(c->blob + at, c->entry[from - 1].pos);
@@ -323,6 +333,7 @@ static int seal(struct commit *c, struct open_stream *s, uint32_t *e)
         .origin = frame_origin(first), .epoch = frame_epoch(first), .room = frame_room(first),
         .first_seq = frame_seq(first), .last_seq = frame_seq(last), .hlc_min = frame_hlc(first), .hlc_max = frame_hlc(last),
         .pos = frame_pos(first), .prev = head.prev, .hash = head.hash, .signature = head.signature, .frames = c->blob, .len = len,
+        .after = *after,
     };
     int r = history_add(c->h, &row);
     memcpy(s->new_head, head.hash, HASH_LEN);
@@ -419,6 +430,9 @@ static void forget(struct commit *c, bool stored)
     }
     for (uint32_t i = 0; i < c->n_senders; i++)
         c->sender[c->sent[i]] = (struct sender){0};
+    afters_stored(c->afters);
+    if (!stored && afters_restore(c->afters, c->h) < 0)
+        log_warn("cannot read what came last");
     c->n_senders = c->n_active = c->n_entries = 0;
     c->own_back = 0;
     c->acted = c->gaps = false;

@@ -284,6 +284,7 @@ int feed_put(struct feed *f, const struct history_segment *s)
     memcpy(head.prev, s->prev, HASH_LEN);
     memcpy(head.hash, s->hash, HASH_LEN);
     memcpy(head.signature, s->signature, SIGNATURE_LEN);
+    head.after = s->after;
     uint8_t *to = buffer_room(out, FRAME_MAX + s->len);
     if (!to)
         return -ENOMEM;

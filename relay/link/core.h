@@ -25,6 +25,11 @@
  * the beginning of the hash they end with, and who sees two that differ sends heads of his own.  What is taken
  * becomes an acknowledgement only when it is durable (R3).
  *
+ * A segment names what it answers: what its origin had of other streams of that room (frame/segment.h, struct after).  Honest hosts
+ * pass on everything in the order in which they took it, so that is here already.  Nothing waits for it: but what is missing is noted,
+ * and if it is after LINK_EARLY_MS still, whoever passed on the answer, or somebody before him, keeps it back (link_kept_back()).  What
+ * cannot come does not count: what lies behind a fork, or is of a host whose streams are not taken here.
+ *
  * What a peer does not keep any more it names with a GAP, in its place among the segments.  A gap bears its origin's signature, so
  * nobody can make one up; but whoever names it may withhold what others still have.  So it is taken when nobody else who is linked
  * can bring the missing part (gap_ripe()); until then the link of who named it is not read.  It is named only while a peer catches
@@ -68,6 +73,8 @@ enum {
     LINK_SETUP_MS = 5000,    /* from the start of a link to the peer's greeting */
     LINK_GAP_MS = 5000,      /* from the start of a link: for others to link who may have what it does not; of silence of theirs */
     LINK_GAP_MAX_MS = LINK_GAP_MAX_S * 1000, /* that a gap waits for others at most, from the start of a link */
+    LINK_EARLY_MS = 10 * 1000,      /* for what a segment answers to come after it */
+    LINK_EARLY_REST_MS = 60 * 1000, /* between two notes of one peer of which the first was told */
 };
 
 enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };
@@ -100,6 +107,15 @@ struct link_peer {
     } same[LINK_HOSTS_MAX];     /* by host of our list: of which parts we have exactly what the peer has */
 };
 
+/* A segment that was here before what it answers. */
+struct link_early {
+    uint64_t by, author; /* the peer that passed it on, 0: none; its origin */
+    uint64_t room;
+    uint64_t since_ms;
+    struct after_row missing; /* the first of what it answers and was not here */
+    bool told;
+};
+
 struct link_core {
     uint64_t self, epoch;
     char name[HOST_NAME_MAX_LEN + 1];
@@ -125,6 +141,7 @@ struct link_core {
     bool (*may_hear)(void *arg, uint64_t room, uint64_t host); /* may that host know of this room?  NULL: yes */
     bool (*is_private)(void *arg, uint64_t room);              /* may other hosts come to it, and go?  NULL: no */
     void *arg;
+    struct link_early early[LINK_PEERS_MAX]; /* of each peer one at a time, whether it is linked still or not */
     struct link_peer peer[LINK_PEERS_MAX];
 };
 
@@ -168,6 +185,13 @@ enum link_verdict {
 };
 enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms,
                              struct link_update *up);
+
+/* link_early -- this segment of a public room was taken from that peer: did it come before what it answers?  Then that is noted. */
+bool link_early(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms);
+
+/* link_kept_back -- call now and then until it returns NULL: something that was noted and is still missing, each once and of a peer
+ * once a minute at most.  Good until the next call of any of these. */
+const struct link_early *link_kept_back(struct link_core *l, uint64_t now_ms);
 
 /* link_judge_gap -- the same of a GAP; what it bears is not verified here.  LINK_LATER: also, others may still bring what is missing:
  * ask again some times a second. */

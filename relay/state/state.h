@@ -43,6 +43,7 @@ struct link_row {
     _Atomic uint32_t misnamed; /* it calls itself otherwise than we call it */
     _Atomic int64_t skew_ms; /* its clock less ours */
     _Atomic uint64_t heard_ms; /* wall_ms() when it was heard last; 0: never */
+    _Atomic uint32_t early; /* so often it passed on answers, and nobody what they answer (link_kept_back()) */
     /* By the keeper, good once since_ms is set: */
     _Atomic uint32_t unacked;         /* entries of this host on our disk that it has not said it has */
     _Atomic uint64_t behind_since_ms; /* wall_ms() when the first of these was stored; 0: there are none */

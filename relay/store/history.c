@@ -61,6 +61,10 @@ int history_add(struct history *h, const struct history_segment *g)
     history_blob(s, 10, g->prev, HASH_LEN);
     history_blob(s, 11, g->hash, HASH_LEN);
     history_blob(s, 12, g->signature, SIGNATURE_LEN);
+    uint8_t rows[AFTER_MAX * AFTER_ROW_LEN];
+    struct wr w = wr_to(rows, g->after.n * AFTER_ROW_LEN);
+    write_after(&w, &g->after);
+    history_blob(s, 14, g->after.n ? rows : NULL, g->after.n * AFTER_ROW_LEN);
     int r = bind_frames(h, s, 13, g);
     r = r < 0 ? r : history_step(h, s);
     if (r < 0)

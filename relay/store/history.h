@@ -3,7 +3,7 @@
  * WAL, synchronous=FULL.  A segment's frames are kept as they lie in the journal, with their pos.  Rows:
  *   segment  pos (journal position of its first frame, primary key), batch (position where its commit began),
  *            origin, epoch, room, first_seq, last_seq, hlc_min, hlc_max, prev, hash, signature, frames (or, of large
- *            segments, their place in bulk.h's file)
+ *            segments, their place in bulk.h's file), after (what it answers, as it travels; NULL: nothing)
  *   stream   (origin, epoch, room) -> last_seq, head hash
  *   room     id -> name, messages, last_hlc
  *   client   client number -> uid, last_seq, when: what each client has had accepted
@@ -54,6 +54,7 @@ struct history_segment {
     const uint8_t *frames; /* with pos */
     size_t len;
     bool apart; /* its stamps are not our clock's: they do not count for history_newest_hlc() */
+    struct after after; /* the last: behind an array GCC 12 clears padding in the wrong place (-ftrivial-auto-var-init) */
 };
 
 /* history_begin, history_add, history_client, history_room, history_act, history_commit -- one transaction: the journal from

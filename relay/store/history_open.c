@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SCHEMA_VERSION = 2 /* 2: bulk */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30, BUSY_MS = 2000 };
+enum { SCHEMA_VERSION = 3 /* 2: bulk; 3: segment.after */, APPLICATION_ID = 0x43484154 /* "CHAT" */, CLIENT_DAYS = 30, BUSY_MS = 2000 };
 
 #define INT  " INTEGER NOT NULL"
 #define BLOB " BLOB NOT NULL"
@@ -114,10 +114,15 @@ static int create(struct history *h)
 static int upgrade(struct history *h)
 {
     char set[64];
-    int64_t version = 0;
+    int64_t version = 0, after = 0;
     int r = history_run(h, additions);
     r = r < 0 ? r : history_number(h, "PRAGMA user_version", &version);
     if (r < 0 || version == SCHEMA_VERSION)
+        return r;
+    r = history_number(h, "SELECT count(*) FROM pragma_table_info('segment') WHERE name='after'", &after);
+    if (r == 0 && after == 0)
+        r = history_run(h, "ALTER TABLE segment ADD COLUMN after BLOB");
+    if (r < 0)
         return r;
     snprintf(set, sizeof set, "PRAGMA user_version=%d", SCHEMA_VERSION);
     return history_run(h, set);

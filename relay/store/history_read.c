@@ -100,7 +100,10 @@ static int read_row(struct history *h, sqlite3_stmt *s, struct reading *r)
     if (sqlite3_column_bytes(s, 9) != HASH_LEN || sqlite3_column_bytes(s, 10) != HASH_LEN ||
         sqlite3_column_bytes(s, 11) != SIGNATURE_LEN)
         return -EBADMSG;
-    return read_frames(h, s, 12, r);
+    const void *after = sqlite3_column_blob(s, 13);
+    struct rd rows = rd_from(after ? after : "", (size_t)sqlite3_column_bytes(s, 13));
+    read_after(&rows, &r->row.s.after);
+    return rows.bad ? -EBADMSG : read_frames(h, s, 12, r);
 }
 
 static int rows(struct history *h, sqlite3_stmt *s,

@@ -9,10 +9,16 @@
 static const char purpose[] =
     "chat segment 1"; /* with its NUL, so that none is another's start */
 
-void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len,
-               uint8_t hash[HASH_LEN])
+void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len, const struct after *after, uint8_t hash[HASH_LEN])
 {
+    uint8_t rows[AFTER_MAX * AFTER_ROW_LEN];
     sha256(prev, HASH_LEN, frames, len, hash);
+    if (after->n == 0)
+        return;
+    struct wr w = wr_to(rows, after->n * AFTER_ROW_LEN);
+    write_after(&w, after);
+    ASSERT(wr_done(&w));
+    sha256(hash, HASH_LEN, rows, after->n * AFTER_ROW_LEN, hash);
 }
 
 enum { TEXT_LEN = sizeof purpose + 4 * 8 + 2 * HASH_LEN };
@@ -89,7 +95,7 @@ int seal_check(const uint8_t *segment, const uint8_t *frames, size_t len,
         return err;
     if (host_of_key(key) != frame_origin(segment))
         return -EPROTO;
-    seal_hash(s.prev, frames, len, hash);
+    seal_hash(s.prev, frames, len, &s.after, hash);
     if (read_sealed(segment, &head) < 0)
         return -EBADMSG;
     bool good = (memcmp(hash, s.hash, HASH_LEN) == 0 || MUTANT(HASH_UNCHECKED)) &&

@@ -5,8 +5,9 @@
 #include "frame/body.h"
 #include "trust/identity.h"
 
-/* seal_hash -- SHA-256(prev | frames), the frames with pos zero. */
-void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len, uint8_t hash[HASH_LEN]);
+/* seal_hash -- SHA-256(prev | frames), the frames with pos zero; of a segment that answers something (after->n > 0), SHA-256 of that
+ * and the rows. */
+void seal_hash(const uint8_t prev[HASH_LEN], const void *frames, size_t len, const struct after *after, uint8_t hash[HASH_LEN]);
 
 /* seal_sign -- over "chat segment 1", so that the signature can mean nothing else, and the whole head: stream, numbers, prev
  * and hash.  So heads alone prove what their origin sealed (link/fork.h).  Fills in s->signature; its own stream's origin

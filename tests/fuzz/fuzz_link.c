@@ -94,6 +94,11 @@ static bool on_segment(struct play *p, const uint8_t *f, struct link_update *up)
         if (link_full(&p->core))
             return false;
         link_took(&p->core, f, ++p->end);
+        if (link_early(&p->core, p->peer, f, p->now)) {
+            p->now += LINK_EARLY_MS;
+            (void)link_kept_back(&p->core, p->now);
+            check(link_kept_back(&p->core, p->now) == NULL);
+        }
         return true;
     case LINK_LATER:
         (void)link_durable(&p->core, p->end);

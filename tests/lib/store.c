@@ -72,7 +72,8 @@ struct history_segment store_segment(uint64_t origin, uint64_t room, uint64_t po
                                     .hash = store_filled((unsigned)seq + 2, HASH_LEN),
                                     .signature = store_filled((unsigned)pos, SIGNATURE_LEN),
                                     .frames = (const uint8_t *)"frames\0and more",
-                                    .len = 15};
+                                    .len = 15,
+                                    .after = {(uint32_t)(seq % 3), {{origin << 40, ~seq, 7}, {9, 10, UINT64_MAX - 1}}}};
 }
 
 void store_add(struct history *h, uint64_t origin, uint64_t room, uint64_t pos, uint64_t seq,
@@ -97,6 +98,7 @@ bool store_see(void *arg, const struct history_row *row)
     bool whole = row->s.epoch == 3 && row->s.last_seq == s.last_seq &&
                  row->s.hlc_min == s.hlc_min && row->s.len == s.len &&
                  memcmp(row->s.frames, s.frames, s.len) == 0 &&
+                 row->s.after.n == s.after.n && memcmp(row->s.after.row, s.after.row, s.after.n * sizeof s.after.row[0]) == 0 &&
                  memcmp(row->s.prev, s.prev, HASH_LEN) == 0 &&
                  memcmp(row->s.hash, s.hash, HASH_LEN) == 0 &&
                  memcmp(row->s.signature, s.signature, SIGNATURE_LEN) == 0;

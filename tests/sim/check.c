@@ -3,7 +3,7 @@
  * display, I7 convergence, I8 confinement (pairs.c), I9 honest acknowledgements, I13 the clock. */
 #include "sim.h"
 
-#include "store/history.h"
+#include "keep/after.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +45,10 @@ struct checks {
         uint32_t stream[CAUSES];
         unsigned n;
     } recent[ROOMS_TOP];
+    struct map early; /* (origin ^ epoch of a stream, of one that it answers, room) -> of that one up to here it was reported to be missing */
     struct map parked; /* (origin ^ epoch, room, stamp) -> 1: not shown yet; 2: shown */
     unsigned n_parked; /* of these, not shown yet */
+    uint64_t left;       /* segments on disk that check_boot() has still to look at */
     uint64_t late_since; /* something is due and not shown; 0: nothing is */
 };
 
@@ -79,7 +81,7 @@ void check_free(struct node *n)
     if (n->checks)
         free(n->checks->seen);
     if (n->checks)
-        map_free(&n->checks->parked);
+        map_free(&n->checks->parked), map_free(&n->checks->early);
     free(n->checks);
     n->checks = NULL;
 }
@@ -193,14 +195,51 @@ static void note_recent(struct checks *c, uint64_t room, uint32_t stream)
     c->recent[r].stream[0] = stream;
 }
 
-static void check_causes(struct node *n, const struct truth *t, const struct fact *f)
+void check_early(struct node *n, const struct node *from, const uint8_t *f)
 {
-    for (unsigned i = 0; i < f->n_causes; i++)
-        if (seen(n->checks, f->cause[i].stream)->seq < f->cause[i].seq) {
-            const struct truth *cause = &truth[f->cause[i].stream];
-            if (w.stats.evil_runs || w.stats.membership || w.prunes || pair_is_private(t->room)) {
-                /* Who withholds can do that, and who does not know every host that others know:
-                 * there are no signed dependencies yet; and who lies behind a gap that waits.  Of a private room the owner's word comes first to who is new in it. */
+    if (!w.stats.evil_runs && !w.stats.membership)
+        broken("I5: %s has an answer of %s before what it names, by %s", node_name(n->id), node_name(frame_origin(f)), node_name(from->id));
+    struct segment_head s;
+    int r = read_segment(f, &s);
+    ASSERT(r == 0);
+    for (uint32_t i = 0; i < s.after.n; i++) {
+        uint64_t stream = frame_origin(f) ^ frame_epoch(f), cause = s.after.row[i].origin ^ s.after.row[i].epoch;
+        const uint32_t *known = map_find(&n->checks->early, stream, cause, frame_room(f));
+        map_add(&n->checks->early, stream, cause, frame_room(f), (uint32_t)max_u64(known ? *known : 0, s.after.row[i].seq));
+    }
+    w.stats.early++;
+}
+
+void check_kept_back(const struct node *n, const struct link_early *e)
+{
+    if (!w.stats.evil_runs && !node_by_id(e->missing.origin)->disputed)
+        broken("I5: %s says that %s keeps back what %s answers", node_name(n->id), node_name(e->by), node_name(e->author));
+    w.stats.kept_back++;
+}
+
+/* is_early -- was it taken, and reported, before so much of the stream `cause`?  Once named, it is not named again. */
+static bool is_early(const struct node *n, const struct truth *t, const struct truth *cause, uint32_t seq)
+{
+    const uint32_t *known = map_find(&n->checks->early, t->origin ^ t->epoch, cause->origin ^ cause->epoch, t->room);
+    return known && *known >= seq;
+}
+
+/* may_lack -- an answer without what it answers: when hosts have different peers; in a private room, where the owner's word comes first
+ * to who is new in it; of a host with two versions; with somebody who withholds or deletes, where nothing is named: in conversations, in
+ * acts; and with both, for what named it may be deleted. */
+static bool may_lack(const struct truth *t, const struct truth *cause, const uint8_t *f)
+{
+    bool unnamed = pair_is(t->room) || frame_type(f) != FRAME_SAY;
+    return w.stats.membership || pair_is_private(t->room) || (cause->node->evil && w.stats.forks) ||
+           ((w.stats.evil_runs || w.prunes) && unnamed) || (w.stats.evil_runs && w.prunes);
+}
+
+static void check_causes(struct node *n, const struct truth *t, const struct fact *fact, const uint8_t *f)
+{
+    for (unsigned i = 0; i < fact->n_causes; i++)
+        if (seen(n->checks, fact->cause[i].stream)->seq < fact->cause[i].seq) {
+            const struct truth *cause = &truth[fact->cause[i].stream];
+            if (may_lack(t, cause, f) || is_early(n, t, cause, fact->cause[i].seq)) {
                 w.stats.reordered++;
                 return;
             }
@@ -220,7 +259,7 @@ static void taken_frame(struct node *n, const struct truth *t, const uint8_t *f)
     if (fact->hash != hash_of(f))
         broken("I4: %s has as %s's number %llu what that one never said", node_name(n->id),
                node_name(t->origin), (unsigned long long)frame_seq(f));
-    check_causes(n, t, fact);
+    check_causes(n, t, fact, f);
 }
 
 static void taken_by(struct node *n, const uint8_t *f, const struct segment_head *s,
@@ -247,7 +286,8 @@ static void taken_by(struct node *n, const uint8_t *f, const struct segment_head
     have = seen(n->checks, stream); /* the table may have moved */
     have->seq = frame_seq(f);
     have->hash = get_u64(s->hash);
-    note_recent(n->checks, frame_room(f), stream);
+    if (origin != n)
+        note_recent(n->checks, frame_room(f), stream);
     if (frame_hlc(f) >> 16 <= wall_of(n) + SKEW_MAX_MS)
         n->checks->adopted = max_u64(n->checks->adopted, frame_hlc(f));
 }
@@ -457,6 +497,13 @@ void check_restored(struct node *n)
         }
 }
 
+static void count(void *arg, const struct history_segment *s)
+{
+    struct node *n = arg;
+    (void)s;
+    n->checks->left++;
+}
+
 static void see_again(void *arg, const struct history_segment *s)
 {
     struct node *n = arg;
@@ -466,8 +513,9 @@ static void see_again(void *arg, const struct history_segment *s)
         have->seq = s->last_seq;
         have->hash = get_u64(s->hash);
     }
-    if (s->origin != n->id)
+    if (s->origin != n->id && n->checks->left <= AFTER_RECENT)
         note_recent(n->checks, s->room, stream);
+    n->checks->left--;
 }
 
 static void see_gap(void *arg, const uint8_t *gap)
@@ -487,6 +535,7 @@ void check_boot(struct node *n)
         n->checks = calloc(1, sizeof *n->checks);
     ASSERT(n->checks);
     reset(n->checks);
+    disk_each(n->disk, count, n);
     disk_each(n->disk, see_again, n);
     disk_gaps(n->disk, see_gap, n);
     n->checks->scanned = journal_head(&n->st.seg->journal);

@@ -685,7 +685,6 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
                  bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     size_t lo = 0, hi = h->n;
-    (void)room; /* feeds look at all of them */
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         if (h->row[mid].pos < from)
@@ -693,10 +692,23 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
         else
             hi = mid;
     }
-    for (unsigned n = 0; lo < h->n && n < max; lo++, n++) {
+    for (unsigned n = 0; lo < h->n && n < max; lo++) {
+        if (room != 0 && h->row[lo].blob->s.room != room)
+            continue;
+        n++;
         struct history_row r = {h->row[lo].blob->s, h->row[lo].batch};
         r.s.pos = h->row[lo].pos;
         if (!each(arg, &r))
+            break;
+    }
+    return 0;
+}
+
+int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    for (size_t i = h->n; i > 0; i--) {
+        struct history_row r = {h->row[i - 1].blob->s, h->row[i - 1].batch};
+        if (h->row[i - 1].pos < pos && !each(arg, &r))
             break;
     }
     return 0;

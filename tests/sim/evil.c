@@ -64,7 +64,7 @@ static void seal_again(const struct node *by, uint8_t *frame, const uint8_t *fra
     const uint8_t *last = frames;
     for (size_t i = 0; i < len; i += frame_stride(frames + i))
         last = frames + i;
-    seal_hash(s.prev, frames, len, s.hash);
+    seal_hash(s.prev, frames, len, &s.after, s.hash);
     struct sealed head = {.first_seq = s.first_seq, .last_seq = frame_seq(last)};
     memcpy(head.prev, s.prev, HASH_LEN);
     memcpy(head.hash, s.hash, HASH_LEN);
@@ -156,6 +156,21 @@ bool evil_second(unsigned peer)
     return mix(w.seed, peer) & 1;
 }
 
+/* answer -- what nobody ever said, and what it need not: our second version names something else than our first. */
+static void answer(uint8_t *frame)
+{
+    uint64_t lot = mix(w.seed ^ frame_epoch(frame), frame_room(frame) ^ frame_seq(frame));
+    struct segment_head s;
+    int r = read_segment(frame, &s);
+    ASSERT(r == 0);
+    s.after.n = (uint32_t)(lot % 3);
+    for (uint32_t i = 0; i < s.after.n; i++)
+        s.after.row[i] = (struct after_row){w.node[mix(lot, i) % w.n_nodes]->id, lot & 4 ? frame_epoch(frame) : mix(lot, i + 9),
+                                            1 + mix(lot, i + 5) % 1000};
+    r = write_segment(frame, &s, frame_origin(frame), frame_epoch(frame), frame_room(frame), frame_seq(frame), frame_hlc(frame));
+    ASSERT(r > 0);
+}
+
 /* fork -- another version of our own words for every second peer, with a good seal.  Some are hasty: the other peers get
  * both, one behind the other, so that the second comes before the first is on disk. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
@@ -181,6 +196,7 @@ static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
     memcpy(body, frames, len);
     for (size_t i = 0; i < len; i += frame_stride(body + i))
         body[i + frame_len(body + i) - 1] ^= 1; /* the last letter */
+    answer(head);
     seal_again(t->node, head, body, len, before ? hashes[*before] : NULL);
     int r = read_segment(head, &s);
     ASSERT(r == 0);
@@ -222,6 +238,10 @@ static void segment(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
     uint64_t modes = t->node->evil_modes;
     const struct node *origin = node_by_id(frame_origin(frame));
     if (modes & EVIL_WITHHOLD && origin && t->evil->withheld && mix(t->evil->withheld, origin->n) & 1) {
+        w.stats.withheld++;
+        return;
+    }
+    if (modes & EVIL_QUESTIONS && !w.calm && origin && origin != t->node && mix(t->evil->withheld, origin->n) & 1) {
         w.stats.withheld++;
         return;
     }
@@ -344,7 +364,7 @@ size_t evil_send(struct tls *t, const uint8_t *p, size_t len)
         t->evil = malloc(sizeof *t->evil);
         ASSERT(t->evil);
         wire_init(&t->evil->in, t->evil->buf);
-        t->evil->withheld = one_in(2) ? chance(UINT64_MAX) : 0;
+        t->evil->withheld = one_in(2) || t->node->evil_modes & EVIL_QUESTIONS ? chance(UINT64_MAX) : 0;
     }
     for (size_t done = 0; done < len;) {
         uint8_t *to = wire_room(&t->evil->in, &room);

@@ -102,6 +102,38 @@ static unsigned liars(unsigned *honest)
     return n;
 }
 
+/* between -- one host, and the only way between two halves of the others; everybody hears him, and not all that he hears.  By a chance
+ * of its own: what else happens in a run is as without. */
+static bool between(void)
+{
+    struct prng own = {mix(w.seed, 17)};
+    if (w.n_nodes < 3 || w.stats.evil_runs || prng_below(&own, 4) != 0)
+        return false;
+    unsigned half[2][NODES_MAX], n[2] = {0, 0}, liar = (unsigned)chance(w.n_nodes);
+    for (unsigned i = 0; i < w.n_nodes; i++)
+        if (i != liar) {
+            unsigned side = n[0] == 0 ? 0 : n[1] == 0 ? 1 : (unsigned)chance(2);
+            half[side][n[side]++] = i;
+        }
+    for (unsigned side = 0; side < 2; side++) {
+        topology(half[side], n[side]);
+        connect_two(liar, half[side][chance(n[side])]);
+    }
+    w.node[liar]->evil = true;
+    w.node[liar]->evil_modes = EVIL_QUESTIONS;
+    w.stats.evil_runs = w.stats.between = 1;
+    return true;
+}
+
+/* mend -- who lied about questions passes on everything from now on, over new connections. */
+static void mend(void)
+{
+    for (unsigned a = 0; a < w.n_nodes; a++)
+        for (unsigned b = 0; b < w.n_nodes && w.node[a]->evil_modes & EVIL_QUESTIONS; b++)
+            if (edge(a, b)->exists)
+                net_break(w.node[a], w.node[b]);
+}
+
 /* corrupt -- how it lies, and to whom: to an honest one at least. */
 static void corrupt(struct node *e, const unsigned *honest, unsigned n)
 {
@@ -124,7 +156,7 @@ static void two_faced(void)
 {
     struct prng own = {mix(w.seed, 16)};
     uint64_t how = prng_below(&own, 8), until = 20 * S + prng_below(&own, 40 * 1000) * MS;
-    if (w.stats.evil_runs == 0 || w.stats.gangs || how > 1)
+    if (w.stats.evil_runs == 0 || w.stats.gangs || w.stats.between || how > 1)
         return;
     w.one_sided = how == 0;
     for (unsigned a = 0; a < w.n_nodes; a++) {
@@ -158,8 +190,10 @@ void faults_plan(unsigned n_nodes)
         for (unsigned b = 0; b < w.n_nodes; b++)
             *edge(a, b) = (struct edge){.bytes_per_s = 1000000, .delay_us = MS};
     unsigned n = liars(honest);
-    topology(honest, n);
-    for (unsigned i = 0; i < w.n_nodes; i++)
+    bool parted = between();
+    if (!parted)
+        topology(honest, n);
+    for (unsigned i = 0; i < w.n_nodes && !parted; i++)
         if (w.node[i]->evil)
             corrupt(w.node[i], honest, n);
     w.faults = (uint32_t)(chance(1 << FAULTS) | chance(1 << FAULTS));
@@ -282,6 +316,7 @@ static void membership(struct node *n)
     if (other == n->n)
         return;
     hosts_put(&n->knows, other, !hosts_have(&n->knows, other));
+    w.node[other]->disputed = true;
     w.stats.membership++;
     here = n;
     trace(hosts_have(&n->knows, other) ? "h%u is a peer again" : "h%u is a peer no more", other);
@@ -418,6 +453,7 @@ void faults_end(void)
     w.calm = true;
     w.calm_us = w.now;
     trace("everything heals");
+    mend();
     if (w.faults >> F_MEMBER & 1 && w.stats.membership && one_in(2) &&
         joined_without(w.evicted = (unsigned)chance(w.n_nodes)))
         hosts_put(&all, w.evicted, false);

@@ -146,8 +146,8 @@ static void report(const struct stats *s, double seconds)
            N(s->forgeries), N(s->replays), N(s->withheld), N(s->equivocations), N(s->forks),
            N(s->people_lies), N(s->lies), N(s->proofs), N(s->parked));
     printf("acknowledged and lost with the only disk that had it %llu, answers before what "
-           "they answer (withheld) %llu\n",
-           N(s->lost_by_rollback), N(s->reordered));
+           "they answer (withheld) %llu, of these noted %llu, told %llu, in %llu runs with a liar between\n",
+           N(s->lost_by_rollback), N(s->reordered), N(s->early), N(s->kept_back), N(s->between));
     printf("acts upon rooms folded in the end %llu, facts in force %llu\n", N(s->acts), N(s->facts));
     printf("segments deleted %llu in %llu runs, gaps taken %llu\n", N(s->dropped), N(s->prune_runs), N(s->gaps));
     printf("people came or went %llu times, hosts died at the end %llu\n", N(s->moves), N(s->deaths));

@@ -88,7 +88,7 @@ struct stats {
         clock_jumps, pauses, disk_full, membership, segments, entries, acked, lost_by_rollback,
         links, frames, bytes, forgeries, replays, withheld, equivocations, lies, converge_us,
         converge_max_us, runs, evil_runs, reordered, forks, proofs, parked,
-        gangs, colluding, people_lies, moves, deaths, upgrades, torn, acts, facts,
+        gangs, colluding, between, early, kept_back, people_lies, moves, deaths, upgrades, torn, acts, facts,
         dropped, gaps, prune_runs;
 };
 
@@ -267,6 +267,7 @@ struct node {
     struct identity identity;
     struct tls_identity tls;
     bool up, powered, evil;
+    bool disputed; /* not everybody knew it all the time */
     uint64_t life;        /* counts starts and stops: what was planned in another is void */
     uint64_t hub_life;    /* counts the runs of its link process */
     uint64_t incarnation; /* of the disk: counts rollbacks */
@@ -394,6 +395,7 @@ enum {
     EVIL_CLOCK = 128,
     EVIL_FORK = 256,
     EVIL_PEOPLE = 512,
+    EVIL_QUESTIONS = 1024, /* of some hosts nothing is passed on, of those who answer them everything, till all is calm */
 };
 bool evil_second(unsigned peer); /* is it a peer who gets the second version of what a liar says? */
 size_t evil_send(struct tls *t, const uint8_t *p, size_t len);
@@ -420,6 +422,8 @@ void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t se
 void check_clock(struct node *n);
 bool held_by_nobody(const struct message *m, unsigned but);
 void check_shown(struct node *n);
+void check_early(struct node *n, const struct node *from, const uint8_t *segment); /* taken before what it answers, and noted */
+void check_kept_back(const struct node *n, const struct link_early *e); /* and that did not come */
 void check_signed(const struct node *n, uint64_t hash);
 void check_free(struct node *n);
 bool check_same(bool loud); /* do all honest hosts have the same? */

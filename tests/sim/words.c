@@ -194,6 +194,26 @@ enum link_verdict __wrap_link_judge_gap(struct link_core *l, unsigned peer, cons
     return v;
 }
 
+bool __real_link_early(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms);
+bool __wrap_link_early(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms);
+bool __wrap_link_early(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t now_ms)
+{
+    bool early = __real_link_early(l, peer, f, now_ms);
+    if (early)
+        check_early(here, node_by_id(l->peer[peer].host), f);
+    return early;
+}
+
+const struct link_early *__real_link_kept_back(struct link_core *l, uint64_t now_ms);
+const struct link_early *__wrap_link_kept_back(struct link_core *l, uint64_t now_ms);
+const struct link_early *__wrap_link_kept_back(struct link_core *l, uint64_t now_ms)
+{
+    const struct link_early *e = __real_link_kept_back(l, now_ms);
+    if (e)
+        check_kept_back(here, e);
+    return e;
+}
+
 /* ---- greetings ---- */
 
 /* The list of hosts of a large network does not fit into a frame: an empty one means everybody. */

@@ -67,7 +67,7 @@ static void seal(void)
 {
     struct sealed head = {.first_seq = growing.first_seq, .last_seq = growing.room->seq};
     memcpy(head.prev, growing.room->head, HASH_LEN);
-    seal_hash(head.prev, growing.frames, growing.len, head.hash);
+    seal_hash(head.prev, growing.frames, growing.len, &(struct after){0}, head.hash);
     seal_sign(id, epoch, growing.room->id, &head);
     memcpy(growing.room->head, head.hash, HASH_LEN);
     struct history_segment s = {

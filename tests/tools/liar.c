@@ -112,6 +112,7 @@ struct draft {
     uint8_t frames[4 * FRAME_MAX];
     size_t len, last; /* last: where the last frame is */
     uint32_t count;
+    struct after after; /* what it answers */
 };
 
 static uint64_t stamp(void)
@@ -155,9 +156,9 @@ static void send_sealed(const struct draft *d)
     uint8_t f[FRAME_MAX];
     const uint8_t *last = d->frames + d->last;
     uint64_t room = room_id(text_of(d->room));
-    struct segment_head s = {.count = d->count, .bytes = (uint32_t)d->len, .first_seq = d->seq - d->count + 1};
+    struct segment_head s = {.count = d->count, .bytes = (uint32_t)d->len, .first_seq = d->seq - d->count + 1, .after = d->after};
     struct sealed head = {.first_seq = s.first_seq, .last_seq = d->seq};
-    seal_hash(s.prev, d->frames, d->len, head.hash);
+    seal_hash(s.prev, d->frames, d->len, &s.after, head.hash);
     seal_sign(id, d->epoch, room, &head);
     memcpy(s.hash, head.hash, HASH_LEN);
     memcpy(s.signature, head.signature, SIGNATURE_LEN);
@@ -328,6 +329,7 @@ static const struct lie {
 static void tell_truth(void)
 {
     struct draft d = begun(r.us, "truth", "true");
+    d.after = (struct after){1, {{other, 1, 1}}}; /* which there is not: no reason not to take it */
     send_sealed(&d);
     await_have(room_id(text_of("truth")), d.seq);
 }

@@ -154,8 +154,9 @@ static int make_fact(uint8_t *buf, bool big)
 
 static int make_segment(uint8_t *buf, bool big)
 {
-    (void)big;
-    struct segment_head s = {4, 500, 17, "prev", "hash", "signature"};
+    struct segment_head s = {4, 500, 17, "prev", "hash", "signature", {big ? AFTER_MAX : 0, {{0}}}};
+    for (uint32_t i = 0; i < AFTER_MAX; i++)
+        s.after.row[i] = (struct after_row){i, 4, i + 1};
     return write_segment(buf, &s, 6, 5, 8, 20, 99);
 }
 
@@ -279,7 +280,7 @@ static const struct {
     {make_leave, false},  {make_create, false},  {make_say, true},       {make_query, true},
     {make_ack, false},    {make_refused, true},  {make_notice, true},    {make_farewell, true},
     {make_host, false},   {make_end, true},      {make_room, true},      {make_who, false},
-    {make_segment, false}, {make_trace, false}, {make_hops, false},      {make_knock, false},
+    {make_segment, true}, {make_trace, false}, {make_hops, false},      {make_knock, false},
     {make_echo, false},   {make_state, true},    {make_fact, true},      {make_gap, false},
     {make_gone, false},
     // clang-format on
@@ -515,7 +516,7 @@ static void test_round_trip_of_segment_and_envelope(void **state)
 {
     (void)state;
     uint8_t buf[FRAME_MAX];
-    struct segment_head in = {4, 500, 17, "prev", "hash", "signature"}, s;
+    struct segment_head in = {4, 500, 17, "prev", "hash", "signature", {2, {{3, 4, 5}, {6, 7, 8}}}}, s;
     assert_true(write_segment(buf, &in, 6, 5, 8, 20, 99) > 0);
     assert_int_equal(read_segment(buf, &s), 0);
     assert_true(s.count == 4 && s.bytes == 500 && s.first_seq == 17);
@@ -524,6 +525,12 @@ static void test_round_trip_of_segment_and_envelope(void **state)
     assert_memory_equal(s.signature, in.signature, SIGNATURE_LEN);
     assert_true(frame_origin(buf) == 6 && frame_epoch(buf) == 5 && frame_room(buf) == 8);
     assert_true(frame_seq(buf) == 20 && frame_hlc(buf) == 99);
+    assert_int_equal(s.after.n, 2);
+    assert_true(s.after.row[1].origin == 6 && s.after.row[1].epoch == 7 && s.after.row[1].seq == 8);
+    put_u64(buf + frame_len(buf) - 8, 0); /* an entry that there is not */
+    assert_int_equal(read_segment(buf, &s), -EBADMSG);
+    put_u64(buf + frame_len(buf) - 8, UINT64_MAX);
+    assert_int_equal(read_segment(buf, &s), -EBADMSG);
 
     struct envelope e = {0xdeadbeef, "secret"}, e2;
     write_envelope(buf, &e);

@@ -224,10 +224,25 @@ static void test_newer_version(void **state)
 {
     (void)state;
     history_close(store_open());
-    sql_run("PRAGMA user_version=3");
+    sql_run("PRAGMA user_version=4");
     assert_refused("newer relay");
-    sql_run("PRAGMA user_version=2");
+    sql_run("PRAGMA user_version=3");
     history_close(store_open());
+}
+
+/* A store of a version whose segments answered nothing. */
+static void test_older_version(void **state)
+{
+    (void)state;
+    struct history *h = store_open();
+    store_commit(h, ROOM, 10, 3, 60);
+    history_close(h);
+    sql_run("ALTER TABLE segment DROP COLUMN after; PRAGMA user_version=2");
+    h = store_open();
+    assert_int_equal(store_count(h), 1);
+    store_commit(h, ROOM, 20, 5, 70);
+    assert_int_equal(store_count(h), 2);
+    history_close(h);
 }
 
 static void test_damaged(void **state)
@@ -424,6 +439,7 @@ int main(void)
         TEST(test_not_a_database),
         TEST(test_database_of_others),
         TEST(test_newer_version),
+        TEST(test_older_version),
         TEST(test_damaged),
         TEST(test_directory_not_writable),
         TEST(test_disk_full),

@@ -51,7 +51,7 @@ static void sign(const struct identity *by, struct sample *s)
 /* seal -- hash and sign what is there now, so that only its structure can be wrong. */
 static void seal(struct sample *s)
 {
-    seal_hash(s->h.prev, s->frames, s->len, s->h.hash);
+    seal_hash(s->h.prev, s->frames, s->len, &s->h.after, s->h.hash);
     sign(id, s);
     write_head(s);
 }
@@ -144,6 +144,8 @@ static void test_every_byte_counts(void **state)
     (void)state;
     struct sample s;
     make(&s);
+    s.h.after = (struct after){2, {{0x4444, 7, 9}, {0x5555, 8, 20}}};
+    seal(&s);
     for (size_t i = 0; i < s.len; i++) {
         s.frames[i] ^= 0x10;
         assert_true(check(&s) < 0);
@@ -170,6 +172,16 @@ static void test_hash_and_signature(void **state)
 
     make(&s);
     s.h.signature[0] ^= 1;
+    write_head(&s);
+    assert_int_equal(check(&s), -EACCES);
+
+    make(&s);
+    s.h.after = (struct after){1, {{0x4444, 7, 9}}}; /* it answers something */
+    write_head(&s);
+    assert_int_equal(check(&s), -EACCES);
+    seal(&s);
+    assert_int_equal(check(&s), 0);
+    s.h.after.n = 0; /* ... and now nothing */
     write_head(&s);
     assert_int_equal(check(&s), -EACCES);
 
