@@ -1,8 +1,8 @@
 /* feed.h -- what the store holds, fed to the link process: to each peer what it lacks, in the order of the journal.
  *
  * The link process connects to the socket `feed` in the runtime directory, one connection at a time, and orders with
- * FEED, SAME, HAVE and CHAIN frames (body.h).  PRESENCE and BEAT frames it gets back signed.  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
- * SEGMENT, GAP, CHAIN and CAUGHT frames with client = the feed.  A
+ * FEED, SAME, HAVE and CHAIN frames (body.h).  It gets HEADS, proofs of forks (CHAIN with client = 0), and for every open feed
+ * SEGMENT, GAP, CHAIN and CAUGHT frames with client = the feed; PRESENCE and BEAT frames it gets back signed.  A
  * feed is a cursor into the store and the peer's vector; what the link says about the peer on the way is believed
  * before anything more is sent.  Of each host's streams one neighbour brings a peer what is new (link/topology.h); the others
  * hold it back, and what comes behind it in the same room, until the peer says that it has it, or for two seconds.  What is

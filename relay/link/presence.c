@@ -300,12 +300,6 @@ static int say_entry(const struct presence_entry *e, bool live, uint8_t *f)
 
 int presence_unsigned(struct presence *p, uint8_t *f)
 {
-    if (p->beat_unsigned) {
-        struct wr w = frame_begin(f, FRAME_BEAT);
-        p->beat_unsigned = false;
-        write_beat_row(&w, &(struct beat_row){.host = p->self, .epoch = p->epoch, .beat = p->beat});
-        return frame_end(f, &w);
-    }
     while (p->signing < PRESENCE_SIGNING_MAX && p->unsigned_from < p->n) {
         const struct presence_entry *e = &p->entry[p->unsigned_from++];
         if (e->of == 0 && e->version != 0 && !e->is_signed) {
@@ -313,7 +307,12 @@ int presence_unsigned(struct presence *p, uint8_t *f)
             return say_entry(e, true, f);
         }
     }
-    return 0;
+    if (!p->beat_unsigned || p->unsigned_from < p->n)
+        return 0;
+    struct wr w = frame_begin(f, FRAME_BEAT); /* last: the first of a run ends what was said in the one before */
+    p->beat_unsigned = false;
+    write_beat_row(&w, &(struct beat_row){.host = p->self, .epoch = p->epoch, .beat = p->beat});
+    return frame_end(f, &w);
 }
 
 /* next_beat -- each beat once, and of each host only the last: what is told grows with the hosts, not with their square.
