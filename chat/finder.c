@@ -57,6 +57,12 @@ static void start_relay(struct finder *f)
     f->starts++;
 }
 
+/* was_made -- a name that never was an instance's is more likely a slip. */
+static bool was_made(const struct instance *i)
+{
+    return strcmp(i->name, INSTANCE_DEFAULT) == 0 || access(i->state, F_OK) == 0;
+}
+
 int finder_find(struct finder *f, bool met)
 {
     int r = choose_instance(f);
@@ -65,6 +71,8 @@ int finder_find(struct finder *f, bool met)
     if (!generation_alive(&f->inst)) {
         /* A relay that was stopped takes its record with it, one that was killed does not: only that is started. */
         bool stopped = met && generation_read(&f->inst, &f->gen) == -ENOENT;
+        if (f->start && !was_made(&f->inst))
+            return -ENXIO;
         if (f->inst.system || !f->start || stopped || now_ms() < f->start_at)
             return -ENOENT;
         start_relay(f);

@@ -159,8 +159,16 @@ static void explain(const struct port *p, int r, char *why, size_t size)
         snprintf(why, size, "an instance name is 1 to 32 of a-z 0-9 _ -");
     else if (r == -ETIMEDOUT || r == -EPIPE)
         snprintf(why, size, "the relay does not answer; see: relay status");
+    else if (strcmp(p->finder.inst.name, INSTANCE_DEFAULT) != 0)
+        snprintf(why, size, "no relay of instance %s runs on this host; start it with: relay -i %s start", p->finder.inst.name, p->finder.inst.name);
     else
         snprintf(why, size, "no relay runs on this host; start one with: relay start");
+}
+
+/* is_final -- nothing to wait for. */
+static bool is_final(int r)
+{
+    return r == -EACCES || r == -EPROTO || r == -EINVAL || r == -ENXIO;
 }
 
 int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
@@ -187,7 +195,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
     int r;
     do {
         r = come_back(p);
-        if (r < 0 && r != -EACCES && r != -EPROTO && r != -EINVAL && now_ms() - p->away_since < o->timeout_ms &&
+        if (r < 0 && !is_final(r) && now_ms() - p->away_since < o->timeout_ms &&
             (p->o.start || r != -ENOENT || generation_alive(&p->finder.inst)))
             poll(NULL, 0, (int)pause_after(p, r));
         else
@@ -197,7 +205,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
         explain(p, r, why, why_size);
         p->away = true;
         port_close(p);
-        return r == -EPIPE || r == -EBUSY ? -ETIMEDOUT : r == -EPERM ? -EACCES : r;
+        return r == -EPIPE || r == -EBUSY ? -ETIMEDOUT : r == -EPERM ? -EACCES : r == -ENXIO ? -ENOENT : r;
     }
     *out = p;
     return 0;

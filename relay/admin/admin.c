@@ -56,37 +56,25 @@ static void last_error(const struct instance *inst, char *to, size_t size)
         fclose(f);
 }
 
-/* is_dying -- was it killed, and has not let go of everything yet?  The lock of an instance goes late, after the memory. */
+/* is_dying -- was it killed, and has not let go of everything yet?  The lock of an instance goes late; the memory, and with it the
+ * command line, first. */
 static bool is_dying(pid_t pid)
 {
-    enum { PF_EXITING = 4, FLAGS = 9, SIGNALS = 31 }; /* proc(5): the numbers of fields; the second is a name in brackets */
-    char path[32], text[1024];
+    char path[32], byte;
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ssize_t n = dir < 0 ? -1 : read_file(dir, "stat", text, sizeof text);
+    ssize_t n = dir < 0 ? -1 : read_file(dir, "cmdline", &byte, sizeof byte);
     close_fd(&dir);
-    const char *field = n > 0 ? strrchr(text, ')') : NULL;
-    unsigned long flags = 0, signals = 0;
-    for (int i = 3; field && i <= SIGNALS; i++) {
-        field = strchr(field + 1, ' ');
-        if (field && i == FLAGS)
-            flags = strtoul(field, NULL, 10);
-        if (field && i == SIGNALS)
-            signals = strtoul(field, NULL, 10);
-    }
-    return flags & PF_EXITING || signals & 1ul << (SIGKILL - 1);
+    return n == 0;
 }
 
-/* runs -- is there one that clients may come to?  For one that is dying it is waited until it is gone. */
+/* runs -- is there one that clients may come to?  One that starts, stops or dies is waited for, till it is ready or gone. */
 static bool runs(const struct instance *inst)
 {
     struct generation g;
-    if (!generation_alive(inst) || generation_read(inst, &g) < 0 || !g.ready)
-        return false;
-    if (!is_dying(g.pid))
-        return true;
-    for (uint64_t deadline = now_ms() + STOP_MS; generation_alive(inst) && now_ms() < deadline;)
-        poll(NULL, 0, 5);
+    for (uint64_t deadline = now_ms() + START_MS; generation_alive(inst) && now_ms() < deadline; poll(NULL, 0, 5))
+        if (generation_read(inst, &g) == 0 && g.ready && !is_dying(g.pid))
+            return true;
     return false;
 }
 
@@ -95,7 +83,6 @@ int admin_start(const struct instance *inst, const struct conf *conf,
 {
     char why[INSTANCE_PATH_MAX + 128], byte;
     int ready[2];
-    struct generation g;
     if (runs(inst))
         return 0;
     if (instance_make(inst, why, sizeof why) < 0) {
@@ -111,9 +98,7 @@ int admin_start(const struct instance *inst, const struct conf *conf,
     struct pollfd p = {ready[0], POLLIN, 0};
     bool ok = pid > 0 && poll(&p, 1, START_MS) == 1 && read(ready[0], &byte, 1) == 1;
     close(ready[0]);
-    /* Somebody else may have started it in the same moment: then it is his that must be ready. */
-    for (uint64_t deadline = now_ms() + START_MS; !ok && generation_alive(inst) && now_ms() < deadline; poll(NULL, 0, 5))
-        ok = generation_read(inst, &g) == 0 && g.ready;
+    ok = ok || runs(inst); /* somebody else may have started it in the same moment */
     if (!ok) {
         last_error(inst, why, sizeof why);
         fprintf(stderr, "relay: it did not start: %s\n", why);

@@ -20,7 +20,7 @@ static int attach(const struct instance *inst, struct state *st)
     struct generation g;
     char why[256];
     if (!generation_alive(inst) || generation_read(inst, &g) < 0) {
-        fprintf(stderr, "relay: no relay of instance %s runs; start it: relay start\n", inst->name);
+        fprintf(stderr, "relay: no relay of instance %s runs; start it: relay -i %s start\n", inst->name, inst->name);
         return 3;
     }
     int r = state_attach(st, g.shm, g.lock_id, PROCS_MAX, false, why, sizeof why);

@@ -303,6 +303,13 @@ static int start_all(struct supervisor *s)
     return generation_write(s->inst, &s->gen);
 }
 
+static void not_ready(const struct supervisor *s, struct generation *g)
+{
+    g->ready = false;
+    if (generation_write(s->inst, g) < 0)
+        log_warn("cannot write the generation record");
+}
+
 static void signal_all(struct supervisor *s, int signo, bool keeper)
 {
     for (unsigned i = 0; i < PROCS_MAX; i++)
@@ -471,9 +478,7 @@ static void forget_before(struct supervisor *s)
     forget(s->inst, "address");
     if (generation_read(s->inst, &old) < 0)
         return;
-    old.ready = false;
-    if (generation_write(s->inst, &old) < 0)
-        log_warn("cannot write the generation record");
+    not_ready(s, &old);
     generation_drop(&old);
     s->gen.number = old.number;
 }
@@ -523,6 +528,7 @@ static int run_generation(struct supervisor *s)
     close_fd(&s->notify);
     while (!s->stop && !s->reset)
         loop_wait(&s->loop, due(s));
+    not_ready(s, &s->gen); /* who starts a relay now waits until this one is gone */
     stop_all(s, s->reset ? SIGKILL : SIGTERM);
     drop_generation(s);
     return 0;

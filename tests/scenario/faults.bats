@@ -17,6 +17,29 @@ load helper
     [[ $output == *"no relay of instance default runs"* ]]
 }
 
+@test "a relay is started for who wants the default one, or one that was there before; not for a slip" {
+    run chat -i tema log lobby
+    [ "$status" -eq 3 ]
+    [[ $output == *"no relay of instance tema runs on this host; start it with: relay -i tema start"* ]]
+    [ ! -e "$dir/state/tema" ]
+    relay -i team start
+    relay -i team stop
+    chat -i team send lobby "started again"
+    relay -i team status
+    chat send lobby "the default one, too"
+    remember
+    remember team
+}
+
+@test "a relay that is about to stop is not taken for one that runs" {
+    start
+    kill "$(relay_pid)"
+    relay start
+    remember
+    relay status
+    chat send lobby here
+}
+
 @test "everything killed: the next start removes what is left and loses nothing" {
     start
     chat send lobby before

@@ -1,9 +1,10 @@
-/* test_start.c -- whether `relay start` starts one: not beside one that runs, but after one that is dying. */
+/* test_start.c -- whether `relay start` starts one: not beside one that runs, but after one that stops or is dying. */
 #include "admin/admin.h"
 #include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +16,10 @@
 
 #include <cmocka.h>
 
-enum { HEAVY = 256 << 20 /* bytes: it takes a moment to die with so many */ };
+enum {
+    HEAVY = 256 << 20, /* bytes: it takes a moment to die with so many */
+    STOPS_MS = 100,
+};
 
 static char place[64];
 static struct instance inst;
@@ -57,21 +61,21 @@ static int tear_down(void **state)
     return system(command);
 }
 
-/* heavy_relay -- a process that holds the instance, with a record that says so. */
-static pid_t heavy_relay(void)
+/* heavy_relay -- a process that holds the instance, with a record that says so; one that is not ready stops soon. */
+static pid_t heavy_relay(bool is_ready)
 {
     int ready[2];
     char byte;
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        struct generation g = {.number = 1, .pid = getpid(), .shm = "/relay-test-none", .lock_id = -1, .ready = true};
+        struct generation g = {.number = 1, .pid = getpid(), .shm = "/relay-test-none", .lock_id = -1, .ready = is_ready};
         void *p = mmap(NULL, HEAVY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         bool ok = p != MAP_FAILED && instance_lock(&inst) >= 0 && generation_write(&inst, &g) == 0;
         if (!ok || write(ready[1], "r", 1) != 1)
             _exit(1);
-        for (;;)
-            pause();
+        poll(NULL, 0, is_ready ? -1 : STOPS_MS);
+        _exit(0);
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
@@ -79,10 +83,25 @@ static pid_t heavy_relay(void)
     return pid;
 }
 
+/* await_dying -- the signal is on its way to another core. */
+static void await_dying(pid_t pid)
+{
+    char path[32], byte;
+    ssize_t n = 1;
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    for (uint64_t deadline = now_ms() + 5000; n > 0 && now_ms() < deadline;) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        n = read(fd, &byte, 1);
+        close(fd);
+    }
+    assert_int_equal(n, 0);
+}
+
 static void test_one_that_runs(void **state)
 {
     (void)state;
-    pid_t pid = heavy_relay();
+    pid_t pid = heavy_relay(true);
     assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
     assert_false(started());
     kill(pid, SIGKILL);
@@ -93,18 +112,28 @@ static void test_one_that_is_dying(void **state)
 {
     (void)state;
     for (int i = 0; i < 5; i++) {
-        pid_t pid = heavy_relay();
+        pid_t pid = heavy_relay(true);
         kill(pid, SIGKILL);
+        await_dying(pid);
         assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
         assert_true(started());
         waitpid(pid, NULL, 0);
     }
 }
 
+static void test_one_that_stops(void **state)
+{
+    (void)state;
+    pid_t pid = heavy_relay(false);
+    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_true(started());
+    waitpid(pid, NULL, 0);
+}
+
 static void test_one_that_is_gone(void **state)
 {
     (void)state;
-    pid_t pid = heavy_relay();
+    pid_t pid = heavy_relay(true);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
@@ -115,6 +144,7 @@ static void test_one_that_is_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_one_that_runs), TEST(test_one_that_is_dying), TEST(test_one_that_is_gone)};
+    const struct CMUnitTest tests[] = {TEST(test_one_that_runs), TEST(test_one_that_stops), TEST(test_one_that_is_dying),
+                                       TEST(test_one_that_is_gone)};
     return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
