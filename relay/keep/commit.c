@@ -473,6 +473,8 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
     struct journal *j = &c->st->seg->journal;
     uint64_t from = journal_durable(j), head = journal_head(j);
     bool entries = false, remote = false;
+    if (!MUTANT(HOST_UNLEARNT))
+        folds_know_hosts(c->folds);
     if (from == head)
         return 0;
     uint64_t to = gather(c, from, min_u64(head, from + COMMIT_BYTES), &entries, &remote);

@@ -244,8 +244,7 @@ int folds_restore(struct folds *f)
     return r;
 }
 
-/* know_hosts -- one who is in a private room may have become known only now. */
-static void know_hosts(struct folds *f)
+void folds_know_hosts(struct folds *f)
 {
     uint32_t n = f->st->seg->roster.n_hosts;
     for (uint32_t i = 1; n != f->n_hosts && i < ROOMS_MAX; i++) {
@@ -420,7 +419,6 @@ void folds_enforce(struct folds *f)
 {
     unsigned kept = 0;
     bool all = true;
-    know_hosts(f);
     for (unsigned i = 0; i < f->n_aimed; i++) {
         struct aimed a = f->aimed[i];
         if (a.act == ACT_INVITE)

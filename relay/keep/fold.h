@@ -24,6 +24,10 @@ int folds_take(struct folds *f, uint64_t from, uint64_t to) MUST_USE;
  * For forks_on_point(). */
 void folds_fork(void *folds, uint64_t room);
 
+/* folds_know_hosts -- one who is in a private room may have become known only now.  Also while nothing can be stored: to hosts that
+ * may have what is said there, and are not known to, no link would last. */
+void folds_know_hosts(struct folds *f);
+
 /* folds_enforce -- take out of their rooms those who were kicked or banned, as far as the journal has room to say so; the rest
  * the next time. */
 void folds_enforce(struct folds *f);

@@ -389,10 +389,12 @@ uint64_t os_random_u64(void)
 PRINTF_LIKE(2, 0) static void say(const char *level, const char *fmt, va_list args)
 {
     char text[160];
-    if (!w.tracing)
+    if (!w.tracing && w.stats.evil_runs)
         return;
     vsnprintf(text, sizeof text, fmt, args);
-    trace("log    %s: %s", level, text);
+    check_log(text);
+    if (w.tracing)
+        trace("log    %s: %s", level, text);
 }
 
 #define LOG_AT(name)                                                                           \

@@ -420,6 +420,7 @@ void check_dropped(struct node *n, const struct history_segment *s);
 void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
 void check_clock(struct node *n);
+void check_log(const char *line);
 bool held_by_nobody(const struct message *m, unsigned but);
 void check_shown(struct node *n);
 void check_early(struct node *n, const struct node *from, const uint8_t *segment); /* taken before what it answers, and noted */
