@@ -368,11 +368,16 @@ static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_
     return key && seal_check(segment, frames, len, key) == 0;
 }
 
-/* turn_away -- who pries.  A host that was uninvited may not know that yet: what it says is dropped without a word. */
-static void turn_away(struct link *l, const uint8_t *frame)
+/* turn_away -- who pries.  A host that was uninvited may not know that yet: what it says is dropped without a word.
+ * Returns -EAGAIN: not now, for what lets it in may be on its way to the disk; it was brought by itself, if we lost our own. */
+static int turn_away(struct link *l, const uint8_t *frame)
 {
-    if (!scope_left(hub_of(l)->st->seg, frame_room(frame), l->line->peer.host))
+    struct hub *h = hub_of(l);
+    if (link_on_its_way(&h->core, frame_room(frame)))
+        return -EAGAIN;
+    if (!scope_left(h->st->seg, frame_room(frame), l->line->peer.host))
         link_farewell(l, REASON_DENIED, NOT_SEALED);
+    return 0;
 }
 
 /* on_chain -- heads of segments, from which the keeper may learn of a fork. */
@@ -435,10 +440,8 @@ static int on_gap(struct link *l, const uint8_t *gap)
     struct gap g;
     const uint8_t *key = hub_key(h, frame_origin(gap));
     bool good = read_gap(gap, &g) == 0 && key && seal_signed(&g.last, frame_epoch(gap), frame_room(gap), key);
-    if (pries(l, gap) && !(is_owners(l, gap) && good)) {
-        turn_away(l, gap);
-        return 0;
-    }
+    if (pries(l, gap) && !(is_owners(l, gap) && good))
+        return turn_away(l, gap);
     enum link_verdict v = link_judge_gap(&h->core, (unsigned)l->peer, gap, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     if (v == LINK_LATER)
@@ -458,10 +461,8 @@ static int on_remote_segment(struct link *l, const uint8_t *segment, const uint8
 {
     struct hub *h = hub_of(l);
     struct link_update up;
-    if (pries(l, segment) && !(is_owners(l, segment) && is_sealed(l, segment, frames, len))) {
-        turn_away(l, segment);
-        return 0;
-    }
+    if (pries(l, segment) && !(is_owners(l, segment) && is_sealed(l, segment, frames, len)))
+        return turn_away(l, segment);
     enum link_verdict v = link_judge(&h->core, (unsigned)l->peer, segment, now_ms(), &up);
     keeper_line_say(&h->keeper, up.feed, up.feed_len);
     switch (v) {

@@ -669,6 +669,14 @@ bool link_durable(struct link_core *l, uint64_t pos)
     return l->news_next != before;
 }
 
+bool link_on_its_way(const struct link_core *l, uint64_t room)
+{
+    for (uint64_t i = l->pending_first; i < l->pending_next; i++)
+        if (l->ours.entry[l->pending[i % LINK_PENDING_MAX].entry].row.room == room && !MUTANT(REFUSED_AT_ONCE))
+            return true;
+    return false;
+}
+
 void link_tell_room(struct link_core *l, uint64_t room)
 {
     for (uint32_t i = 0; i < l->ours.n; i++)

@@ -228,6 +228,9 @@ void *link_grow(struct link_core *l, void *memory, uint32_t max);
 /* link_durable -- everything in the journal before `pos` is on disk.  Returns true when there is news for the peers. */
 bool link_durable(struct link_core *l, uint64_t pos);
 
+/* link_on_its_way -- was anything of that room taken that is not on disk yet? */
+bool link_on_its_way(const struct link_core *l, uint64_t room);
+
 /* link_tell_room -- other peers than before may hear of this room: tell them what we have of it. */
 void link_tell_room(struct link_core *l, uint64_t room);
 
