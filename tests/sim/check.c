@@ -197,16 +197,20 @@ static void note_recent(struct checks *c, uint64_t room, uint32_t stream)
 
 void check_early(struct node *n, const struct node *from, const uint8_t *f)
 {
-    if (!w.stats.evil_runs && !w.stats.membership)
-        broken("I5: %s has an answer of %s before what it names, by %s", node_name(n->id), node_name(frame_origin(f)), node_name(from->id));
     struct segment_head s;
     int r = read_segment(f, &s);
     ASSERT(r == 0);
     for (uint32_t i = 0; i < s.after.n; i++) {
-        uint64_t stream = frame_origin(f) ^ frame_epoch(f), cause = s.after.row[i].origin ^ s.after.row[i].epoch;
+        const struct after_row *a = &s.after.row[i];
+        const struct have_entry *e = have_find(&n->hub->core.ours, a->origin, a->epoch, frame_room(f));
+        trace("        it answers %s/%04llx %llu, here %llu", node_name(a->origin), (unsigned long long)(a->epoch & 0xffff),
+              (unsigned long long)a->seq, (unsigned long long)(e ? e->row.seq : 0));
+        uint64_t stream = frame_origin(f) ^ frame_epoch(f), cause = a->origin ^ a->epoch;
         const uint32_t *known = map_find(&n->checks->early, stream, cause, frame_room(f));
-        map_add(&n->checks->early, stream, cause, frame_room(f), (uint32_t)max_u64(known ? *known : 0, s.after.row[i].seq));
+        map_add(&n->checks->early, stream, cause, frame_room(f), (uint32_t)max_u64(known ? *known : 0, a->seq));
     }
+    if (!w.stats.evil_runs && !w.stats.membership && !w.prunes)
+        broken("I5: %s has an answer of %s before what it names, by %s", node_name(n->id), node_name(frame_origin(f)), node_name(from->id));
     w.stats.early++;
 }
 
