@@ -29,10 +29,10 @@ static const struct {
     const char *what, *calls; /* of system calls, or NULL: all */
     double per, bound;
 } bounds[] = {
-    {"system calls for a delivery", NULL, (double)MESSAGES * READERS, 0.1},
-    {"takes of the lock for a message", "semtimedop", 2.0 * MESSAGES, 0.05},
+    {"system calls for a delivery", NULL, (double)MESSAGES * READERS, 0.03},
+    {"takes of the lock for a message", "semtimedop", 2.0 * MESSAGES, 0.02},
     {"calls for memory for a message", "brk mmap mremap", MESSAGES, 0.001},
-    {"syncs of the disk for a message", "fdatasync", MESSAGES, 0.05},
+    {"syncs of the disk for a message", "fdatasync", MESSAGES, 0.02},
 };
 
 /* status_of -- a number that the system knows of a process. */
