@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct hub *hub_of(const struct link *l)
-{
-    return l->c.arg;
-}
-
 bool enrol_open(struct hub *h)
 {
     return invites_open(h->state_dir, wall_ms() / 1000);

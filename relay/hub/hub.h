@@ -1,7 +1,8 @@
 /* hub.h -- the connections of this host with others: which there are, what comes and goes over them.
  *
  * A line is a peer, a link one TLS connection, with a line's peer or with a stranger who has yet to show who he is.
- * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes.
+ * roll.c: who the peers are.  lines.c: dial, accept, which of two connections stays.  traffic.c: what comes and goes;
+ * take.c: what is taken of it.  tell.c: what is said here of other hosts.
  * people.c: who is where.  knock.c: how long a frame takes.  enrol.c: strangers.  tunnel.c: peers whom no socket reaches,
  * through others.  What is right to say and to believe is link/core.h's business. */
 #ifndef HUB_HUB_H
@@ -126,6 +127,11 @@ void hub_close(struct hub *h);
 
 /* ---- traffic.c ---- */
 
+static inline struct hub *hub_of(const struct link *l)
+{
+    return l->c.arg;
+}
+
 static inline bool link_is_up(const struct link *l)
 {
     return l->c.tls && !l->over && l->peer >= 0;
@@ -147,8 +153,29 @@ void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len);
 bool hub_go_on(struct hub *h);
 bool hub_waits(const struct hub *h);
 
+/* hub_may_hear, hub_is_private -- for link_core: may that host know of this room?  May other hosts come to it, and go? */
+bool hub_may_hear(void *hub, uint64_t room, uint64_t host);
+bool hub_is_private(void *hub, uint64_t room);
+
+/* hub_take_lock -- a section begins, or the process ends. */
+void hub_take_lock(struct hub *h);
+
+/* ---- take.c ---- */
+
 /* hub_key -- the public key of a peer, or our own; NULL: of nobody we know. */
 const uint8_t *hub_key(const struct hub *h, uint64_t host);
+
+/* link_take_segment, link_take_gap -- from a peer: into the journal, if it is new and right; what is wrong ends the link.  Return 0;
+ * -EAGAIN: it is to come again, when more is on disk or others had their time.
+ * link_take_chain -- heads of segments, from which the keeper may learn of a fork. */
+int link_take_segment(struct link *l, const uint8_t *segment, const uint8_t *frames, size_t len) MUST_USE;
+int link_take_gap(struct link *l, const uint8_t *gap) MUST_USE;
+void link_take_chain(struct link *l, const uint8_t *chain);
+
+/* hub_take_proof -- from the keeper: this stream forks. */
+void hub_take_proof(struct hub *h, const uint8_t *proof);
+
+/* ---- tell.c ---- */
 
 /* hub_tell -- a line for everybody on this host; hub_name -- what a host is called; hub_called -- the same for the log, of this host
  * or a peer; hub_show -- for `relay status`. */
@@ -156,13 +183,6 @@ void hub_tell(struct hub *h, enum reason reason, const char *fmt, ...) PRINTF_LI
 void hub_name(struct hub *h, const struct peer *p);
 const char *hub_called(const struct hub *h, uint64_t host);
 void hub_show(struct hub *h, const struct line *ln);
-
-/* hub_may_hear, hub_is_private -- for link_core: may that host know of this room?  May other hosts come to it, and go? */
-bool hub_may_hear(void *hub, uint64_t room, uint64_t host);
-bool hub_is_private(void *hub, uint64_t room);
-
-/* hub_take_lock -- a section begins, or the process ends. */
-void hub_take_lock(struct hub *h);
 
 /* ---- people.c ---- */
 

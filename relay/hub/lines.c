@@ -23,11 +23,6 @@ enum {
     LOST_MS = 2000,        /* without a link before people are told */
 };
 
-static struct hub *hub_of(const struct link *l)
-{
-    return l->c.arg;
-}
-
 void hub_sweep(struct hub *h)
 {
     for (size_t i = 0; i < CONNS_MAX; i++)
