@@ -36,6 +36,17 @@ void scratch_close(struct scratch *s)
     assert_int_equal(rmdir(s->path), 0);
 }
 
+struct identity *scratch_identity(void)
+{
+    struct scratch s;
+    struct identity *id = NULL;
+    char why[200];
+    scratch_open(&s);
+    assert_int_equal(identity_load(&id, s.dir, why, sizeof why), 0);
+    scratch_close(&s);
+    return id;
+}
+
 void scratch_put(struct scratch *s, const char *name, const char *content)
 {
     assert_int_equal(replace_file(s->dir, name, content, strlen(content), 0600), 0);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "trust/identity.h"
+
 struct scratch {
     char path[64];
     int dir;
@@ -12,6 +14,9 @@ struct scratch {
 
 void scratch_open(struct scratch *s);
 void scratch_close(struct scratch *s); /* removes the files in it, and fails when one is left */
+
+/* scratch_identity -- a new one, which lies nowhere. */
+struct identity *scratch_identity(void);
 
 /* scratch_put, scratch_get -- a whole text file; get returns its length, or -1 when it is
  * missing. */
