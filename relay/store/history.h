@@ -54,8 +54,10 @@ struct history_segment {
     const uint8_t *frames; /* with pos */
     size_t len;
     bool apart; /* its stamps are not our clock's: they do not count for history_newest_hlc() */
-    struct after after; /* the last: behind an array GCC 12 clears padding in the wrong place (-ftrivial-auto-var-init) */
+    struct after after;
 };
+_Static_assert(offsetof(struct history_segment, after) + sizeof(struct after) == sizeof(struct history_segment),
+               "what it answers is last: behind an array of structs GCC 12 clears padding in the wrong place (-ftrivial-auto-var-init)");
 
 /* history_begin, history_add, history_client, history_room, history_act, history_commit -- one transaction: the journal from
  * `batch` to `end` is stored.  Any failure rolls everything back; nothing of it is stored then.  history_commit
