@@ -49,6 +49,7 @@ struct line {
     uint64_t retry_at, through_at, down_since;
     uint64_t asked; /* the state of the table of links in which we looked whether there is a way to it; reached: there was */
     unsigned tries;
+    unsigned refusals; /* links that one of the two ended for what came over it, one soon after the other */
     bool ahead;       /* people were told that its clock is */
     bool known, met, lost, reached; /* known: the slot is in use; met: there was a link; lost: people were told so */
     char why[128];    /* why it cannot be dialled, as logged last */

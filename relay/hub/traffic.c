@@ -13,6 +13,8 @@
 enum {
     TURN_FRAMES = 256, /* taken from one connection before the others have their turn */
     RETRY_MS = 125,    /* before a peer that was lost is dialled, at most */
+    REFUSALS_MAX = 5,  /* one after the other, each of which doubles that */
+    GOOD_MS = 10000,   /* a link that lasted so long was none of these */
 };
 
 void hub_take_lock(struct hub *h)
@@ -64,9 +66,18 @@ void link_end(struct link *l, const char *why)
     snprintf(ln->why, sizeof ln->why, "%s", why);
     ln->link = NULL;
     ln->down_since = ln->down_since ? ln->down_since : now_ms();
-    ln->retry_at = now_ms() + prng_below(&h->prng, RETRY_MS);
+    ln->refusals = now_ms() - l->since < GOOD_MS ? ln->refusals : 0;
+    ln->retry_at = now_ms() + prng_below(&h->prng, RETRY_MS << ln->refusals);
     ln->tries = 0;
     hub_show(h, ln);
+}
+
+/* refused -- for what came over it: if the next one ends soon, too, it is not to be at once. */
+static void refused(struct link *l, uint8_t reason)
+{
+    bool again = reason == REASON_VERSION || reason == REASON_DENIED || reason == REASON_MALFORMED || reason == REASON_LIMIT;
+    if (l->line && again)
+        l->line->refusals = (unsigned)min_size(l->line->refusals + 1, REFUSALS_MAX);
 }
 
 void link_farewell(struct link *l, enum reason reason, const char *why)
@@ -76,6 +87,7 @@ void link_farewell(struct link *l, enum reason reason, const char *why)
     int n = write_reasoned(frame, FRAME_FAREWELL, &r, 0, 0);
     if (n > 0 && conn_waiting(&l->c) == 0 && conn_say(&l->c, frame, (size_t)n) == 0)
         conn_flush(&l->c);
+    refused(l, r.reason);
     link_end(l, why);
 }
 
@@ -178,8 +190,10 @@ static void on_frame(struct link *l, const uint8_t *frame)
     struct reasoned last;
     if (frame_type(frame) == FRAME_FAREWELL) {
         char why[SENTENCE_MAX + 32] = "it said goodbye";
-        if (read_reasoned(frame, &last) == 0)
+        if (read_reasoned(frame, &last) == 0) {
             snprintf(why, sizeof why, "it said: %.*s", (int)last.text.len, last.text.p);
+            refused(l, last.reason);
+        }
         link_end(l, why);
         return;
     }
