@@ -67,7 +67,7 @@ void link_end(struct link *l, const char *why)
     ln->link = NULL;
     ln->down_since = ln->down_since ? ln->down_since : now_ms();
     ln->refusals = now_ms() - l->since < GOOD_MS ? ln->refusals : 0;
-    ln->retry_at = now_ms() + prng_below(&h->prng, RETRY_MS << ln->refusals);
+    ln->retry_at = now_ms() + prng_below(&h->prng, (uint64_t)RETRY_MS << ln->refusals);
     ln->tries = 0;
     hub_show(h, ln);
 }
