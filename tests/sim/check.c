@@ -552,14 +552,14 @@ void check_stop(struct node *n)
 {
     for (uint32_t i = 0; i < n_truths; i++) {
         struct truth *t = &truth[i];
-        if (t->node == n)
-            t->n = t->durable;
-    }
-    for (unsigned i = 0; i < CLIENTS_PER_NODE; i++) {
-        struct client *c = &w.client[n->n * CLIENTS_PER_NODE + i];
-        for (uint32_t k = c->acked + 1; k <= c->said; k++)
-            if (!hosts_have(&c->msg[k].holders, n->n) && !hosts_have(&c->msg[k].gone, n->n))
-                c->msg[k].appended = 0;
+        if (t->node != n)
+            continue;
+        for (uint64_t seq = t->durable + 1; seq <= t->n; seq++) {
+            struct message *m = message_of(t->fact[seq].client, t->fact[seq].client_seq);
+            if (m)
+                m->appended = 0;
+        }
+        t->n = t->durable;
     }
 }
 
