@@ -71,7 +71,7 @@ static bool back_to(void *arg, const struct history_row *row)
     return false;
 }
 
-/* see_room -- this one changed: is the peer in it only now?  Then it is fed what was passed over. */
+/* see_room -- this one changed: is the peer in it only now?  Then it is fed what was passed over, also that a stream of it forks. */
 static void see_room(struct feed *f, uint32_t slot)
 {
     uint64_t room = f->all->seg->roster.room[slot].id;
@@ -80,7 +80,7 @@ static void see_room(struct feed *f, uint32_t slot)
     if (!came)
         return;
     feed_not_passed(f, room);
-    if (history_scan(f->all->h, room, 0, 1, back_to, f) < 0)
+    if (forks_each(f->all->forks, feed_proof, f) < 0 || history_scan(f->all->h, room, 0, 1, back_to, f) < 0)
         log_error("the store cannot be read for a link");
     f->more = true;
 }
