@@ -217,7 +217,8 @@ void check_early(struct node *n, const struct node *from, const uint8_t *f)
 void check_kept_back(const struct node *n, const struct link_early *e)
 {
     if (!w.stats.evil_runs && !node_by_id(e->missing.origin)->disputed)
-        broken("I5: %s says that %s keeps back what %s answers", node_name(n->id), node_name(e->by), node_name(e->author));
+        broken("I5: %s says that %s keeps back what %s answers: %s's %llu", node_name(n->id), node_name(e->by), node_name(e->author),
+               node_name(e->missing.origin), (unsigned long long)e->missing.seq);
     w.stats.kept_back++;
 }
 
