@@ -229,28 +229,38 @@ static bool is_early(const struct node *n, const struct truth *t, const struct t
     return known && *known >= seq;
 }
 
-/* may_lack -- an answer without what it answers: when hosts have different peers; in a private room, where the owner's word comes first
- * to who is new in it; of a host with two versions; with somebody who withholds or deletes, where nothing is named: in conversations, in
- * acts; and with both, for what named it may be deleted. */
-static bool may_lack(const struct truth *t, const struct truth *cause, const uint8_t *f)
+/* is_deleted -- did somebody?  Then the gap may come behind the answer, which lives longer if it is stamped ahead, and nobody who named
+ * it may be left. */
+static bool is_deleted(const struct truth *t, uint64_t seq)
+{
+    const struct message *m = message_of(t->fact[seq].client, t->fact[seq].client_seq);
+    return m && !hosts_none(&m->gone);
+}
+
+/* may_lack -- an answer without what it answers, of which `first` is the first that is missing: when hosts have different peers; in a
+ * private room, where the owner's word comes first to who is new in it; of a host with two versions; with somebody who withholds or
+ * deletes, where nothing is named: in conversations, in acts; with both, for what named it may be deleted; and what is deleted. */
+static bool may_lack(const struct truth *t, const struct truth *cause, uint64_t first, const uint8_t *f)
 {
     bool unnamed = pair_is(t->room) || frame_type(f) != FRAME_SAY;
     return w.stats.membership || pair_is_private(t->room) || (cause->node->evil && w.stats.forks) ||
-           ((w.stats.evil_runs || w.prunes) && unnamed) || (w.stats.evil_runs && w.prunes);
+           ((w.stats.evil_runs || w.prunes) && unnamed) || (w.stats.evil_runs && w.prunes) || is_deleted(cause, first);
 }
 
 static void check_causes(struct node *n, const struct truth *t, const struct fact *fact, const uint8_t *f)
 {
-    for (unsigned i = 0; i < fact->n_causes; i++)
-        if (seen(n->checks, fact->cause[i].stream)->seq < fact->cause[i].seq) {
+    for (unsigned i = 0; i < fact->n_causes; i++) {
+        uint64_t has = seen(n->checks, fact->cause[i].stream)->seq;
+        if (has < fact->cause[i].seq) {
             const struct truth *cause = &truth[fact->cause[i].stream];
-            if (may_lack(t, cause, f) || is_early(n, t, cause, fact->cause[i].seq)) {
+            if (may_lack(t, cause, has + 1, f) || is_early(n, t, cause, fact->cause[i].seq)) {
                 w.stats.reordered++;
                 return;
             }
             broken("I5: %s has an answer of %s before what it answers, by %s", node_name(n->id),
                    node_name(t->origin), node_name(cause->origin));
         }
+    }
 }
 
 static void taken_frame(struct node *n, const struct truth *t, const uint8_t *f)

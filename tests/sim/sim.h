@@ -61,6 +61,14 @@ static inline bool hosts_have(const struct hosts *s, unsigned n)
     return s->bit[n / 64] >> (n % 64) & 1;
 }
 
+static inline bool hosts_none(const struct hosts *s)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < ARRAY_LEN(s->bit); i++)
+        any |= s->bit[i];
+    return any == 0;
+}
+
 static inline void hosts_put(struct hosts *s, unsigned n, bool in)
 {
     uint64_t bit = UINT64_C(1) << (n % 64);
