@@ -116,9 +116,11 @@ enum link_verdict link_judge_gap(struct link_core *l, unsigned peer, const uint8
     if (!link_knows(l, frame_origin(f)))
         return bad(up, REASON_DENIED, "A gap came in a stream of a host that is not known here.");
     const struct have_entry *e = have_find(&l->ours, frame_origin(f), frame_epoch(f), frame_room(f));
+    if (e && (e->frozen || frame_seq(f) >= e->point))
+        return LINK_OLD; /* what lies before it was passed over, too */
     if (!e || e->row.seq == 0 || g.first_seq > e->row.seq + 1)
         return bad(up, REASON_MALFORMED, "A gap came that does not continue its stream.");
-    if (e->frozen || frame_seq(f) >= e->point || frame_seq(f) <= e->row.seq)
+    if (frame_seq(f) <= e->row.seq)
         return LINK_OLD;
     if (!gap_fits(e, &g)) {
         end_link(up, REASON_DENIED, "A gap came that contradicts what its origin said before.");

@@ -102,6 +102,7 @@ static void test_a_frozen_stream(void **state)
     together();
     link_freeze(&a->core, segment('B', 19, 1, 2, 0, 7));
     assert_int_equal(judge_gap(a, a->peer, gap('B', 19, 3, 8, 9, 7, 8)), LINK_OLD);
+    assert_int_equal(judge_gap(a, a->peer, gap('B', 19, 5, 8, 9, 7, 8)), LINK_OLD); /* the segments before it were, too */
 }
 
 /* Not at once: others may be on their way. */
