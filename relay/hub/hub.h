@@ -68,6 +68,7 @@ struct hub {
     struct tls_identity *tls;
     unsigned turns;          /* handshakes that may still begin before the next tick */
     uint64_t durable, moves; /* of journal and roster, as seen last */
+    uint64_t named;          /* where the journal ended when a host was given its name last */
     uint32_t audiences;      /* changes of private rooms' hosts, as seen last */
     bool others;             /* the list of hosts whose streams we take has changed */
     bool people_signed;      /* there is something new to say of our people */

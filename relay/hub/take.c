@@ -166,11 +166,12 @@ static bool is_sealed(const struct link *l, const uint8_t *segment, const uint8_
 }
 
 /* turn_away -- who pries.  A host that was uninvited may not know that yet: what it says is dropped without a word.
- * Returns -EAGAIN: not now, for what lets it in may be on its way to the disk; it was brought by itself, if we lost our own. */
+ * Returns -EAGAIN: not now, for what lets it in may be on its way to the disk (it was brought by itself, if we lost our own), or the keeper
+ * does not know yet that there is such a host. */
 static int turn_away(struct link *l, const uint8_t *frame)
 {
     struct hub *h = hub_of(l);
-    if (link_on_its_way(&h->core, frame_room(frame)))
+    if (link_on_its_way(&h->core, frame_room(frame)) || journal_durable(&h->st->seg->journal) < h->named)
         return -EAGAIN;
     if (!scope_left(h->st->seg, frame_room(frame), l->line->peer.host))
         link_farewell(l, REASON_DENIED, NOT_SEALED);

@@ -43,6 +43,7 @@ void hub_name(struct hub *h, const struct peer *p)
         log_error("no room for the name of another host");
     if (write_host(frame, p->host, text_of(p->name)) > 0)
         publish(h, frame);
+    h->named = journal_head(&h->st->seg->journal);
 }
 
 const char *hub_called(const struct hub *h, uint64_t host)

@@ -112,6 +112,8 @@ static void seek(struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room,
     last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
     if (e && e->row.seq >= last_seq)
         return;
+    if (origin == f->peer && epoch != f->epoch && scope_owns(f->all->seg, room, origin))
+        feed_owe(f, room);
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
     f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));

@@ -33,20 +33,58 @@ bool feed_says_out(const struct feed *f, const struct history_segment *s)
 bool feed_waits(struct feed *f, const struct history_segment *s)
 {
     const struct segment *seg = f->all->seg;
-    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !scope_owns(seg, s->room, f->peer) &&
-           !has_bit(f->knows, roster_room(&seg->roster, s->room)) && !MUTANT(PRIVATE_EARLY);
+    uint32_t slot = roster_room(&seg->roster, s->room);
+    bool ready = scope_owns(seg, s->room, f->peer) ? !has_bit(f->owed, slot) : has_bit(f->knows, slot);
+    bool early = scope_private(seg, s->room) && !scope_owns(seg, s->room, s->origin) && !ready && !MUTANT(PRIVATE_EARLY);
     if (early)
         f->unheard = min_u64(f->unheard, s->pos);
     return early;
+}
+
+void feed_owe(struct feed *f, uint64_t room)
+{
+    set_bit(f->owed, roster_room(&f->all->seg->roster, room), true);
+}
+
+struct owed {
+    const struct feed *f;
+    uint64_t room;
+    bool any;
+};
+
+static void look_owed(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq, const uint8_t head[HASH_LEN])
+{
+    struct owed *o = arg;
+    const struct feed *f = o->f;
+    (void)head;
+    if (room != o->room || origin != f->peer || epoch == f->epoch)
+        return;
+    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
+    o->any |= !e || e->durable < min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
+}
+
+/* still_owed -- is there a word of its own in this room that it has not said it has? */
+static bool still_owed(const struct feed *f, uint64_t room)
+{
+    struct owed o = {f, room, false};
+    if (history_streams(f->all->h, look_owed, &o) < 0)
+        log_error("the store cannot be read for a link");
+    return o.any;
 }
 
 void feed_heard_of(struct feed *f, uint64_t room)
 {
     const struct segment *seg = f->all->seg;
     uint32_t slot = roster_room(&seg->roster, room);
-    if (!scope_private(seg, room) || has_bit(f->knows, slot))
+    if (!scope_private(seg, room))
         return;
+    bool was_owed = has_bit(f->owed, slot), new = !has_bit(f->knows, slot);
+    if (was_owed && still_owed(f, room))
+        return;
+    set_bit(f->owed, slot, false);
     set_bit(f->knows, slot, true);
+    if (!was_owed && !new)
+        return;
     f->cursor = min_u64(f->cursor, f->unheard);
     f->unheard = UINT64_MAX;
     f->more = true;

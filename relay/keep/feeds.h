@@ -50,6 +50,7 @@ struct feed {
     bool going, more; /* more: there may be something behind the cursor */
     uint64_t may[ROOMS_MAX / 64];   /* private rooms that it could have when we looked last, by slot */
     uint64_t knows[ROOMS_MAX / 64]; /* private rooms of which it said that it has something */
+    uint64_t owed[ROOMS_MAX / 64];  /* private rooms of its own in which it lost words that we give back to it */
     uint64_t unheard;               /* of what waits for it to say so, the first that we came by */
 };
 
@@ -131,8 +132,10 @@ bool feed_may_have(const struct feed *f, uint64_t room);
 bool feed_says_out(const struct feed *f, const struct history_segment *s);
 
 /* feed_waits -- would it be sent before the peer knows that we are in that room, too?  Then it is noted.  The owner's host
- * said so itself; and of what it says now it has nothing to tell but that. */
+ * said so itself; and of what it says now it has nothing to tell but that.  But if it lost what it said, it gets that first.
+ * feed_owe -- this is so in that room. */
 bool feed_waits(struct feed *f, const struct history_segment *s);
+void feed_owe(struct feed *f, uint64_t room);
 
 /* feed_heard_of -- it has something in that room.  Of a private one it says so only to who is in it, too, as far as it knows: now it
  * takes what waited for that. */
