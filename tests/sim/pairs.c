@@ -131,10 +131,11 @@ bool pair_is_told(uint64_t room, const struct node *from, const struct node *to)
                                                              scope_host(to->st.seg, room, from->id)));
 }
 
-/* is_in -- has the owner's host invited somebody of that one? */
+/* is_in -- has the owner's host invited somebody of that one?  That one may know it alone, if the owner's disk was set back. */
 static bool is_in(const struct pair *p, const struct node *n)
 {
-    return n && counts(p->one) && counts(n) && scope_host(p->one->st.seg, p->room, n->id);
+    return n && counts(p->one) && counts(n) &&
+           (scope_host(p->one->st.seg, p->room, n->id) || (n->up && scope_host(n->st.seg, p->room, n->id)));
 }
 
 bool pair_keeps(uint32_t i, const struct node *n)
