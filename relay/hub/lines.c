@@ -290,10 +290,13 @@ static void look_after(struct hub *h, struct line *ln, uint64_t now)
     hub_show(h, ln);
 }
 
-/* tell_early -- answers without what they answer: for the log, and `relay doctor`. */
+/* tell_early -- answers without what they answer: for the log, and `relay doctor`.  Not while a link is not read: what is missing may
+ * be in what waits there. */
 static void tell_early(struct hub *h, uint64_t now)
 {
     const struct link_early *e;
+    if (hub_waits(h))
+        link_early_anew(&h->core, now);
     while ((e = link_kept_back(&h->core, now)) != NULL) {
         const char *by = hub_called(h, e->by), *author = hub_called(h, e->author);
         log_warn("%s passed on an answer of %s to %s, and nobody brings what it answers: %s or a host before it keeps that back, or %s "

@@ -189,6 +189,9 @@ enum link_verdict link_judge(struct link_core *l, unsigned peer, const uint8_t *
 /* link_early -- this segment of a public room was taken from that peer: did it come before what it answers?  Then that is noted. */
 bool link_early(struct link_core *l, unsigned peer, const uint8_t *segment, uint64_t now_ms);
 
+/* link_early_anew -- a link is not read for now: what was noted has from now on LINK_EARLY_MS again, for it may be in what waits there. */
+void link_early_anew(struct link_core *l, uint64_t now_ms);
+
 /* link_kept_back -- call now and then until it returns NULL: something that was noted and is still missing, each once and of a peer
  * once a minute at most.  Good until the next call of any of these. */
 const struct link_early *link_kept_back(struct link_core *l, uint64_t now_ms);

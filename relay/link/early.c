@@ -46,19 +46,15 @@ bool link_early(struct link_core *l, unsigned peer, const uint8_t *f, uint64_t n
     return a;
 }
 
-/* gap_waits -- what is missing may be in it. */
-static bool gap_waits(const struct link_core *l)
+void link_early_anew(struct link_core *l, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < LINK_PEERS_MAX; i++)
-        if (link_gap_waits(l, i))
-            return true;
-    return false;
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++)
+        if (!l->early[i].told)
+            l->early[i].since_ms = now_ms;
 }
 
 const struct link_early *link_kept_back(struct link_core *l, uint64_t now_ms)
 {
-    if (gap_waits(l))
-        return NULL;
     for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
         struct link_early *e = &l->early[i];
         bool due = e->by != 0 && !e->told && now_ms - e->since_ms >= LINK_EARLY_MS;
