@@ -16,7 +16,8 @@
 
 #include "base/sys.h"
 
-enum { READERS = 100, WARM_UP = 5000, MESSAGES = 20000, ATTACH_S = 10, SETTLE_S = 60, QUIET_MS = 1000, IDLE_MS = 10000 };
+enum { READERS = 100, WARM_UP = 5000, MESSAGES = 20000, ATTACH_S = 10, SETTLE_S = 60, IDLE_MS = 10000,
+       QUIET_MS = 3000 /* longer than the ticks of who waits for something */ };
 
 /* One run of strace over all processes of the relay but the one that makes the index for searches, which is nobody's way. */
 struct count {
