@@ -123,6 +123,17 @@ void link_speak(struct link *l)
 
 /* ---- in ---- */
 
+/* say_before_gap -- however much waits already. */
+static int say_before_gap(struct link *l)
+{
+    struct hub *h = hub_of(l);
+    uint8_t frame[FRAME_MAX];
+    int n, r = 0;
+    while (r == 0 && (n = link_before_gap(&h->core, (unsigned)l->peer, wall_ms(), now_ms(), frame)) > 0)
+        r = conn_say(&l->c, frame, (size_t)n);
+    return r;
+}
+
 void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len)
 {
     struct hub *h = arg;
@@ -141,7 +152,9 @@ void hub_on_fed(void *arg, uint8_t *frame, const uint8_t *frames, size_t len)
         if (!link_is_up(l) || h->core.peer[l->peer].feed != feed)
             continue;
         frame_set_client(frame, 0);
-        if (conn_say(&l->c, frame, frame_stride(frame)) < 0 || (len > 0 && conn_say(&l->c, frames, len) < 0))
+        if ((frame_type(frame) == FRAME_GAP && say_before_gap(l) < 0) ||
+            conn_say(&l->c, frame, frame_stride(frame)) < 0 ||
+            (len > 0 && conn_say(&l->c, frames, len) < 0))
             link_end(l, "out of memory");
         if (frame_type(frame) == FRAME_SEGMENT)
             l->fed += frame_stride(frame) + len;

@@ -95,6 +95,7 @@ struct link_peer {
     uint16_t digested, answered; /* hosts of our list before this: our digests are said; the peer's are answered */
     uint8_t phase, digest_frames; /* digest_frames: heard */
     bool greeted, digests_told, digests_heard, vector_told, pong_due;
+    bool at_once; /* the vector is said without waiting for its turn */
     bool caught;  /* it has sent all that it had */
     bool through; /* the link goes through other hosts (hub/tunnel.h); set by the caller after link_up() */
     struct presence_cursor presence;
@@ -240,6 +241,11 @@ void link_tell_room(struct link_core *l, uint64_t room);
 /* link_next -- the next frame to say to this peer; call until it returns 0, and again after each of the others.
  * Returns  its stride, 0 when there is nothing to say now */
 int link_next(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
+
+/* link_before_gap -- a GAP is to be said to this peer, which may read nothing more then for as long as others may have the part;
+ * it has to know first what we lack, or both would wait, each for the other to speak.  The next frame that goes before the GAP; call
+ * until it returns 0. */
+int link_before_gap(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *frame);
 
 /* link_plan -- the next order for the keeper about who brings what to whom; call until it returns 0, after each of the above.
  * Returns  its stride, 0 when there is none */

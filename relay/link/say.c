@@ -126,7 +126,7 @@ int link_choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint
         return say_digests(l, p, f);
     if (p->digests_heard && p->answered <= l->n_hosts && (n = say_same(l, p, f)) != 0)
         return n;
-    if (p->digests_heard && !p->vector_told && (p->told > 0 || turn_of(l, p, now_ms))) {
+    if (p->digests_heard && !p->vector_told && (p->told > 0 || p->at_once || turn_of(l, p, now_ms))) {
         p->moved_ms = now_ms;
         return say_vector(l, p, f);
     }
@@ -143,4 +143,11 @@ int link_choose(struct link_core *l, struct link_peer *p, uint64_t wall_ms, uint
         return write_ping(f, FRAME_PONG, p->pong);
     }
     return now_ms - p->said_ms >= LINK_PING_MS ? write_ping(f, FRAME_PING, now_ms) : 0;
+}
+
+int link_before_gap(struct link_core *l, unsigned peer, uint64_t wall_ms, uint64_t now_ms, uint8_t *f)
+{
+    struct link_peer *p = &l->peer[peer];
+    p->at_once = true;
+    return p->vector_told || !p->digests_heard || MUTANT(GAP_BEFORE_VECTOR) ? 0 : link_next(l, peer, wall_ms, now_ms, f);
 }

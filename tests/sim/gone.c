@@ -35,19 +35,7 @@ void gone_dropped(struct node *n, const struct history_segment *s)
             broken("I15: %s deletes more than what people said", node_name(n->id));
 }
 
-/* deaf_to -- does `q` not read what `n` says, for it waits with a gap that that one named?  So it cannot know yet what `n` lacks. */
-static bool deaf_to(const struct node *q, const struct node *n)
-{
-    for (unsigned i = 0; i < LINK_PEERS_MAX; i++) {
-        const struct link_peer *p = &q->hub->core.peer[i];
-        if (p->phase != LINK_FREE && p->host == n->id && p->gap)
-            return true;
-    }
-    return false;
-}
-
-/* gone_needless -- is another peer linked since all is quiet who had some of it before that, names no gap himself, hears us, and does not
- * lie? */
+/* gone_needless -- is another peer linked since all is quiet who had some of it before that, names no gap himself, and does not lie? */
 void gone_needless(const struct node *n, unsigned peer, const uint8_t *gap, uint64_t have)
 {
     const struct link_core *core = &n->hub->core;
@@ -57,7 +45,7 @@ void gone_needless(const struct node *n, unsigned peer, const uint8_t *gap, uint
         uint64_t up_us = w.now - min_u64(w.now, (now_ms() - p->up_ms) * MS), last;
         if (now_ms() - core->peer[peer].up_ms >= LINK_GAP_MAX_MS)
             return; /* it waited for long enough */
-        if (!q || i == peer || q->evil || !q->up || up_us < w.calm_us || p->gap || deaf_to(q, n) || !pair_may(frame_room(gap), q) || pair_is_private(frame_room(gap)) ||
+        if (!q || i == peer || q->evil || !q->up || up_us < w.calm_us || p->gap || !pair_may(frame_room(gap), q) || pair_is_private(frame_room(gap)) ||
             frame_seq(gap) >= disk_fork(q->disk, frame_origin(gap), frame_epoch(gap), frame_room(gap)))
             continue;
         uint64_t first = disk_next(q->disk, frame_origin(gap), frame_epoch(gap), frame_room(gap), have + 1, up_us, &last);

@@ -221,6 +221,23 @@ static void test_a_host_that_keeps_less(void **state)
     assert_int_equal(judge_gap(a, a->peer, gap('C', 30, 3, 8, 9, 7, 8)), LINK_NEW);
 }
 
+/* Who is told of a gap reads nothing more: it knows before what we lack, though another peer has its turn. */
+static void test_the_vector_goes_before_a_gap(void **state)
+{
+    (void)state;
+    uint8_t f[FRAME_MAX];
+    assert_int_equal(link_before_gap(&a->core, 0, WALL_MS, now, f), 0); /* nobody is linked */
+    meet();
+    third(30);
+    talk();
+    struct link_peer *p = &a->core.peer[a->peer];
+    assert_false(p->vector_told);
+    assert_true(link_before_gap(&a->core, a->peer, WALL_MS, now, f) > 0);
+    assert_int_equal(frame_type(f), FRAME_HAVE);
+    assert_true(p->vector_told);
+    assert_int_equal(link_before_gap(&a->core, a->peer, WALL_MS, now, f), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, link_play_open, link_play_close)
 
 int main(void)
@@ -236,6 +253,7 @@ int main(void)
         TEST(test_the_older_gap_goes_first),
         TEST(test_of_a_present_run_its_host_alone),
         TEST(test_a_host_that_keeps_less),
+        TEST(test_the_vector_goes_before_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
