@@ -99,6 +99,11 @@ load helper
     [ "$status" -eq 0 ]
 }
 
+@test "input that cannot be read is said so" {
+    run chat send lobby </
+    [ "$status" -eq 1 ] && [ "$output" = "chat: cannot read the input: Is a directory" ]
+}
+
 @test "log --since and --until" {
     start
     chat send lobby now
