@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "instance/instance.h"
+#include "proc/child.h"
 #include "proc/supervise.h"
 
 #include <getopt.h>
@@ -57,7 +58,6 @@ struct options {
 struct call {
     const struct instance *inst;
     const struct conf *conf;
-    const char *config; /* where they are from */
     const struct options *o;
 };
 
@@ -71,12 +71,12 @@ static int usage(const char *why)
 
 static int run(const struct call *c)
 {
-    return supervise_main(c->inst, c->conf, c->config, -1);
+    return supervise_main(c->inst, c->conf, -1);
 }
 
 static int start(const struct call *c)
 {
-    return admin_start(c->inst, c->conf, supervise_main, c->config);
+    return admin_start(c->inst, c->conf, supervise_main);
 }
 
 static int stop(const struct call *c)
@@ -116,7 +116,7 @@ static int hosts(const struct call *c)
 
 static int rotate(const struct call *c)
 {
-    return admin_rotate(c->inst, c->conf, c->o->force, supervise_main, c->config);
+    return admin_rotate(c->inst, c->conf, c->o->force, supervise_main);
 }
 
 static int cut_off(const struct call *c)
@@ -268,5 +268,5 @@ int main(int argc, char **argv)
     }
     if (!o.command->only_looks && (r = admin_become(&inst, &conf)) != 0)
         return r;
-    return o.command->run(&(struct call){&inst, &conf, config, &o});
+    return o.command->run(&(struct call){&inst, &conf, &o});
 }

@@ -21,8 +21,7 @@ enum { START_MS = 60 * 1000, STOP_MS = 15 * 1000 };
 /* ---- start ---- */
 
 static _Noreturn void background(const struct instance *inst, const struct conf *conf,
-                                 int (*serve)(const struct instance *, const struct conf *, const char *, int),
-                                 const char *conf_path, int ready)
+                                 int (*serve)(const struct instance *, const struct conf *, int), int ready)
 {
     char log[INSTANCE_PATH_MAX + 16];
     snprintf(log, sizeof log, "%s/relay.log", inst->state);
@@ -35,7 +34,7 @@ static _Noreturn void background(const struct instance *inst, const struct conf 
     }
     if (chdir("/") < 0)
         _exit(1);
-    exit(serve(inst, conf, conf_path, ready));
+    exit(serve(inst, conf, ready));
 }
 
 /* last_line -- of the log, without its date: why it did not start. */
@@ -79,7 +78,7 @@ static bool runs(const struct instance *inst)
 }
 
 int admin_start(const struct instance *inst, const struct conf *conf,
-                int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path)
+                int (*serve)(const struct instance *, const struct conf *, int))
 {
     char why[INSTANCE_PATH_MAX + 128], byte;
     int ready[2];
@@ -93,7 +92,7 @@ int admin_start(const struct instance *inst, const struct conf *conf,
         return 1;
     pid_t pid = fork();
     if (pid == 0)
-        background(inst, conf, serve, conf_path, ready[1]);
+        background(inst, conf, serve, ready[1]);
     close(ready[1]);
     struct pollfd p = {ready[0], POLLIN, 0};
     bool ok = pid > 0 && poll(&p, 1, START_MS) == 1 && read(ready[0], &byte, 1) == 1;

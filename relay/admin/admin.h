@@ -16,7 +16,7 @@ int admin_become(const struct instance *inst, const struct conf *conf);
 
 /* admin_start -- run `serve` in the background; returns once it is ready.  Running already is no error. */
 int admin_start(const struct instance *inst, const struct conf *conf,
-                int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path);
+                int (*serve)(const struct instance *, const struct conf *, int));
 
 /* admin_stop -- ask it to stop and wait until it did. */
 int admin_stop(const struct instance *inst);
@@ -53,7 +53,7 @@ int admin_revoke(const struct instance *inst, const char *host);
 /* admin_rotate -- give this host a new key: the old one vouches for it, the new one revokes the old.  force: though
  * nobody hears the old one.  serve: as for admin_start(), which starts the relay again. */
 int admin_rotate(const struct instance *inst, const struct conf *conf, bool force,
-                 int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path);
+                 int (*serve)(const struct instance *, const struct conf *, int));
 
 /* admin_self -- what a running relay knows of its host, whatever settings it was started with; false: none runs, or it is not
  * ours to look at. */

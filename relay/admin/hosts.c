@@ -300,7 +300,7 @@ static int rotate(const struct instance *inst, const struct state *st, const str
 }
 
 int admin_rotate(const struct instance *inst, const struct conf *conf, bool force,
-                 int (*serve)(const struct instance *, const struct conf *, const char *, int), const char *conf_path)
+                 int (*serve)(const struct instance *, const struct conf *, int))
 {
     struct state st;
     int r = attach(inst, &st);
@@ -317,7 +317,7 @@ int admin_rotate(const struct instance *inst, const struct conf *conf, bool forc
     r = r != 0 ? r : rotate(inst, &st, conf, force);
     state_detach(&st);
     if (r == 0)
-        r = admin_start(inst, conf, serve, conf_path);
+        r = admin_start(inst, conf, serve);
     if (r == 0)
         fprintf(stderr, "relay: this host has a new key; the old one, kept as identity.key.old, is revoked\n");
     return r;

@@ -9,9 +9,6 @@
  *
  * ready_fd  written one byte once clients may come; -1: nobody waits
  * Returns   the exit code */
-int supervise_main(const struct instance *inst, const struct conf *conf, const char *conf_path, int ready_fd);
-
-/* child_main -- `relay -x NAME ...`: one of the processes.  Returns the exit code. */
-int child_main(int argc, char **argv);
+int supervise_main(const struct instance *inst, const struct conf *conf, int ready_fd);
 
 #endif

@@ -26,9 +26,9 @@ static struct instance inst;
 static struct conf conf;
 
 /* serve -- a relay that does nothing but to have started. */
-static int serve(const struct instance *i, const struct conf *c, const char *conf_path, int ready)
+static int serve(const struct instance *i, const struct conf *c, int ready)
 {
-    (void)c, (void)conf_path;
+    (void)c;
     char started[INSTANCE_PATH_MAX + 16];
     int lock = instance_lock(i);
     snprintf(started, sizeof started, "%s/started", i->runtime);
@@ -102,7 +102,7 @@ static void test_one_that_runs(void **state)
 {
     (void)state;
     pid_t pid = heavy_relay(true);
-    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_int_equal(admin_start(&inst, &conf, serve), 0);
     assert_false(started());
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
@@ -115,7 +115,7 @@ static void test_one_that_is_dying(void **state)
         pid_t pid = heavy_relay(true);
         kill(pid, SIGKILL);
         await_dying(pid);
-        assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+        assert_int_equal(admin_start(&inst, &conf, serve), 0);
         assert_true(started());
         waitpid(pid, NULL, 0);
     }
@@ -125,7 +125,7 @@ static void test_one_that_stops(void **state)
 {
     (void)state;
     pid_t pid = heavy_relay(false);
-    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_int_equal(admin_start(&inst, &conf, serve), 0);
     assert_true(started());
     waitpid(pid, NULL, 0);
 }
@@ -136,7 +136,7 @@ static void test_one_that_is_gone(void **state)
     pid_t pid = heavy_relay(true);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    assert_int_equal(admin_start(&inst, &conf, serve, NULL), 0);
+    assert_int_equal(admin_start(&inst, &conf, serve), 0);
     assert_true(started());
 }
 
