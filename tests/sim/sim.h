@@ -13,7 +13,9 @@
  *   gone.c     who keeps how much of what was said, and what must hold when some delete it
  *   faults.c   topologies and what goes wrong
  *   evil.c     what a lying host does to what its relay wants to send
- *   check.c    the invariants; words.c those about what is said, present.c those about who is where, view.c convergence
+ *   check.c    the invariants, by our own count of what was said and who has it: check_journal.c of what comes, check_causes.c its order,
+ *              check_ahead.c its time, check_stored.c of what is on disk; words.c what is said on links, present.c who is where,
+ *              view.c convergence
  *   scale.c    one cut, many hosts: what it costs
  *   main.c     runs, mutants, figures
  *
@@ -418,25 +420,43 @@ int scale(unsigned hosts, uint64_t cut_s, uint64_t pace_us);
 /* ---- check.c ---- */
 
 void check_reset(void);
-void words_reset(void);
 void check_boot(struct node *n); /* before its processes run */
 void check_stop(struct node *n);
+void check_free(struct node *n);
+void check_signed(const struct node *n, uint64_t hash);
+
+/* ---- check_journal.c ---- */
+
 void check_journal(struct node *n);
+void check_log(const char *line);
+
+/* ---- check_causes.c ---- */
+
+void check_early(struct node *n, const struct node *from, const uint8_t *segment); /* taken before what it answers, and noted */
+void check_kept_back(const struct node *n, const struct link_early *e); /* and that did not come */
+
+/* ---- check_ahead.c ---- */
+
+void check_clock(struct node *n);
+void check_shown(struct node *n);
+
+/* ---- check_stored.c ---- */
+
 void check_stored(struct node *n, const struct history_segment *s);
 void check_missing(struct node *n, const uint8_t *gap, uint64_t from); /* entries from there on are noted as missing */
 void check_dropped(struct node *n, const struct history_segment *s);
 void check_restored(struct node *n); /* its disk is another one */
 void check_acked(struct node *n, struct message *m, uint64_t client, uint32_t seq);
-void check_clock(struct node *n);
-void check_log(const char *line);
 bool held_by_nobody(const struct message *m, unsigned but);
-void check_shown(struct node *n);
-void check_early(struct node *n, const struct node *from, const uint8_t *segment); /* taken before what it answers, and noted */
-void check_kept_back(const struct node *n, const struct link_early *e); /* and that did not come */
-void check_signed(const struct node *n, uint64_t hash);
-void check_free(struct node *n);
+
+/* ---- view.c ---- */
+
 bool check_same(bool loud); /* do all honest hosts have the same? */
 void check_end(void);       /* ... and show the same? */
+
+/* ---- words.c ---- */
+
+void words_reset(void);
 bool check_told(bool loud); /* does every peer know what every other has? */
 void check_believed(const struct node *n); /* what it takes for being on others' disks is there */
 
