@@ -30,6 +30,9 @@ uint64_t rough_certificate(const char *dir, unsigned days);
  * the socket, or -errno */
 int rough_dial(const char *address, unsigned from);
 
+/* rough_listen -- at a port of 127.0.0.1, which is written into that file.  Returns the socket */
+int rough_listen(const char *port_file);
+
 /* rough_begin -- TLS over that socket, with the certificate in `dir` (NULL: none), not shaken hands
  * yet: what is to be different is set in r->ssl. rough_shake -- as client or server; false:
  * refused, r->why.

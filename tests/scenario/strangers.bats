@@ -165,3 +165,20 @@ of_link() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$link/status"; }
         [ "$(grep -c ': ok$' "$dir/out.$which")" -eq 9 ]
     done
 }
+
+@test "who refuses every link, or says what every link is refused for, is dialled more and more rarely" {
+    hosts alpha
+    for who in refuses refused; do
+        key=$("$tools/twin" make larger "$dir/$who" "$(on alpha relay id | cut -d' ' -f3)")
+        timeout 60 "$tools/refusal" $who "$dir/$who" "$dir/port.$who" 5 >"$dir/out.$who" 2>&1 &
+        until_true 5 test -s "$dir/port.$who"
+        on alpha relay join "$who 127.0.0.1:$(cat "$dir/port.$who") $key" 2>/dev/null
+    done
+    for who in refuses refused; do
+        until_true 30 has " links in 5 s" "$dir/out.$who" || { cat "$dir/out.$who" "$dir/state/alpha/relay.log"; false; }
+        links=$(cut -d' ' -f1 "$dir/out.$who")
+        echo "$who: $links"
+        [ "$links" -ge 2 ]
+        [ "$links" -le 12 ] # six or so; without pauses that double it is 20 and more
+    done
+}

@@ -11,7 +11,6 @@
 #include "rough.h"
 #include "trust/identity.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -61,19 +60,6 @@ static int make(const char *which, const char *key)
 }
 
 /* ---- play ---- */
-
-static void listen_at(const char *port_file)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 8) < 0 ||
-        getsockname(listener, (struct sockaddr *)&at, &len) < 0)
-        die("cannot listen");
-    FILE *f = fopen(port_file, "w");
-    if (!f || fprintf(f, "%u\n", ntohs(at.sin_port)) < 0 || fclose(f) != 0)
-        die("cannot write %s", port_file);
-}
 
 /* greeted -- does it take this connection for the link?  It says so, or ends it. */
 static bool greeted(struct rough *r)
@@ -191,7 +177,7 @@ int main(int argc, char **argv)
     dir = argv[2];
     address = argv[4];
     uint64_t us = rough_certificate(dir, 90);
-    listen_at(argv[3]);
+    listener = rough_listen(argv[3]);
     int fd = take_call();
     rough_begin(&theirs, fd, dir);
     if (!rough_shake(&theirs, true, patience()))
