@@ -51,7 +51,7 @@ static void host_name(char *to, size_t size)
 static void defaults(struct conf *c)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    *c = (struct conf){.workers = cores < 1 ? 1 : cores > 4 ? 4 : (unsigned)cores,
+    *c = (struct conf){.workers = cores < 4 ? 1 : cores > 8 ? 4 : (unsigned)cores / 2, /* the keeper and the clients need the rest */
                        .sessions = 10000,
                        .sessions_per_user = 256,
                        .journal = 16u << 20};

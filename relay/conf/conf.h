@@ -8,7 +8,7 @@ struct conf {
     char name[65];        /* of this host; default: the system's host name, up to the first dot */
     char user[33];        /* whom a system relay started by root becomes; default: relay, if there is such a user */
     char group[64];       /* who may chat (system relay): members of this group; empty: every user */
-    unsigned workers;     /* 1..8; default: one per core, at most 4 */
+    unsigned workers;     /* 1..8; default: one for two cores, at most 4 */
     unsigned sessions;    /* 16..100000 */
     unsigned sessions_per_user; /* of users other than the relay's own; 0: no limit */
     uint64_t journal;     /* bytes, a power of two >= 1 MiB; default 16 MiB */

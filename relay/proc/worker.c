@@ -155,7 +155,7 @@ static void after_section(struct worker *w, unsigned from)
             log_error("out of memory");
     }
     door_see_off(&w->door);
-    state_ring_all(&w->proc.st);
+    state_ring_workers(&w->proc.st);
 }
 
 /* take_in -- what waits from before, or else what is in the queue.  Returns true when anything was taken. */
@@ -196,21 +196,25 @@ static void gather(struct worker *w)
 {
     const struct journal *j = &w->proc.st.seg->journal;
     uint64_t head = shard_cursor(w->shard), enough = head + j->size / 32;
-    while (shard_writes(w->shard) >= MANY && journal_head(j) != head && journal_head(j) < enough &&
-           now_ms() - w->delivered_ms < GATHER_MS) {
+    while (journal_head(j) != head && journal_head(j) < enough && now_ms() - w->delivered_ms < GATHER_MS) {
         head = journal_head(j);
         loop_wait(&w->proc.loop, 1);
         (void)take_in(w);
+        state_ring(&w->proc.st, PROC_KEEPER);
         acknowledge(w);
     }
 }
 
-/* deliver -- returns true when there is more to do at once. */
+/* deliver -- returns true when there is more to do at once.  The keeper hears of it behind a turn of few writes: it would take the core
+ * that a reader wakes up on, and it needs longer than he does. */
 static bool deliver(struct worker *w)
 {
     if (shard_cursor(w->shard) == journal_head(&w->proc.st.seg->journal))
         return false;
-    gather(w);
+    if (shard_writes(w->shard) >= MANY) {
+        state_ring(&w->proc.st, PROC_KEEPER);
+        gather(w);
+    }
     bool more = shard_deliver(w->shard);
     w->delivered_ms = now_ms();
     return more;
@@ -268,6 +272,7 @@ int worker_main(const struct proc_args *args)
         door_see_off(&w->door);
         bool busy = behind(w) || take_in(w);
         busy |= deliver(w);
+        state_ring(&w->proc.st, PROC_KEEPER);
         acknowledge(w);
         if (busy)
             loop_wait(&w->proc.loop, 0);

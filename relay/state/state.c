@@ -245,9 +245,16 @@ void state_ring(struct state *st, unsigned who)
         (void)eventfd_write(st->bell[who], 1);
 }
 
+void state_ring_workers(struct state *st)
+{
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (i != st->self)
+            state_ring(st, i);
+}
+
 void state_ring_all(struct state *st)
 {
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        if (i != st->self && i != PROC_LINK && i != PROC_SEARCH) /* they hear of what is durable, from the keeper */
-            state_ring(st, i);
+    state_ring_workers(st);
+    if (st->self != PROC_KEEPER)
+        state_ring(st, PROC_KEEPER); /* the others hear of what is durable, from the keeper */
 }

@@ -149,9 +149,10 @@ static inline const uint8_t *state_at(const struct state *st, uint64_t pos)
 void state_sleep(struct state *st);
 void state_wake(struct state *st);
 
-/* state_ring -- wake process `who` if it sleeps; after publishing.  state_ring_all -- keeper and
- * workers but self. */
+/* state_ring -- wake process `who` if it sleeps; after publishing.  state_ring_workers -- all of them but self.  state_ring_all --
+ * the keeper, too. */
 void state_ring(struct state *st, unsigned who);
+void state_ring_workers(struct state *st);
 void state_ring_all(struct state *st);
 
 #endif

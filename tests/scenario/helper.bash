@@ -7,6 +7,8 @@ setup() {
     export RELAY_RUNTIME_DIR=$dir/run RELAY_STATE_DIR=$dir/state HOME=$dir TZ=UTC NO_COLOR=1
     export LC_ALL=C.UTF-8 PATH=$bin:$PATH
     unset CHAT_INSTANCE
+    mkdir -p "$dir/.config/relay"
+    echo 'workers = 2' >"$dir/.config/relay/relay.conf" # on any machine: much of what can go wrong is between them
 }
 
 # end PID -- it and all its descendants: a chat that lives on would start its relay again.
