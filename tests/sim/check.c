@@ -9,7 +9,8 @@
 
 struct truth *truth;
 static struct map streams;
-static uint32_t n_truths, max_truths;
+static uint32_t n_truths;
+static size_t max_truths;
 static struct map sealed;
 
 /* ---- what was said ---- */
@@ -19,11 +20,7 @@ uint32_t stream_number(uint64_t origin, uint64_t epoch, uint64_t room)
     uint32_t *i = map_find(&streams, origin, epoch, room);
     if (i)
         return *i;
-    if (n_truths == max_truths) {
-        max_truths = max_truths ? max_truths * 2 : 256;
-        truth = realloc(truth, max_truths * sizeof *truth);
-        ASSERT(truth);
-    }
+    truth = grown(truth, n_truths, &max_truths, sizeof *truth);
     truth[n_truths] = (struct truth){.origin = origin, .epoch = epoch, .room = room, .node = node_by_id(origin)};
     map_add(&streams, origin, epoch, room, n_truths);
     return n_truths++;

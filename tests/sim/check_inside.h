@@ -20,7 +20,8 @@ struct truth {
     uint64_t origin, epoch, room;
     struct node *node;
     struct fact *fact; /* [1 .. n] */
-    uint64_t n, durable, max;
+    uint64_t n, durable;
+    size_t max;
 };
 
 struct seen {

@@ -2,8 +2,6 @@
  * from others continues what it has, and they said and sealed it (I2, I3, I4). */
 #include "check_inside.h"
 
-#include <stdlib.h>
-
 static uint64_t hash_of(const uint8_t *f)
 {
     uint64_t h = frame_len(f);
@@ -26,11 +24,7 @@ static void said_by(struct node *n, const uint8_t *f)
     if (frame_hlc(f) <= n->checks->adopted)
         broken("I6: %s stamps an answer before what it answers", node_name(n->id));
     n->checks->adopted = frame_hlc(f);
-    if (++t->n >= t->max) {
-        t->max = t->max ? t->max * 2 : 16;
-        t->fact = realloc(t->fact, t->max * sizeof *t->fact);
-        ASSERT(t->fact);
-    }
+    t->fact = grown(t->fact, ++t->n, &t->max, sizeof *t->fact);
     t->fact[t->n] = (struct fact){.hash = hash_of(f), .hlc = frame_hlc(f), .client = frame_client(f), .client_seq = frame_client_seq(f)};
     note_causes(n, &t->fact[t->n], t->room);
     w.stats.entries++;

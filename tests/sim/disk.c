@@ -32,7 +32,8 @@ struct stream {
         uint64_t last_seq, pos, stored_us;
         const struct blob *blob;
     } * at;
-    uint32_t n, max;
+    uint32_t n;
+    size_t max;
 };
 
 struct proof {
@@ -62,7 +63,8 @@ struct history {
     struct row *row;
     size_t n, max, n_before; /* n_before: where this transaction began */
     struct stream *stream;
-    uint32_t n_streams, max_streams;
+    uint32_t n_streams;
+    size_t max_streams;
     struct map map; /* to a number of `stream` */
     struct row *by_stamp; /* the same rows by hlc_max */
     size_t n_by_stamp, max_by_stamp;
@@ -346,11 +348,7 @@ int history_begin(struct history *h, uint64_t batch)
 
 int history_add(struct history *h, const struct history_segment *s)
 {
-    if (h->n == h->max) {
-        h->max = h->max ? h->max * 2 : 256;
-        h->row = realloc(h->row, h->max * sizeof *h->row);
-        ASSERT(h->row);
-    }
+    h->row = grown(h->row, h->n, &h->max, sizeof *h->row);
     uint64_t last_pos = s->pos;
     for (size_t i = 0; i < s->len; i += frame_stride(s->frames + i))
         last_pos = frame_pos(s->frames + i);
@@ -391,11 +389,7 @@ int history_room(struct history *h, uint64_t id, struct text name, uint64_t new_
 int history_act(struct history *h, const uint8_t *frame)
 {
     ASSERT(frame_stride(frame) <= ACT_FRAME_MAX);
-    if (h->n_acts == h->max_acts) {
-        h->max_acts = h->max_acts ? h->max_acts * 2 : 64;
-        h->act = realloc(h->act, h->max_acts * sizeof *h->act);
-        ASSERT(h->act);
-    }
+    h->act = grown(h->act, h->n_acts, &h->max_acts, sizeof *h->act);
     memcpy(h->act[h->n_acts++].frame, frame, frame_stride(frame));
     return 0;
 }
@@ -445,11 +439,7 @@ static void gaps_into_streams(struct history *h, uint64_t pos)
 static void add_gap(struct history *h, const uint8_t *gap)
 {
     ASSERT(frame_stride(gap) <= sizeof h->gap->frame);
-    if (h->n_gaps == h->max_gaps) {
-        h->max_gaps = h->max_gaps ? h->max_gaps * 2 : 64;
-        h->gap = realloc(h->gap, h->max_gaps * sizeof *h->gap);
-        ASSERT(h->gap);
-    }
+    h->gap = grown(h->gap, h->n_gaps, &h->max_gaps, sizeof *h->gap);
     size_t i = h->n_gaps++;
     for (; i > 0 && frame_pos(h->gap[i - 1].frame) > frame_pos(gap); i--)
         h->gap[i] = h->gap[i - 1];
@@ -516,20 +506,12 @@ static void add_to_stream(struct history *h, const struct blob *b, uint64_t pos)
     const struct history_segment *g = &b->s;
     struct stream *s = find(h, g->origin, g->epoch, g->room);
     if (!s) {
-        if (h->n_streams == h->max_streams) {
-            h->max_streams = h->max_streams ? h->max_streams * 2 : 64;
-            h->stream = realloc(h->stream, h->max_streams * sizeof *h->stream);
-            ASSERT(h->stream);
-        }
+        h->stream = grown(h->stream, h->n_streams, &h->max_streams, sizeof *h->stream);
         s = &h->stream[h->n_streams];
         *s = (struct stream){.origin = g->origin, .epoch = g->epoch, .room = g->room};
         map_add(&h->map, g->origin, g->epoch, g->room, h->n_streams++);
     }
-    if (s->n == s->max) {
-        s->max = s->max ? s->max * 2 : 8;
-        s->at = realloc(s->at, s->max * sizeof *s->at);
-        ASSERT(s->at);
-    }
+    s->at = grown(s->at, s->n, &s->max, sizeof *s->at);
     s->at[s->n].last_seq = g->last_seq;
     s->at[s->n].blob = b;
     s->at[s->n].stored_us = w.now;
@@ -578,11 +560,7 @@ static size_t first_since(const struct history *h, uint64_t hlc)
 
 static void add_by_stamp(struct history *h, struct row r)
 {
-    if (h->n_by_stamp == h->max_by_stamp) {
-        h->max_by_stamp = h->max_by_stamp ? h->max_by_stamp * 2 : 256;
-        h->by_stamp = realloc(h->by_stamp, h->max_by_stamp * sizeof *h->by_stamp);
-        ASSERT(h->by_stamp);
-    }
+    h->by_stamp = grown(h->by_stamp, h->n_by_stamp, &h->max_by_stamp, sizeof *h->by_stamp);
     size_t at = first_since(h, r.blob->s.hlc_max + 1);
     memmove(h->by_stamp + at + 1, h->by_stamp + at, (h->n_by_stamp - at) * sizeof *h->by_stamp);
     h->by_stamp[at] = r;

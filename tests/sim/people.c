@@ -51,11 +51,7 @@ struct message *message_of(uint64_t client, uint32_t seq)
 
 static struct message *new_message(struct client *c)
 {
-    if (++c->said >= c->max) {
-        c->max = c->max ? c->max * 2 : 32;
-        c->msg = realloc(c->msg, c->max * sizeof *c->msg);
-        ASSERT(c->msg);
-    }
+    c->msg = grown(c->msg, ++c->said, &c->max, sizeof *c->msg);
     /* one room a lot, one now and then; some of it to one other alone */
     bool alone = w.n_clients <= ALONE_MAX && one_in(4);
     unsigned where = alone ? PAIR + (unsigned)chance(2 + c->invited) : 0;

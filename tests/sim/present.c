@@ -15,7 +15,8 @@ struct held {
 };
 static struct map rows;
 static struct held *held;
-static uint32_t n_held, max_held;
+static uint32_t n_held;
+static size_t max_held;
 static struct map said; /* of (host, run, row or beat), that it is */
 
 void present_reset(void)
@@ -63,11 +64,7 @@ static struct held *held_by(const struct node *n, const struct presence_entry *e
     uint32_t *i = map_find(&rows, mix(n->id, n->hub_life), e->host ^ user, e->room);
     if (i)
         return &held[*i];
-    if (n_held == max_held) {
-        max_held = max_held ? max_held * 2 : 256;
-        held = realloc(held, max_held * sizeof *held);
-        ASSERT(held);
-    }
+    held = grown(held, n_held, &max_held, sizeof *held);
     map_add(&rows, mix(n->id, n->hub_life), e->host ^ user, e->room, n_held);
     held[n_held] = (struct held){0};
     return &held[n_held++];

@@ -61,11 +61,7 @@ static void collect(void *arg, const struct history_segment *s)
     for (size_t i = 0; s->room == a->room && i < s->len; i += frame_stride(s->frames + i)) {
         if (frame_type(s->frames + i) != FRAME_STATE || frame_seq(s->frames + i) >= point)
             continue;
-        if (a->n == a->max) {
-            a->max = a->max ? a->max * 2 : 256;
-            a->frame = realloc(a->frame, a->max * sizeof *a->frame);
-            ASSERT(a->frame);
-        }
+        a->frame = grown(a->frame, a->n, &a->max, sizeof *a->frame);
         a->frame[a->n++] = s->frames + i;
     }
 }

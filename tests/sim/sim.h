@@ -156,6 +156,7 @@ void trace(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void trace_show(void);
 _Noreturn void broken(const char *fmt, ...) PRINTF_LIKE(1, 2);
 uint64_t mix(uint64_t a, uint64_t b);
+void *grown(void *array, size_t n, size_t *max, size_t size); /* of max elements of that size, more than n; it may have moved */
 
 /* A table from a stream (origin, epoch, room) to a number. */
 struct map {
@@ -341,7 +342,7 @@ struct client {
     uint64_t life;        /* of the node, when that was made */
     uint32_t said, acked; /* the newest of each */
     struct message *msg;  /* [1 .. said] */
-    uint32_t max;
+    size_t max;
     uint32_t pair; /* its conversation with somebody else */
     uint32_t own, guest; /* private rooms: its own; one to which it is to be invited, if `invited` */
     bool invited;

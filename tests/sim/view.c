@@ -206,11 +206,7 @@ static void collect(void *arg, const struct history_segment *s)
         bool entry = frame_type(s->frames + i) == FRAME_SAY || frame_type(s->frames + i) == FRAME_STATE;
         if (!entry || frame_seq(s->frames + i) >= point)
             continue;
-        if (v->n == v->max) {
-            v->max = v->max ? v->max * 2 : 256;
-            v->frame = realloc(v->frame, v->max * sizeof *v->frame);
-            ASSERT(v->frame);
-        }
+        v->frame = grown(v->frame, v->n, &v->max, sizeof *v->frame);
         v->frame[v->n++] = s->frames + i;
     }
 }

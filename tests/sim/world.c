@@ -28,6 +28,16 @@ uint64_t mix(uint64_t a, uint64_t b)
     return prng_next(&p);
 }
 
+void *grown(void *array, size_t n, size_t *max, size_t size)
+{
+    if (n < *max)
+        return array;
+    *max = *max ? *max * 2 : 8;
+    array = realloc(array, *max * size);
+    ASSERT(array);
+    return array;
+}
+
 void world_reset(uint64_t seed)
 {
     bool tracing = w.tracing, echo = w.echo, quiet = w.quiet;
@@ -83,11 +93,7 @@ static bool before(const struct event *x, const struct event *y)
 
 void at(uint64_t when, enum event_kind kind, uint32_t a, uint64_t b)
 {
-    if (n_heap == max_heap) {
-        max_heap = max_heap ? max_heap * 2 : 1024;
-        heap = realloc(heap, max_heap * sizeof *heap);
-        ASSERT(heap);
-    }
+    heap = grown(heap, n_heap, &max_heap, sizeof *heap);
     struct event e = {max_u64(when, w.now), ++order, b, a, kind};
     size_t i = n_heap++;
     for (; i > 0 && before(&e, &heap[(i - 1) / 2]); i = (i - 1) / 2)
