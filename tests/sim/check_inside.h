@@ -30,7 +30,7 @@ struct seen {
 
 /* What one host has, by our own count. */
 struct checks {
-    uint64_t scanned; /* of its journal */
+    uint64_t scanned;  /* of its journal */
     struct seen *seen; /* by stream */
     uint32_t max;
     uint64_t adopted, kept; /* the newest stamp its clock must be beyond; the same of what is on disk */
@@ -39,9 +39,9 @@ struct checks {
         uint32_t stream[CAUSES];
         unsigned n;
     } recent[ROOMS_TOP];
-    struct map early; /* (origin ^ epoch of a stream, of one that it answers, room) -> of that one up to here it was reported to be missing */
-    struct map parked; /* (origin ^ epoch, room, stamp) -> 1: not shown yet; 2: shown */
-    unsigned n_parked; /* of these, not shown yet */
+    struct map early;    /* (origin ^ epoch of a stream, of one that it answers, room) -> up to where of that it was reported to be missing */
+    struct map parked;   /* (origin ^ epoch, room, stamp) -> 1: not shown yet; 2: shown */
+    unsigned n_parked;   /* of these, not shown yet */
     uint64_t left;       /* segments on disk that check_boot() has still to look at */
     uint64_t late_since; /* something is due and not shown; 0: nothing is */
 };

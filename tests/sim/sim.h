@@ -5,7 +5,8 @@
  *   shm.c      shared memory
  *   keys.c     hashes and signatures
  *   net.c      connections between hosts (instead of TLS): order kept until they break
- *   disk.c     the store (instead of SQLite): commits, snapshots
+ *   disk.c     the store (instead of SQLite), and snapshots: disk_blob.c segments, disk_commit.c a transaction, disk_read.c what is
+ *              there, disk_gone.c what is not, disk_forks.c proofs
  *   node.c     one host: start, stop, its link process and its keeper
  *   people.c   who writes, and sends again until it is acknowledged; who comes and goes
  *   pairs.c    who talks with whom alone, and who is in whose private room
