@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <getopt.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -87,26 +89,6 @@ void bench_live_in(const char *dir)
     set_env("RELAY_RUNTIME_DIR", dir, "/run");
 }
 
-static int make_dir(struct bench *b)
-{
-    const char *tmp = getenv("TMPDIR");
-    snprintf(b->memory, sizeof b->memory, "/dev/shm/chat-bench.XXXXXX");
-    if (!mkdtemp(b->memory))
-        b->memory[0] = '\0';
-    int n = snprintf(b->dir, sizeof b->dir, "%s/chat-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (n < 0 || (size_t)n >= sizeof b->dir || !mkdtemp(b->dir)) {
-        fprintf(stderr, "bench: cannot make a directory %s: %s\n", b->dir, strerror(errno));
-        rmdir(b->memory);
-        return -errno;
-    }
-    bench_live_in(bench_runtime(b));
-    set_env("RELAY_STATE_DIR", b->dir, "/state");
-    set_env("HOME", b->dir, ""); /* no settings of the user's */
-    unsetenv("XDG_CONFIG_HOME");
-    unsetenv("CHAT_INSTANCE");
-    return 0;
-}
-
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
@@ -144,8 +126,63 @@ static int clean(const char *dir)
 
 static int clean_up(const struct bench *b)
 {
-    int r = clean(b->dir), also = clean(b->memory);
+    int r = clean(b->memory), also = clean(b->dir); /* where relays are first: their stores are in the other one */
     return r < 0 ? r : also;
+}
+
+/* hold -- this directory is in use as long as we live; -1: it is not ours, or somebody else's who lives. */
+static int hold(const char *dir)
+{
+    struct stat st;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0))
+        close_fd(&fd);
+    return fd;
+}
+
+/* clean_after_killed -- what is left of benchmarks whose guard was killed, too: directories that nobody holds. */
+static void clean_after_killed(const char *pattern)
+{
+    glob_t found = {0};
+    (void)glob(pattern, 0, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        int fd = hold(found.gl_pathv[i]);
+        if (fd >= 0)
+            (void)clean(found.gl_pathv[i]);
+        close_fd(&fd);
+    }
+    globfree(&found);
+}
+
+/* make_one -- in `parent`, and ours.  Returns false and no directory when it cannot be made. */
+static bool make_one(char dir[BENCH_PATH_MAX], const char *parent)
+{
+    char pattern[BENCH_PATH_MAX];
+    snprintf(pattern, sizeof pattern, "%s/chat-bench.*", parent);
+    clean_after_killed(pattern);
+    int n = snprintf(dir, BENCH_PATH_MAX, "%s/chat-bench.XXXXXX", parent);
+    bool made = n > 0 && n < BENCH_PATH_MAX && mkdtemp(dir) && hold(dir) >= 0;
+    if (!made)
+        dir[0] = '\0';
+    return made;
+}
+
+static int make_dir(struct bench *b)
+{
+    const char *tmp = getenv("TMPDIR");
+    tmp = tmp && *tmp ? tmp : "/tmp";
+    (void)make_one(b->memory, "/dev/shm"); /* first: what is left of relays there lives in the other one, too */
+    if (!make_one(b->dir, tmp)) {
+        fprintf(stderr, "bench: cannot make a directory in %s: %s\n", tmp, strerror(errno));
+        rmdir(b->memory);
+        return -1;
+    }
+    bench_live_in(bench_runtime(b));
+    set_env("RELAY_STATE_DIR", b->dir, "/state");
+    set_env("HOME", b->dir, ""); /* no settings of the user's */
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("CHAT_INSTANCE");
+    return 0;
 }
 
 /* ---- the guard ---- */

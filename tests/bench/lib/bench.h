@@ -2,7 +2,8 @@
  * afterwards.
  *
  * A benchmark runs as a child of a guard. Whatever becomes of the child -- success, failure, a
- * signal -- the guard stops the relays in the directories and removes them. */
+ * signal -- the guard stops the relays in the directories and removes them; of a guard that was
+ * killed itself, the next one does. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
