@@ -2,14 +2,13 @@
 #ifndef SCENE_H
 #define SCENE_H
 
+#include "some.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
 /* The people of the play; none of them has an account. */
 enum { RELAY = 65531, ALICE = 65532, MALLORY = 65533 };
-
-/* A name of the right form. */
-#define SOME_NAME "0123456789abcdef0123456789abcdef"
 
 struct scene {
     char top[64], path[80];

@@ -39,7 +39,7 @@ struct checks {
         uint32_t stream[CAUSES];
         unsigned n;
     } recent[ROOMS_TOP];
-    struct map early;    /* (origin ^ epoch of a stream, of one that it answers, room) -> up to where of that it was reported to be missing */
+    struct map early;    /* (origin ^ epoch of a stream, of one that it answers, room) -> up to where of that it was named as missing */
     struct map parked;   /* (origin ^ epoch, room, stamp) -> 1: not shown yet; 2: shown */
     unsigned n_parked;   /* of these, not shown yet */
     uint64_t left;       /* segments on disk that check_boot() has still to look at */

@@ -76,7 +76,7 @@ static void test_malformed_names(void **state)
         ".",
         "..",
         "0123456789abcdef0123456789abcde",
-        SOME_NAME "0",
+        SOME_FIFO "0",
         "0123456789ABCDEF0123456789ABCDEF",
         "0123456789abcdef0123456789abcdeF",
         "0123456789abcdef0123456789abcdeg",
@@ -84,12 +84,12 @@ static void test_malformed_names(void **state)
         "0123456789abcde/0123456789abcdef",
         "/123456789abcdef0123456789abcdef",
         "0123456789abcdef0123456789abcde\n",
-        SOME_NAME "/",
-        "./" SOME_NAME,
-        "../fifo/" SOME_NAME,
+        SOME_FIFO "/",
+        "./" SOME_FIFO,
+        "../fifo/" SOME_FIFO,
         "/proc/self/fd/0",
     };
-    assert_int_equal(mkfifoat(s->dir, SOME_NAME, 0600), 0);
+    assert_int_equal(mkfifoat(s->dir, SOME_FIFO, 0600), 0);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(scene_refuses(s, bad[i]), -EINVAL);
 }
@@ -98,7 +98,7 @@ static void test_missing_name(void **state)
 {
     struct scene *s = *state;
     char name[33];
-    assert_int_equal(scene_refuses(s, SOME_NAME), -ENOENT);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -ENOENT);
     int reader = scene_fifo(s, 0, name);
     fifo_abandon(s->dir, name);
     assert_int_equal(scene_refuses(s, name), -ENOENT);
@@ -123,10 +123,10 @@ static void test_symlinks(void **state)
     char name[33];
     int reader = scene_fifo(s, 0, name);
     for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
-        assert_int_equal(symlinkat(targets[i] ? targets[i] : name, s->dir, SOME_NAME), 0);
-        assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
+        assert_int_equal(symlinkat(targets[i] ? targets[i] : name, s->dir, SOME_FIFO), 0);
+        assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
         assert_true(scene_has(s, name));
-        fifo_abandon(s->dir, SOME_NAME);
+        fifo_abandon(s->dir, SOME_FIFO);
     }
     close(reader);
 }
@@ -134,17 +134,17 @@ static void test_symlinks(void **state)
 static void test_other_kinds_of_file(void **state)
 {
     struct scene *s = *state;
-    int fd = openat(s->dir, SOME_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = openat(s->dir, SOME_FIFO, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
-    assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
     assert_int_equal(lseek(fd, 0, SEEK_END), 0);
     close(fd);
-    fifo_abandon(s->dir, SOME_NAME);
-    assert_int_equal(mkdirat(s->dir, SOME_NAME, 0700), 0);
-    assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
-    assert_int_equal(unlinkat(s->dir, SOME_NAME, AT_REMOVEDIR), 0);
-    assert_int_equal(mknodat(s->dir, SOME_NAME, S_IFSOCK | 0600, 0), 0);
-    assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
+    fifo_abandon(s->dir, SOME_FIFO);
+    assert_int_equal(mkdirat(s->dir, SOME_FIFO, 0700), 0);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
+    assert_int_equal(unlinkat(s->dir, SOME_FIFO, AT_REMOVEDIR), 0);
+    assert_int_equal(mknodat(s->dir, SOME_FIFO, S_IFSOCK | 0600, 0), 0);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
 }
 
 static void test_hard_link(void **state)
@@ -152,10 +152,10 @@ static void test_hard_link(void **state)
     struct scene *s = *state;
     char name[33];
     int reader = scene_fifo(s, 0, name);
-    assert_int_equal(linkat(s->dir, name, s->dir, SOME_NAME, 0), 0);
+    assert_int_equal(linkat(s->dir, name, s->dir, SOME_FIFO, 0), 0);
     assert_int_equal(scene_refuses(s, name), -EPERM);
-    assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
-    fifo_abandon(s->dir, SOME_NAME);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
+    fifo_abandon(s->dir, SOME_FIFO);
     uid_t owner;
     int writer = fifo_open(s->dir, name, &owner);
     assert_true(writer >= 0);
@@ -181,7 +181,7 @@ static void test_modes(void **state)
 
 static void make_both(struct scene *s)
 {
-    assert_int_equal(mkfifoat(s->dir, SOME_NAME, 0600), 0);
+    assert_int_equal(mkfifoat(s->dir, SOME_FIFO, 0600), 0);
     int fd = openat(s->dir, "kept", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
@@ -192,12 +192,12 @@ static void test_sweep(void **state)
     struct scene *s = *state;
     make_both(s);
     assert_int_equal(fifo_sweep(s->dir, 60), 0);
-    assert_true(scene_has(s, SOME_NAME));
+    assert_true(scene_has(s, SOME_FIFO));
     struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
-    assert_int_equal(utimensat(s->dir, SOME_NAME, old, 0), 0);
+    assert_int_equal(utimensat(s->dir, SOME_FIFO, old, 0), 0);
     assert_int_equal(fifo_sweep(s->dir, 60), 0); /* anybody can say that it is old */
     assert_int_equal(fifo_sweep(s->dir, 0), 1);
-    assert_false(scene_has(s, SOME_NAME));
+    assert_false(scene_has(s, SOME_FIFO));
     assert_true(scene_has(s, "kept"));
     assert_int_equal(fifo_sweep(s->dir, 0), 0);
     assert_int_equal(fifo_sweep(-1, 0), 0);
@@ -260,8 +260,8 @@ static int go_without(struct scene *s, unsigned err)
     int reader = fifo_make(s->dir, name);
     if (reader < 0 || !forbid_openat2(err))
         return 77;
-    if (symlinkat(name, s->dir, SOME_NAME) < 0 ||
-        fifo_open(s->dir, SOME_NAME, &owner) != -EPERM)
+    if (symlinkat(name, s->dir, SOME_FIFO) < 0 ||
+        fifo_open(s->dir, SOME_FIFO, &owner) != -EPERM)
         return 1;
     int writer = fifo_open(s->dir, name, &owner);
     return writer < 0 || owner != geteuid() || write(writer, "x", 1) != 1 ? 2 : 0;
@@ -282,7 +282,7 @@ static void test_without_openat2(void **state)
         if (skip_unless(can, __func__, "no seccomp filters here"))
             return;
         assert_int_equal(status, 0);
-        fifo_abandon(s->dir, SOME_NAME);
+        fifo_abandon(s->dir, SOME_FIFO);
     }
 }
 

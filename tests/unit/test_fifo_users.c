@@ -69,7 +69,7 @@ static void test_others_cannot_touch_it(void **state)
     assert_int_equal(unlink(path), -1);
     assert_int_equal(errno, EPERM);
     char other[160];
-    snprintf(other, sizeof other, "%s/" SOME_NAME, s->path);
+    snprintf(other, sizeof other, "%s/" SOME_FIFO, s->path);
     assert_int_equal(rename(path, other), -1);
     assert_int_equal(errno, EPERM);
     assert_int_equal(mkfifo(other, 0622), 0);
@@ -96,8 +96,8 @@ static void test_hard_link_of_another(void **state)
     char name[33];
     int reader = scene_fifo(s, ALICE, name);
     become(MALLORY);
-    int linked = linkat(s->dir, name, s->dir, SOME_NAME, 0);
-    assert_int_equal(scene_refuses(s, SOME_NAME), linked == 0 ? -EPERM : -ENOENT);
+    int linked = linkat(s->dir, name, s->dir, SOME_FIFO, 0);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), linked == 0 ? -EPERM : -ENOENT);
     close(reader);
 }
 
@@ -109,8 +109,8 @@ static void test_symlink_to_another(void **state)
     char name[33];
     int reader = scene_fifo(s, ALICE, name);
     become(MALLORY);
-    assert_int_equal(symlinkat(name, s->dir, SOME_NAME), 0);
-    assert_int_equal(scene_refuses(s, SOME_NAME), -EPERM);
+    assert_int_equal(symlinkat(name, s->dir, SOME_FIFO), 0);
+    assert_int_equal(scene_refuses(s, SOME_FIFO), -EPERM);
     assert_true(scene_has(s, name));
     close(reader);
 }
