@@ -55,16 +55,22 @@ static void last_error(const struct instance *inst, char *to, size_t size)
         fclose(f);
 }
 
-/* is_dying -- was it killed, and has not let go of everything yet?  The lock of an instance goes late; the memory, and with it the
- * command line, first. */
-static bool is_dying(pid_t pid)
+/* is_ending -- was it told to stop, and has not come to it yet; or killed, and has not let go of everything?  The lock of an instance goes
+ * late; the memory, and with it the command line, first. */
+static bool is_ending(pid_t pid)
 {
-    char path[32], byte;
+    char path[32], byte, status[4096];
+    unsigned long long pending = 0;
     snprintf(path, sizeof path, "/proc/%d", (int)pid);
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ssize_t n = dir < 0 ? -1 : read_file(dir, "cmdline", &byte, sizeof byte);
-    close_fd(&dir);
-    return n == 0;
+    if (dir < 0)
+        return false;
+    bool dies = read_file(dir, "cmdline", &byte, sizeof byte) == 0;
+    const char *at = read_file(dir, "status", status, sizeof status) > 0 ? strstr(status, "\nShdPnd:") : NULL;
+    close(dir);
+    if (at)
+        sscanf(at, "\nShdPnd: %llx", &pending);
+    return dies || (pending & (1ull << (SIGTERM - 1) | 1ull << (SIGINT - 1))) != 0;
 }
 
 /* runs -- is there one that clients may come to?  One that starts, stops or dies is waited for, till it is ready or gone. */
@@ -72,7 +78,7 @@ static bool runs(const struct instance *inst)
 {
     struct generation g;
     for (uint64_t deadline = now_ms() + START_MS; generation_alive(inst) && now_ms() < deadline; poll(NULL, 0, 5))
-        if (generation_read(inst, &g) == 0 && g.ready && !is_dying(g.pid))
+        if (generation_read(inst, &g) == 0 && g.ready && !is_ending(g.pid))
             return true;
     return false;
 }

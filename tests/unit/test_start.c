@@ -61,6 +61,16 @@ static int tear_down(void **state)
     return system(command);
 }
 
+/* last -- as long as a relay does that is told to stop while it has something else to do. */
+static void last(void)
+{
+    sigset_t pending;
+    do
+        poll(NULL, 0, 5);
+    while (sigpending(&pending) < 0 || !sigismember(&pending, SIGTERM));
+    poll(NULL, 0, STOPS_MS);
+}
+
 /* heavy_relay -- a process that holds the instance, with a record that says so; one that is not ready stops soon. */
 static pid_t heavy_relay(bool is_ready)
 {
@@ -71,10 +81,16 @@ static pid_t heavy_relay(bool is_ready)
     if (pid == 0) {
         struct generation g = {.number = 1, .pid = getpid(), .shm = "/relay-test-none", .lock_id = -1, .ready = is_ready};
         void *p = mmap(NULL, HEAVY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-        bool ok = p != MAP_FAILED && instance_lock(&inst) >= 0 && generation_write(&inst, &g) == 0;
+        sigset_t term;
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        bool ok = p != MAP_FAILED && sigprocmask(SIG_BLOCK, &term, NULL) == 0 && instance_lock(&inst) >= 0 && generation_write(&inst, &g) == 0;
         if (!ok || write(ready[1], "r", 1) != 1)
             _exit(1);
-        poll(NULL, 0, is_ready ? -1 : STOPS_MS);
+        if (is_ready)
+            last();
+        else
+            poll(NULL, 0, STOPS_MS);
         _exit(0);
     }
     close(ready[1]);
@@ -130,6 +146,16 @@ static void test_one_that_stops(void **state)
     waitpid(pid, NULL, 0);
 }
 
+static void test_one_that_was_told_to_stop(void **state)
+{
+    (void)state;
+    pid_t pid = heavy_relay(true);
+    kill(pid, SIGTERM);
+    assert_int_equal(admin_start(&inst, &conf, serve), 0);
+    assert_true(started());
+    waitpid(pid, NULL, 0);
+}
+
 static void test_one_that_is_gone(void **state)
 {
     (void)state;
@@ -144,7 +170,7 @@ static void test_one_that_is_gone(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_one_that_runs), TEST(test_one_that_stops), TEST(test_one_that_is_dying),
-                                       TEST(test_one_that_is_gone)};
+    const struct CMUnitTest tests[] = {TEST(test_one_that_runs), TEST(test_one_that_stops), TEST(test_one_that_was_told_to_stop),
+                                       TEST(test_one_that_is_dying), TEST(test_one_that_is_gone)};
     return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
