@@ -25,7 +25,9 @@ struct entry {
 /* A room of which this commit holds entries of our own stream. */
 struct open_stream {
     uint32_t first, last; /* entry + 1 */
-    bool active, heard; /* heard: a segment of another host came after `last` */
+    uint64_t messages, hlc; /* among its entries; of the last of them */
+    bool active, acts; /* acts: there are any among its entries */
+    bool heard;        /* a segment of another host came after `last` */
     uint8_t head[HASH_LEN], new_head[HASH_LEN];
 };
 
@@ -40,7 +42,7 @@ struct commit {
     const struct identity *id;
     struct folds *folds;
     struct afters *afters;
-    bool acted, gaps; /* there are acts, gaps among the entries of this commit */
+    bool acted, gaps, asks; /* there are acts, gaps, queries among the entries of this commit */
     void (*on_gap)(void *arg, const uint8_t *gap);
     void *gap_arg;
     struct entry entry[ENTRIES_MAX];
@@ -203,12 +205,17 @@ static void gather_entry(struct commit *c, const uint8_t *f, uint64_t pos)
     s->heard = false;
     if (!s->active) {
         s->active = true;
+        s->acts = false;
+        s->messages = 0;
         s->first = e;
         c->active[c->n_active++] = slot;
     } else {
         c->entry[s->last - 1].next = e;
     }
     s->last = e;
+    s->hlc = frame_hlc(f);
+    s->messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
+    s->acts |= frame_type(f) == FRAME_STATE;
     if (frame_client(f) != 0) {
         struct sender *sender = find_sender(c, frame_client(f));
         if (sender->client == 0)
@@ -282,6 +289,8 @@ static uint64_t gather(struct commit *c, uint64_t from, uint64_t to, bool *entri
         } else if (frame_type(f) == FRAME_DUE) {
             uint32_t bytes; /* stored already */
             pos += read_due(f, &bytes) == 0 && !MUTANT(DUE_STORED) ? bytes : 0;
+        } else if (frame_type(f) == FRAME_QUERY) {
+            c->asks = true;
         } else if (row && row->durable) {
             gather_entry(c, f, pos);
         }
@@ -344,18 +353,13 @@ static int store_stream(struct commit *c, uint32_t slot)
 {
     struct open_stream *s = &c->stream[slot];
     const struct room *room = &c->st->seg->roster.room[slot];
-    uint64_t messages = 0, hlc = 0;
     int r = 0;
-    for (uint32_t e = s->first; r == 0 && e != 0; e = c->entry[e - 1].next) {
-        const uint8_t *f = state_at(c->st, c->entry[e - 1].pos);
-        r = store_act(c, f);
-        messages += frame_type(f) == FRAME_SAY && !(frame_flags(f) & FRAME_MORE);
-        hlc = frame_hlc(f);
-    }
+    for (uint32_t e = s->first; s->acts && r == 0 && e != 0; e = c->entry[e - 1].next)
+        r = store_act(c, state_at(c->st, c->entry[e - 1].pos));
     memcpy(s->new_head, s->head, HASH_LEN);
     for (uint32_t e = s->first; r == 0 && e != 0;)
         r = seal(c, s, &e);
-    return r < 0 ? r : history_room(c->h, room->id, (struct text){room->name, room->name_len}, messages, hlc);
+    return r < 0 ? r : history_room(c->h, room->id, (struct text){room->name, room->name_len}, s->messages, s->hlc);
 }
 
 /* owners -- whose clients they are; one who said goodbye needs no memory. */
@@ -435,7 +439,7 @@ static void forget(struct commit *c, bool stored)
         log_warn("cannot read what came last");
     c->n_senders = c->n_active = c->n_entries = 0;
     c->own_back = 0;
-    c->acted = c->gaps = false;
+    c->acted = c->gaps = c->asks = false;
 }
 
 static void tell_gap(void *arg, const uint8_t *gap)
@@ -489,10 +493,12 @@ int commit_some(struct commit *c, void (*on_query)(void *arg, const uint8_t *fra
         if (r == 0 && c->gaps)
             tell_gaps(c, from);
     }
+    bool asks = c->asks;
     forget(c, r == 0 || MUTANT(HEAD_WITHOUT_COMMIT));
     if (r < 0 && !MUTANT(DURABLE_WITHOUT_COMMIT))
         return r;
-    queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
+    if (asks)
+        queries(c, from, to, on_query, arg); /* before the bytes may be overwritten */
     atomic_store_explicit(&j->durable, to, memory_order_release); /* with journal_durable() */
     folds_enforce(c->folds);
     state_ring_all(c->st);

@@ -100,7 +100,13 @@ bool shard_is_inside(const uint8_t *f)
     return type == FRAME_QUERY || type == FRAME_SEGMENT || type == FRAME_DUE || type == FRAME_GAP;
 }
 
-static bool concerns(const struct client *c, const uint8_t *f)
+/* What was asked last: one room is mostly asked for many frames that follow each other. */
+struct asked {
+    uint64_t room;
+    bool hears;
+};
+
+static bool concerns(const struct client *c, const uint8_t *f, struct asked *last)
 {
     const struct session *s = &c->sh->st->seg->roster.session[c->session];
     uint64_t room = frame_room(f);
@@ -112,21 +118,37 @@ static bool concerns(const struct client *c, const uint8_t *f)
         return false;
     if (room == 0)
         return true;
-    return hears(c, roster_room(&c->sh->st->seg->roster, room));
+    if (room != last->room)
+        *last = (struct asked){room, hears(c, roster_room(&c->sh->st->seg->roster, room))};
+    return last->hears;
+}
+
+/* add -- one more frame: as it lies in the journal, as long as nothing lies between. */
+static void add(struct shard *sh, struct load *l, const uint8_t *f)
+{
+    size_t n = frame_stride(f);
+    if (l->len == 0)
+        l->p = f;
+    if (l->p + l->len != f) {
+        if (l->p != sh->buf)
+            memcpy(sh->buf, l->p, l->len);
+        l->p = sh->buf;
+        memcpy(sh->buf + l->len, f, n);
+    }
+    l->len += n;
 }
 
 /* gather -- the next pipeful for this client; returns where the scan ended. */
 static uint64_t gather(const struct client *c, struct load *l)
 {
     struct shard *sh = c->sh;
+    struct asked last = {0};
     uint64_t pos = c->cursor;
-    *l = (struct load){sh->buf, 0};
+    *l = (struct load){NULL, 0};
     while (pos < sh->cursor && l->len < PIPEFUL) {
         const uint8_t *f = state_at(sh->st, pos);
-        if ((pos == c->cursor && c->off > 0) || concerns(c, f)) { /* half a frame is followed by the other half, whatever it left */
-            memcpy(sh->buf + l->len, f, frame_stride(f));
-            l->len += frame_stride(f);
-        }
+        if ((pos == c->cursor && c->off > 0) || concerns(c, f, &last)) /* half a frame is followed by the other half, whatever it left */
+            add(sh, l, f);
         pos += shard_step(f);
     }
     return pos;

@@ -205,6 +205,25 @@ static void test_who_does_not_read_holds_up_nobody(void **state)
     assert_int_equal(lost, 0);
 }
 
+/* What he missed lies in pieces, between words of a room that he is not in. */
+static void test_who_catches_up_gets_his_room_alone(void **state)
+{
+    (void)state;
+    say_all(talk, 1, 20);
+    deliver(); /* his FIFO is full, and what he has not read is in the journal */
+    for (unsigned i = 21; i <= 40; i += 4) {
+        say_all(talk, i, i + 1);
+        say(build, i);
+        say(talk, i + 2);
+        say_all(build, i + 1, i + 2);
+        say(talk, i + 3);
+        deliver();
+    }
+    hear(&bob);
+    assert_int_equal(bob.n, 40);
+    assert_heard(&bob, 0, talk, 1, 40);
+}
+
 static void test_half_a_frame_of_a_room_that_he_leaves(void **state)
 {
     (void)state;
@@ -241,6 +260,7 @@ static void test_whom_the_ring_overtakes_loses_his_fifo(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_each_his_rooms_in_order), TEST(test_who_does_not_read_holds_up_nobody),
+                                       TEST(test_who_catches_up_gets_his_room_alone),
                                        TEST(test_half_a_frame_of_a_room_that_he_leaves), TEST(test_whom_the_ring_overtakes_loses_his_fifo)};
     return cmocka_run_group_tests_name("shard", tests, NULL, NULL);
 }
