@@ -122,14 +122,14 @@ PROVE_JOBS ?= 2
 # The real programs in private instances; the storms; hosts in containers, which run what a user would install, or, for another
 # flavour, in network namespaces.  The programs must find each other.
 DRIVER := $(if $(filter release,$(FLAVOUR)),engine,netns)
-bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --failures --comments --exec bats
+bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --timer --failures --comments --exec bats
 test: check
 	$(Q)$(bats) $(wildcard tests/scenario/*.bats tests/crash/*.bats tests/containers/*.bats)
 
 netns: DRIVER := netns
 containers: DRIVER := engine
 netns containers: check-build
-	$(Q)$(bats) --timer $(wildcard tests/containers/*.bats)
+	$(Q)$(bats) $(wildcard tests/containers/*.bats)
 
 check-layers:
 	$(Q)awk -f tests/lint/layers.awk tests/lint/layers $(shell find common relay chat -name '*.[ch]')
