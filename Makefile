@@ -34,7 +34,7 @@ simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/stat
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c common/base/direct.c relay/rules/room_state.c \
-           relay/state/journal.c relay/state/members.c relay/state/roster.c relay/state/scope.c relay/state/undo.c
+           relay/state/journal.c relay/state/members.c relay/state/roster.c relay/state/scope.c relay/state/sessions.c relay/state/undo.c
 
 # ---- how ------------------------------------------------------------------
 PKG_CONFIG ?= pkg-config
