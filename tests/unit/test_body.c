@@ -123,7 +123,8 @@ static int make_who(uint8_t *buf, bool big)
 
 static struct room_act an_act(bool big)
 {
-    return (struct room_act){.act = big ? ACT_TOPIC : ACT_OWN, .user = some_text(big ? USER_NAME_MAX : 1), .topic = some_text(big ? TOPIC_MAX : 0)};
+    return (struct room_act){
+        .act = big ? ACT_TOPIC : ACT_OWN, .user = some_text(big ? USER_NAME_MAX : 1), .topic = some_text(big ? TOPIC_MAX : 0)};
 }
 
 static int make_state(uint8_t *buf, bool big)
