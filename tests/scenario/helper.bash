@@ -8,7 +8,7 @@ setup() {
     export LC_ALL=C.UTF-8 PATH=$bin:$PATH
     unset CHAT_INSTANCE
     mkdir -p "$dir/.config/relay"
-    echo 'workers = 2' >"$dir/.config/relay/relay.conf" # on any machine: much of what can go wrong is between them
+    echo "workers = ${WORKERS:-2}" >"$dir/.config/relay/relay.conf" # on any machine: much of what can go wrong is between them
 }
 
 # end PID -- it and all its descendants: a chat that lives on would start its relay again.
