@@ -16,12 +16,15 @@
 
 #include "base/sys.h"
 
+struct scratch scratch;
+
 void scratch_open(struct scratch *s)
 {
     snprintf(s->path, sizeof s->path, "/tmp/relay-test-XXXXXX");
     assert_non_null(mkdtemp(s->path));
     s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(s->dir >= 0);
+    s->why[0] = '\0';
 }
 
 void scratch_close(struct scratch *s)
@@ -36,15 +39,18 @@ void scratch_close(struct scratch *s)
     assert_int_equal(rmdir(s->path), 0);
 }
 
-struct identity *scratch_identity(void)
+int scratch_setup(void **state)
 {
-    struct scratch s;
-    struct identity *id = NULL;
-    char why[200];
-    scratch_open(&s);
-    assert_int_equal(identity_load(&id, s.dir, why, sizeof why), 0);
-    scratch_close(&s);
-    return id;
+    (void)state;
+    scratch_open(&scratch);
+    return 0;
+}
+
+int scratch_teardown(void **state)
+{
+    (void)state;
+    scratch_close(&scratch);
+    return 0;
 }
 
 void scratch_put(struct scratch *s, const char *name, const char *content)

@@ -7,27 +7,9 @@
 
 #include <cmocka.h>
 
-#include "scratch.h"
+#include "identities.h"
 
 enum { EPOCH = 77, ROOM = 88, VERSION = 99 };
-
-static struct identity *id, *other;
-
-static int set_up(void **state)
-{
-    (void)state;
-    id = scratch_identity();
-    other = scratch_identity();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    identity_free(id);
-    identity_free(other);
-    return 0;
-}
 
 static size_t row(uint8_t *f)
 {
@@ -113,5 +95,5 @@ int main(void)
         cmocka_unit_test(every_bit_of_a_row_counts),
         cmocka_unit_test(every_beat_of_a_frame_is_its_hosts),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, identities_setup, identities_teardown);
 }

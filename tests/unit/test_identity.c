@@ -20,28 +20,11 @@
 #include "scratch.h"
 #include "skip.h"
 
-static struct scratch s;
-static char why[200];
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&s);
-    why[0] = '\0';
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&s);
-    return 0;
-}
 
 static struct identity *load(void)
 {
     struct identity *id = NULL;
-    assert_int_equal(identity_load(&id, s.dir, why, sizeof why), 0);
+    assert_int_equal(identity_load(&id, scratch.dir, scratch.why, sizeof scratch.why), 0);
     assert_non_null(id);
     return id;
 }
@@ -50,9 +33,9 @@ static struct identity *load(void)
 static void refused(int err, const char *word)
 {
     struct identity *id = NULL;
-    assert_int_equal(identity_load(&id, s.dir, why, sizeof why), err);
+    assert_int_equal(identity_load(&id, scratch.dir, scratch.why, sizeof scratch.why), err);
     assert_null(id);
-    assert_non_null(strstr(why, word));
+    assert_non_null(strstr(scratch.why, word));
 }
 
 static void test_made_once_and_kept(void **state)
@@ -62,9 +45,9 @@ static void test_made_once_and_kept(void **state)
     struct identity *first = load(), *second = load();
     assert_memory_equal(identity_key(first), identity_key(second), KEY_LEN);
     assert_true(identity_host(first) == identity_host(second));
-    assert_int_equal(fstatat(s.dir, "identity.key", &st, 0), 0);
+    assert_int_equal(fstatat(scratch.dir, "identity.key", &st, 0), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(unlinkat(s.dir, "identity.key", 0), 0);
+    assert_int_equal(unlinkat(scratch.dir, "identity.key", 0), 0);
     struct identity *other = load();
     assert_memory_not_equal(identity_key(first), identity_key(other), KEY_LEN);
     assert_true(identity_host(first) != identity_host(other));
@@ -79,10 +62,10 @@ static void test_key_that_others_can_read_is_refused(void **state)
     static const mode_t bad[] = {0644, 0640, 0620, 0604, 0666, 0610};
     identity_free(load());
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(fchmodat(s.dir, "identity.key", bad[i], 0), 0);
+        assert_int_equal(fchmodat(scratch.dir, "identity.key", bad[i], 0), 0);
         refused(-EPERM, "chmod 600");
     }
-    assert_int_equal(fchmodat(s.dir, "identity.key", 0400, 0), 0);
+    assert_int_equal(fchmodat(scratch.dir, "identity.key", 0400, 0), 0);
     identity_free(load());
 }
 
@@ -92,7 +75,7 @@ static void test_foreign_key_file_is_refused(void **state)
     if (skip_unless(geteuid() == 0, __func__, "needs root"))
         return;
     identity_free(load());
-    assert_int_equal(fchownat(s.dir, "identity.key", 65534, (gid_t)-1, 0), 0);
+    assert_int_equal(fchownat(scratch.dir, "identity.key", 65534, (gid_t)-1, 0), 0);
     refused(-EPERM, "this user");
 }
 
@@ -100,18 +83,18 @@ static void test_what_is_no_file_is_refused(void **state)
 {
     (void)state;
     identity_free(load());
-    assert_int_equal(renameat(s.dir, "identity.key", s.dir, "elsewhere"), 0);
-    assert_int_equal(symlinkat("elsewhere", s.dir, "identity.key"), 0);
+    assert_int_equal(renameat(scratch.dir, "identity.key", scratch.dir, "elsewhere"), 0);
+    assert_int_equal(symlinkat("elsewhere", scratch.dir, "identity.key"), 0);
     refused(-EPERM, "this user");
-    assert_int_equal(unlinkat(s.dir, "identity.key", 0), 0);
-    assert_int_equal(mkfifoat(s.dir, "identity.key", 0600), 0);
+    assert_int_equal(unlinkat(scratch.dir, "identity.key", 0), 0);
+    assert_int_equal(mkfifoat(scratch.dir, "identity.key", 0600), 0);
     refused(-EPERM, "this user");
 }
 
 static void put_key(EVP_PKEY *key, const EVP_CIPHER *cipher)
 {
     char path[128];
-    scratch_path(&s, "identity.key", path, sizeof path);
+    scratch_path(&scratch, "identity.key", path, sizeof path);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     assert_int_equal(chmod(path, 0600), 0);
@@ -126,15 +109,15 @@ static void put_key(EVP_PKEY *key, const EVP_CIPHER *cipher)
 static void test_garbage_is_refused(void **state)
 {
     (void)state;
-    scratch_put(&s, "identity.key", "");
+    scratch_put(&scratch, "identity.key", "");
     refused(-EBADMSG, "backup");
-    scratch_put(&s, "identity.key",
+    scratch_put(&scratch, "identity.key",
                 "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     refused(-EBADMSG, "backup");
     char big[6000];
     memset(big, 'x', sizeof big - 1);
     big[sizeof big - 1] = '\0';
-    scratch_put(&s, "identity.key", big);
+    scratch_put(&scratch, "identity.key", big);
     refused(-EBADMSG, "backup");
     put_key(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"), NULL);
     refused(-EBADMSG, "Ed25519");
@@ -191,7 +174,7 @@ static void test_signatures(void **state)
 static void read_chain(X509 *cert[2])
 {
     char path[128];
-    scratch_path(&s, LEAF_FILE, path, sizeof path);
+    scratch_path(&scratch, LEAF_FILE, path, sizeof path);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
     for (int i = 0; i < 2; i++)
@@ -208,8 +191,8 @@ static void test_leaf_is_signed_by_the_identity(void **state)
     struct stat st;
     uint8_t raw[KEY_LEN];
     size_t len = sizeof raw;
-    assert_int_equal(identity_issue_leaf(id, s.dir, "a.example", 90), 0);
-    assert_int_equal(fstatat(s.dir, LEAF_FILE, &st, 0), 0);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "a.example", 90), 0);
+    assert_int_equal(fstatat(scratch.dir, LEAF_FILE, &st, 0), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     read_chain(cert);
     EVP_PKEY *key = X509_get0_pubkey(cert[1]);
@@ -222,7 +205,7 @@ static void test_leaf_is_signed_by_the_identity(void **state)
     assert_int_equal(X509_check_host(cert[0], "a.example", 0, 0, NULL), 1);
 
     /* Another leaf has another key and number; the identity's certificate is the same. */
-    assert_int_equal(identity_issue_leaf(id, s.dir, "a.example", 90), 0);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "a.example", 90), 0);
     read_chain(again);
     assert_int_equal(X509_cmp(cert[1], again[1]), 0);
     assert_int_not_equal(EVP_PKEY_eq(X509_get0_pubkey(cert[0]), X509_get0_pubkey(again[0])), 1);
@@ -242,10 +225,10 @@ static void test_leaf_and_its_key_belong_together_whoever_else_writes(void **sta
     struct identity *id = load();
     char path[128];
     int status;
-    scratch_path(&s, LEAF_FILE, path, sizeof path);
+    scratch_path(&scratch, LEAF_FILE, path, sizeof path);
     pid_t other = fork();
     for (int i = 0; i < 40; i++) {
-        int r = identity_issue_leaf(id, s.dir, "a.example", 90);
+        int r = identity_issue_leaf(id, scratch.dir, "a.example", 90);
         if (other == 0 && (r < 0 || i == 39))
             _exit(r == 0 ? 0 : 1);
         if (other == 0)
@@ -272,7 +255,7 @@ static void test_leaf_is_valid_from_a_day_ago(void **state)
     X509 *cert[2];
     int days, seconds;
     time_t now = time(NULL);
-    assert_int_equal(identity_issue_leaf(id, s.dir, "a", 30), 0);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "a", 30), 0);
     read_chain(cert);
     const ASN1_TIME *from = X509_get0_notBefore(cert[0]), *until = X509_get0_notAfter(cert[0]);
     assert_int_equal(ASN1_TIME_diff(&days, &seconds, from, until), 1);
@@ -293,16 +276,16 @@ static void test_leaf_needs_a_host_name_and_a_place(void **state)
     char name[66];
     memset(name, 'a', 65);
     name[65] = '\0';
-    assert_int_equal(identity_issue_leaf(id, s.dir, "", 90), -EINVAL);
-    assert_int_equal(identity_issue_leaf(id, s.dir, "Not a host", 90), -EINVAL);
-    assert_int_equal(identity_issue_leaf(id, s.dir, name, 90), -EINVAL);
-    assert_int_equal(identity_issue_leaf(id, s.dir, "a", 36501), -EINVAL);
-    assert_int_equal(identity_issue_leaf(id, s.dir, name + 1, 90), 0);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "", 90), -EINVAL);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "Not a host", 90), -EINVAL);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, name, 90), -EINVAL);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, "a", 36501), -EINVAL);
+    assert_int_equal(identity_issue_leaf(id, scratch.dir, name + 1, 90), 0);
     assert_int_equal(identity_issue_leaf(id, -1, "a", 90), -EBADF);
     identity_free(id);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
 {

@@ -20,21 +20,6 @@
 
 enum { NOW = 1700000000, DAY = 86400 };
 
-static struct scratch s;
-
-static int set_up(void **state)
-{
-    (void)state;
-    scratch_open(&s);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    scratch_close(&s);
-    return 0;
-}
 
 static struct invite invite(uint8_t with, uint64_t expires_s)
 {
@@ -47,7 +32,7 @@ static int use(uint8_t secret, uint64_t now_s)
 {
     struct invite i = invite(secret, 0);
     bool guest;
-    return invites_use(s.dir, i.secret, now_s, &guest);
+    return invites_use(scratch.dir, i.secret, now_s, &guest);
 }
 
 static void a_line_comes_back_whole(void **state)
@@ -88,24 +73,24 @@ static void used_as_often_as_it_says(void **state)
     struct invite i = invite(7, wall_ms() / 1000 + DAY);
     uint64_t now = i.expires_s - DAY;
     assert_int_equal(use(7, now), -ENOENT);
-    assert_false(invites_open(s.dir, now));
-    assert_int_equal(invites_add(s.dir, &i, 2), 0);
-    assert_true(invites_open(s.dir, now));
+    assert_false(invites_open(scratch.dir, now));
+    assert_int_equal(invites_add(scratch.dir, &i, 2), 0);
+    assert_true(invites_open(scratch.dir, now));
     assert_int_equal(use(8, now), -ENOENT);
     assert_int_equal(use(7, now), 0);
     assert_int_equal(use(7, now), 0);
     assert_int_equal(use(7, now), -ENOENT);
-    assert_false(invites_open(s.dir, now));
+    assert_false(invites_open(scratch.dir, now));
 }
 
 static void who_comes_late_is_told_for_a_day(void **state)
 {
     (void)state;
     struct invite i = invite(7, wall_ms() / 1000 + DAY);
-    assert_int_equal(invites_add(s.dir, &i, 1), 0);
+    assert_int_equal(invites_add(scratch.dir, &i, 1), 0);
     assert_int_equal(use(7, i.expires_s), -ETIMEDOUT);
-    assert_true(invites_open(s.dir, i.expires_s + DAY - 1));
-    assert_false(invites_open(s.dir, i.expires_s + DAY));
+    assert_true(invites_open(scratch.dir, i.expires_s + DAY - 1));
+    assert_false(invites_open(scratch.dir, i.expires_s + DAY));
     assert_int_equal(use(7, i.expires_s - 1), 0);
 }
 
@@ -114,8 +99,8 @@ static void the_secret_is_not_kept(void **state)
     (void)state;
     char text[1024], hex[2 * INVITE_SECRET_LEN + 1];
     struct invite i = invite(0xab, wall_ms() / 1000 + DAY);
-    assert_int_equal(invites_add(s.dir, &i, 1), 0);
-    long n = scratch_get(&s, "invites", text, sizeof text);
+    assert_int_equal(invites_add(scratch.dir, &i, 1), 0);
+    long n = scratch_get(&scratch, "invites", text, sizeof text);
     assert_true(n > 0);
     text_hex(i.secret, sizeof i.secret, hex);
     assert_null(strstr(text, hex));
@@ -125,9 +110,9 @@ static void lines_that_make_no_sense_are_passed_over(void **state)
 {
     (void)state;
     struct invite i = invite(7, wall_ms() / 1000 + DAY);
-    scratch_put(&s, "invites", "nonsense\n\nffff 1\n");
-    assert_false(invites_open(s.dir, NOW));
-    assert_int_equal(invites_add(s.dir, &i, 1), 0);
+    scratch_put(&scratch, "invites", "nonsense\n\nffff 1\n");
+    assert_false(invites_open(scratch.dir, NOW));
+    assert_int_equal(invites_add(scratch.dir, &i, 1), 0);
     assert_int_equal(use(7, i.expires_s - 1), 0);
 }
 
@@ -136,13 +121,13 @@ static void no_more_than_fit(void **state)
     (void)state;
     struct invite i = invite(7, wall_ms() / 1000 + DAY);
     for (unsigned n = 0; n < INVITES_MAX; n++)
-        assert_int_equal(invites_add(s.dir, &i, 1), 0);
-    assert_int_equal(invites_add(s.dir, &i, 1), -ENOSPC);
+        assert_int_equal(invites_add(scratch.dir, &i, 1), 0);
+    assert_int_equal(invites_add(scratch.dir, &i, 1), -ENOSPC);
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_line_comes_back_whole),       TEST(what_is_no_line_is_refused),
         TEST(used_as_often_as_it_says),      TEST(who_comes_late_is_told_for_a_day),

@@ -17,42 +17,40 @@
 #define KEY_B "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA"
 #define KEY_C "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCA"
 
-static struct scratch s;
 static struct peers ps;
-static char why[200];
 
-static int set_up(void **state)
+static int read_peer(const char *line, struct peer *p)
 {
-    (void)state;
-    scratch_open(&s);
-    why[0] = '\0';
-    return 0;
+    return peer_from_line(line, p, scratch.why, sizeof scratch.why);
 }
 
-static int tear_down(void **state)
+static int load(void)
 {
-    (void)state;
-    scratch_close(&s);
-    return 0;
+    return peers_load(&ps, scratch.dir, scratch.why, sizeof scratch.why);
+}
+
+static int put(const struct peer *p)
+{
+    return peers_add(scratch.dir, p, scratch.why, sizeof scratch.why);
 }
 
 static struct peer peer_of(const char *line)
 {
     struct peer p;
-    assert_int_equal(peer_from_line(line, &p, why, sizeof why), 0);
+    assert_int_equal(read_peer(line, &p), 0);
     return p;
 }
 
 static int add(const char *line)
 {
     struct peer p = peer_of(line);
-    return peers_add(s.dir, &p, why, sizeof why);
+    return put(&p);
 }
 
 static void assert_file(const char *expected)
 {
     char content[4096];
-    assert_true(scratch_get(&s, "peers", content, sizeof content) >= 0);
+    assert_true(scratch_get(&scratch, "peers", content, sizeof content) >= 0);
     assert_string_equal(content, expected);
 }
 
@@ -93,14 +91,14 @@ static void test_addresses(void **state)
     struct peer p;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         snprintf(line, sizeof line, "a %s " KEY_A, good[i]);
-        assert_int_equal(peer_from_line(line, &p, why, sizeof why), 0);
+        assert_int_equal(read_peer(line, &p), 0);
         peer_to_line(&p, back, sizeof back);
         assert_string_equal(line, back);
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         snprintf(line, sizeof line, "a %s " KEY_A, bad[i]);
-        assert_int_equal(peer_from_line(line, &p, why, sizeof why), -EINVAL);
-        assert_non_null(strstr(why, "second word"));
+        assert_int_equal(read_peer(line, &p), -EINVAL);
+        assert_non_null(strstr(scratch.why, "second word"));
     }
 }
 
@@ -123,8 +121,8 @@ static void test_bad_lines(void **state)
     };
     struct peer p;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        assert_int_equal(peer_from_line(bad[i].line, &p, why, sizeof why), -EINVAL);
-        assert_non_null(strstr(why, bad[i].why));
+        assert_int_equal(read_peer(bad[i].line, &p), -EINVAL);
+        assert_non_null(strstr(scratch.why, bad[i].why));
     }
 }
 
@@ -137,27 +135,27 @@ static void test_longest_line(void **state)
     memset(address, 'h', PEER_ADDRESS_MAX - 2);
     memcpy(address + PEER_ADDRESS_MAX - 2, ":1", 3);
     snprintf(line, sizeof line, "%s %s " KEY_A, name, address);
-    assert_int_equal(peer_from_line(line, &p, why, sizeof why), 0);
+    assert_int_equal(read_peer(line, &p), 0);
     peer_to_line(&p, back, sizeof back);
     assert_string_equal(line, back);
-    assert_int_equal(peers_add(s.dir, &p, why, sizeof why), 0);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    assert_int_equal(put(&p), 0);
+    assert_int_equal(load(), 0);
     assert_int_equal(ps.n, 1);
     memcpy(address + PEER_ADDRESS_MAX - 2, "h:1", 4);
     snprintf(line, sizeof line, "n %s " KEY_A, address);
-    assert_int_equal(peer_from_line(line, &p, why, sizeof why), -EINVAL);
+    assert_int_equal(read_peer(line, &p), -EINVAL);
 }
 
 static void test_file(void **state)
 {
     (void)state;
     ps.n = 7;
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    assert_int_equal(load(), 0);
     assert_int_equal(ps.n, 0);
-    scratch_put(&s, "peers",
+    scratch_put(&scratch, "peers",
                 "# our hosts\n\n  \t\nnorth n.example:7400 " KEY_A " # the big one\n"
                 "   # indented\nsouth - " KEY_B);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    assert_int_equal(load(), 0);
     assert_int_equal(ps.n, 2);
     assert_string_equal(ps.peer[0].name, "north");
     assert_string_equal(ps.peer[1].name, "south");
@@ -176,17 +174,17 @@ static void test_bad_files(void **state)
         {"a - " KEY_A "\nb - " KEY_A "\n", "line 2: this name or this key", -EEXIST},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        scratch_put(&s, "peers", bad[i].content);
-        assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), bad[i].err);
-        assert_non_null(strstr(why, bad[i].why));
+        scratch_put(&scratch, "peers", bad[i].content);
+        assert_int_equal(load(), bad[i].err);
+        assert_non_null(strstr(scratch.why, bad[i].why));
     }
     char *big = calloc(1, 70000);
     memset(big, ' ', 300);
-    scratch_put(&s, "peers", big);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), -EINVAL);
+    scratch_put(&scratch, "peers", big);
+    assert_int_equal(load(), -EINVAL);
     memset(big, '#', 69999);
-    scratch_put(&s, "peers", big);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), -EFBIG);
+    scratch_put(&scratch, "peers", big);
+    assert_int_equal(load(), -EFBIG);
     free(big);
 }
 
@@ -196,15 +194,15 @@ static void test_add(void **state)
     struct stat st;
     assert_int_equal(add("north - " KEY_A), 0);
     assert_file("north - " KEY_A "\n");
-    assert_int_equal(fstatat(s.dir, "peers", &st, 0), 0);
+    assert_int_equal(fstatat(scratch.dir, "peers", &st, 0), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    scratch_put(&s, "peers", "# north is far\nnorth - " KEY_A "\n\n# end");
+    scratch_put(&scratch, "peers", "# north is far\nnorth - " KEY_A "\n\n# end");
     assert_int_equal(add("south h:1 " KEY_B), 0);
     assert_file("# north is far\nnorth - " KEY_A "\n\n# end\nsouth h:1 " KEY_B "\n");
     assert_int_equal(add("north n:2 " KEY_A), 0);
     assert_file("# north is far\nnorth n:2 " KEY_A "\n\n# end\nsouth h:1 " KEY_B "\n");
     assert_int_equal(add("north n:2 " KEY_A), 0);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    assert_int_equal(load(), 0);
     assert_int_equal(ps.n, 2);
 }
 
@@ -212,14 +210,14 @@ static void test_add_never_replaces_a_key(void **state)
 {
     (void)state;
     const char *content = "north - " KEY_A "\nsouth - " KEY_B "\n";
-    scratch_put(&s, "peers", content);
+    scratch_put(&scratch, "peers", content);
     assert_int_equal(add("north - " KEY_C), -EEXIST);
-    assert_non_null(strstr(why, "north stands for another key"));
+    assert_non_null(strstr(scratch.why, "north stands for another key"));
     assert_int_equal(add("north - " KEY_B), -EEXIST);
     assert_int_equal(add("west - " KEY_B), -EEXIST);
-    assert_non_null(strstr(why, "that of south"));
+    assert_non_null(strstr(scratch.why, "that of south"));
     assert_file(content);
-    scratch_put(&s, "peers", "nonsense\n");
+    scratch_put(&scratch, "peers", "nonsense\n");
     assert_int_equal(add("north - " KEY_C), -EINVAL);
     assert_file("nonsense\n");
 }
@@ -233,13 +231,13 @@ static void test_full_table(void **state)
         snprintf(p.name, sizeof p.name, "n%d", i);
         p.key[0] = (uint8_t)i;
         p.host = host_of_key(p.key);
-        assert_int_equal(peers_add(s.dir, &p, why, sizeof why), 0);
+        assert_int_equal(put(&p), 0);
     }
     assert_int_equal(add("one-more - " KEY_B), -ENOSPC);
     memcpy(p.address, "h:1", 4);
-    assert_int_equal(peers_add(s.dir, &p, why, sizeof why), 0);
+    assert_int_equal(put(&p), 0);
     peer_to_line(&p, line, sizeof line);
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    assert_int_equal(load(), 0);
     assert_int_equal(ps.n, PEERS_MAX);
     assert_string_equal(ps.peer[PEERS_MAX - 1].address, "h:1");
 }
@@ -248,8 +246,8 @@ static void test_look_up(void **state)
 {
     (void)state;
     uint8_t pin[KEY_PIN_LEN];
-    scratch_put(&s, "peers", "north - " KEY_A "\nsouth - " KEY_B "\n");
-    assert_int_equal(peers_load(&ps, s.dir, why, sizeof why), 0);
+    scratch_put(&scratch, "peers", "north - " KEY_A "\nsouth - " KEY_B "\n");
+    assert_int_equal(load(), 0);
     struct peer b = peer_of("b - " KEY_B), c = peer_of("c - " KEY_C);
     key_pin(b.key, pin);
     assert_ptr_equal(peers_by_pin(&ps, pin), &ps.peer[1]);
@@ -259,7 +257,7 @@ static void test_look_up(void **state)
     assert_null(peers_by_host(&ps, c.host));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
 {

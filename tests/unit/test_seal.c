@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "scratch.h"
+#include "identities.h"
 
 enum { ENTRIES = 5, SEGMENT_SIZE = FRAME_MAX * ENTRIES };
 
@@ -22,8 +22,6 @@ struct sample {
     struct segment_head h;
     uint64_t last_seq, last_hlc;
 };
-
-static struct identity *id, *other;
 
 static void write_head(struct sample *s)
 {
@@ -83,22 +81,6 @@ static void make(struct sample *s)
 static int check(const struct sample *s)
 {
     return seal_check(s->head, s->frames, s->len, identity_key(id));
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    id = scratch_identity();
-    other = scratch_identity();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    identity_free(id);
-    identity_free(other);
-    return 0;
 }
 
 static void test_good(void **state)
@@ -366,5 +348,5 @@ int main(void)
         cmocka_unit_test(test_numbers_at_the_edge),
         cmocka_unit_test(test_truncated),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, identities_setup, identities_teardown);
 }
