@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,9 @@ static void start_relay(struct finder *f)
     int null = f->starts > 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1; /* why it fails is said once */
     pid_t pid = fork();
     if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL); /* a conversation blocks some */
         if (null >= 0)
             dup2(null, 2);
         execl(path, "relay", "-i", f->inst.name, "start", (char *)NULL);

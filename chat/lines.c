@@ -57,11 +57,12 @@ int pass_lines(struct port *p, struct view *v, const struct verb_options *o)
     uint64_t deadline = now_ms() + o->timeout_s * 1000ull;
     while (r == 0 && (port_acked(p) == 0 || port_wait_ms(p) != -1) && now_ms() < deadline) {
         r = show_plain(p, v, &own);
-        wait_for_frames(p, -1, 20);
+        wait_for_frames(p, -1, 20, NULL);
     }
     while (r == 0 && getline(&line, &size, stdin) > 0)
         r = post(p, room, line, &last);
     free(line);
+    int unread = r == 0 && ferror(stdin) ? errno : 0;
     if (r == 0 && port_flush(p) < 0)
         r = EXIT_NO_RELAY;
     deadline = now_ms() + o->timeout_s * 1000ull;
@@ -70,7 +71,9 @@ int pass_lines(struct port *p, struct view *v, const struct verb_options *o)
         if (r == 0 && now_ms() > deadline)
             r = exit_code_of(-ETIMEDOUT);
         if (r == 0 && (port_unacked(p) > 0 || own < last))
-            wait_for_frames(p, -1, 100);
+            wait_for_frames(p, -1, 100, NULL);
     }
-    return r;
+    if (unread)
+        fprintf(stderr, "chat: cannot read the input: %s\n", strerror(unread));
+    return finish(r == 0 && unread ? EXIT_NO : r);
 }

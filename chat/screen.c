@@ -73,9 +73,6 @@ void screen_keep(void)
 static void lift(void)
 {
     size_t rows = 0;
-    if (resized)
-        screen_let_go();
-    resized = 0;
     for (size_t i = 0; i < n_kept; i++)
         rows += rows_of(kept[i]);
     if (rows > 0)
@@ -101,6 +98,14 @@ static void on_resize(int signo)
 {
     (void)signo;
     resized = 1;
+}
+
+void screen_fit(void)
+{
+    if (!resized)
+        return;
+    resized = 0;
+    screen_let_go(); /* they take another number of rows now */
     rl_resize_terminal();
 }
 
@@ -126,6 +131,7 @@ void screen_open(void (*on_line)(char *line), char *(*complete_word)(const char 
     rl_attempted_completion_function = complete;
     rl_completer_word_break_characters = " ";
     rl_catch_signals = 0;
+    rl_catch_sigwinch = 0;
     rl_variable_bind("enable-bracketed-paste", "on");
     rl_callback_handler_install("", take_line);
     rl_bind_key('\r', on_enter);
@@ -157,6 +163,7 @@ void screen_prompt(const char *text, const char *when_entered)
 /* print -- above the prompt, and in the place of so many of the lines that wait there. */
 static void print(const char *lines, size_t instead)
 {
+    screen_fit();
     rl_clear_visible_line();
     lift();
     instead = min_size(instead, n_kept);

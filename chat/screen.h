@@ -24,6 +24,9 @@ void screen_keep(void);
 void screen_print_kept(const char *lines);
 void screen_let_go(void);
 
+/* screen_fit -- to the size that the terminal has now; after each wait for what comes. */
+void screen_fit(void);
+
 /* screen_input -- standard input has something. */
 void screen_input(void);
 

@@ -148,12 +148,25 @@ static void hear_all(void)
     talk_went_wrong(r < 0 ? r : port_query(talking.port, NULL, &q, recall, NULL, &end));
 }
 
+/* catch_signals -- they come only while we wait.  waiting: filled with the mask for that. */
+static void catch_signals(sigset_t *waiting)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction sa = {.sa_handler = on_interrupt};
+    sigset_t caught;
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGWINCH); /* screen.c's */
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        sigaction(ends[i], &sa, NULL);
+        sigaddset(&caught, ends[i]);
+    }
+    sigprocmask(SIG_BLOCK, &caught, waiting);
+}
+
 static int on_terminal(void)
 {
-    struct sigaction sa = {.sa_handler = on_interrupt};
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
+    sigset_t waiting;
+    catch_signals(&waiting);
     screen_open(on_line, command_complete);
     hear_all();
     if (port_started(talking.port))
@@ -162,8 +175,9 @@ static int on_terminal(void)
         talk_join(talking.o->room);
     while (!talking.quit && !interrupted) {
         talk_went_wrong(show());
-        if (!talking.quit && wait_for_frames(talking.port, 0, -1))
+        if (!talking.quit && wait_for_frames(talking.port, 0, -1, &waiting))
             screen_input();
+        screen_fit();
     }
     screen_close();
     return talking.code;

@@ -138,12 +138,13 @@ int thrown_out(const struct port *p, const uint8_t *f)
     return forced ? EXIT_DENIED : 0;
 }
 
-bool wait_for_frames(struct port *p, int other_fd, int max_ms)
+bool wait_for_frames(struct port *p, int other_fd, int max_ms, const sigset_t *mask)
 {
     struct pollfd fds[] = {{port_fd(p), POLLIN, 0}, {other_fd, POLLIN, 0}, {port_watch_fd(p), POLLIN, 0}};
     int wait = port_wait_ms(p);
     wait = wait >= 0 && (max_ms < 0 || wait < max_ms) ? wait : max_ms;
-    return poll(fds, ARRAY_LEN(fds), wait) > 0 && fds[1].revents != 0;
+    struct timespec until = {wait / 1000, wait % 1000 * 1000000L};
+    return ppoll(fds, ARRAY_LEN(fds), wait < 0 ? NULL : &until, mask) > 0 && fds[1].revents != 0;
 }
 
 int wait_durable(struct port *p, unsigned timeout_s)
@@ -158,7 +159,7 @@ int wait_durable(struct port *p, unsigned timeout_s)
         if (r == 0 && now_ms() > deadline)
             return exit_code_of(-ETIMEDOUT);
         if (r == 0 && port_unacked(p) > 0)
-            wait_for_frames(p, -1, 100);
+            wait_for_frames(p, -1, 100, NULL);
     }
     return r < 0 ? exit_code_of(r) : EXIT_OK;
 }

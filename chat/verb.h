@@ -4,6 +4,8 @@
 
 #include "port.h"
 
+#include <signal.h>
+
 /* Exit codes, the same for all verbs. */
 enum {
     EXIT_OK = 0,       /* done, and durable */
@@ -51,8 +53,8 @@ int room_exists(const struct port *p, const char *called);
 int refused_code(const uint8_t *frame);
 int thrown_out(const struct port *p, const uint8_t *frame);
 
-/* wait_for_frames -- Returns true when other_fd is readable.  wait_durable -- until all that was said is on disk; returns the exit code. */
-bool wait_for_frames(struct port *p, int other_fd, int max_ms);
+/* wait_for_frames -- mask: as for ppoll(2), NULL leaves signals as they are.  Returns true when other_fd is readable.  wait_durable -- until all that was said is on disk; returns the exit code. */
+bool wait_for_frames(struct port *p, int other_fd, int max_ms, const sigset_t *mask);
 int wait_durable(struct port *p, unsigned timeout_s);
 
 /* join_words -- the rest of a command line as one text, to be freed; NULL: no memory. */

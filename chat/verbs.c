@@ -61,7 +61,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
         /* Without -f: everything that was there before us. */
         if (!o->follow && port_acked(p) > 0 && port_wait_ms(p) == -1 && settled++ > 0)
             break;
-        wait_for_frames(p, -1, o->follow ? -1 : 20);
+        wait_for_frames(p, -1, o->follow ? -1 : 20, NULL);
     }
     view_close(v);
     port_close(p);

@@ -102,6 +102,16 @@ load helper
 @test "input that cannot be read is said so" {
     run chat send lobby </
     [ "$status" -eq 1 ] && [ "$output" = "chat: cannot read the input: Is a directory" ]
+    run chat </
+    [ "$status" -eq 1 ] && [[ $output == *"chat: cannot read the input: Is a directory" ]]
+}
+
+@test "output that cannot be written is said so" {
+    chat send lobby hello
+    for verb in "log lobby" "tail lobby" "grep hello" rooms ""; do
+        run bash -c "chat $verb </dev/null >/dev/full"
+        [ "$status" -eq 1 ] && [[ $output == *"chat: cannot write the output: No space left on device" ]]
+    done
 }
 
 @test "log --since and --until" {

@@ -23,6 +23,31 @@ load helper
     until_true 5 bash -c "! tmux -S $dir/tmux has-session 2>/dev/null"
 }
 
+@test "a line being typed fits a window that becomes narrower" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    keys one 'a line that is typed in a wide window'
+    until_true 5 shows one 'wide window'
+    tmux -S "$dir/tmux" resize-window -t one -x 30
+    until_true 5 eval '[ "$(tmux -S "$dir/tmux" display -p -t one "#{pane_width}")" = 30 ]'
+    keys one C-a 'NOW '
+    until_true 5 shows one '#lobby> NOW a line that is typ'
+    until_true 5 eval 'screen one | grep -qx "ed in a wide window"'
+    keys one Enter
+    until_true 5 eval 'chat log lobby | grep -q ": NOW a line that is typed in a wide window"'
+}
+
+@test "SIGTERM ends it at once" {
+    start
+    terminal one
+    until_true 5 shows one '#lobby>'
+    local pane
+    pane=$(tmux -S "$dir/tmux" display -p -t one '#{pane_pid}')
+    kill "$(pgrep -P "$pane" -x chat || echo "$pane")"
+    until_true 5 bash -c "! tmux -S $dir/tmux has-session -t one 2>/dev/null"
+}
+
 @test "the first one on a host is told that a relay was started, the second is not" {
     terminal one
     until_true 10 shows one '#lobby>'
