@@ -147,7 +147,7 @@ of_link() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$link/status"; }
     kill $flood
     late=$(grep -c 'cannot link with alpha .*: no answer' "$dir/state/beta/relay.log") || true
     echo "late: $late"
-    [ "$late" -le 1 ] || [ -n "${PATIENCE:-}" ]
+    [ "$late" -le "${PATIENCE:-1}" ] || sanitized
     rm "$dir/talk"
     wait $talking || true # the one he talked to was away now and then
     converge lobby "$(history alpha lobby | wc -l)" alpha beta
