@@ -77,7 +77,7 @@ static void tidy(struct search *s)
     make_anew(s);
 }
 
-/* work -- one step; then a rest as long as it took, four times as long while others work, too. */
+/* work -- one step; then a rest as long as it took, sixteen times as long while others work, too. */
 static bool work(struct search *s)
 {
     uint64_t begin = now_ms(), head = journal_head(&s->proc.st.seg->journal);
@@ -93,7 +93,7 @@ static bool work(struct search *s)
     if (r == 0)
         tidy(s);
     bool busy = journal_head(&s->proc.st.seg->journal) != head;
-    s->rest_until = now_ms() + (r == 0 ? SETTLE_MS : (now_ms() - begin) * (busy ? 4 : 1));
+    s->rest_until = now_ms() + (r == 0 ? SETTLE_MS : (now_ms() - begin) * (busy ? 16 : 1));
     return r > 0;
 }
 
