@@ -10,19 +10,17 @@
 #include "base/hash.h"
 #include "base/prng.h"
 #include "base/sys.h"
+#include "children.h"
+#include "guest.h"
 #include "ipc/fifo.h"
-#include "port.h"
 #include "raw.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +36,7 @@ struct board {
     _Atomic bool stop;
 };
 static struct board *board;
+static const char *instance;
 
 /* ---- the bystander ---- */
 
@@ -69,9 +68,7 @@ static void read_on(struct port *p, uint32_t *own, uint32_t *line)
         hear(p, f, own, line);
     if (r < 0)
         die("the bystander lost the relay");
-    struct pollfd fd = {port_fd(p), POLLIN, 0};
-    int wait = port_wait_ms(p);
-    poll(&fd, 1, wait >= 0 && wait < 20 ? wait : 20);
+    guest_rest(p);
 }
 
 static void say_one(struct port *p, uint32_t n, uint32_t *own, uint32_t *line)
@@ -88,14 +85,12 @@ static void say_one(struct port *p, uint32_t n, uint32_t *own, uint32_t *line)
     atomic_fetch_add(&board->acked, 1);
 }
 
-static int stand_by(const char *instance)
+static int stand_by(unsigned self)
 {
-    struct port *p;
-    struct port_options o = {.instance = instance, .quiet = true, .timeout_ms = RAW_MS};
-    char why[256];
+    struct port *p = guest_open(instance, RAW_MS);
     uint32_t n = 0, own = 0, line = 0;
-    if (port_open(&p, &o, why, sizeof why) < 0 || port_join(p, ROOM, 0, 0) < 0 ||
-        port_join(p, OTHERS, 0, 0) < 0)
+    (void)self;
+    if (port_join(p, ROOM, 0, 0) < 0 || port_join(p, OTHERS, 0, 0) < 0)
         die("the bystander cannot join");
     while (!atomic_load(&board->stop)) {
         say_one(p, ++n, &own, &line);
@@ -565,24 +560,16 @@ int main(int argc, char **argv)
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     static struct raw_relay relay;
-    raw_find(&relay, argv[1]);
-    board =
-        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
-        return 1;
-    pid_t child = fork();
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        exit(stand_by(argv[1]));
-    }
+    instance = argv[1];
+    raw_find(&relay, instance);
+    board = children_board(sizeof *board);
+    pid_t bystander = children_start(stand_by, 0);
     await_service("nothing");
     for (unsigned q = 0; q < relay.gen.n_queues; q++)
         abuse(&relay, q);
     atomic_store(&board->stop, true);
-    int status;
-    if (waitpid(child, &status, 0) != child || status != 0)
+    if (children_end(bystander) != 0)
         return 1;
-    printf("%u lines, %u messages beside them\n", atomic_load(&board->lines),
-           atomic_load(&board->acked));
+    printf("%u lines, %u messages beside them\n", atomic_load(&board->lines), atomic_load(&board->acked));
     return 0;
 }

@@ -10,6 +10,7 @@
  * So many, or for so long.  Prints how many connections were made, how many were told why they are
  * refused, and how many were still open when they should not be: then it fails. */
 #include "base/sys.h"
+#include "children.h"
 #include "raw.h"
 #include "rough.h"
 
@@ -19,7 +20,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -163,9 +163,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     rough_certificate(dir, 90);
     make_hello();
-    count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (count == MAP_FAILED)
-        return 1;
+    count = children_board(sizeof *count);
     for (unsigned i = 0; i < processes; i++)
         if (fork() == 0)
             exit(one_process(w, i, processes, number, seconds));

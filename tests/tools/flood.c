@@ -10,19 +10,15 @@
  * nothing, but come and go, of which nothing need wait for the disk; the reader must then have
  * kept up all the time. */
 #include "base/sys.h"
-#include "port.h"
+#include "children.h"
+#include "guest.h"
 #include "raw.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { FLOODERS_MAX = 256, END_MS = 180 * 1000 };
 #define ROOM "flood"
@@ -35,16 +31,6 @@ struct board {
 static struct board *board;
 static const char *instance;
 static bool says;
-
-static struct port *open_port(void)
-{
-    struct port *p;
-    struct port_options o = {.instance = instance, .quiet = true, .timeout_ms = END_MS};
-    char why[256];
-    if (port_open(&p, &o, why, sizeof why) < 0)
-        die("%s", why);
-    return p;
-}
 
 /* ---- flooders ---- */
 
@@ -111,12 +97,13 @@ static bool follow(const uint8_t *f, uint32_t *last)
     return false;
 }
 
-static int read_all_of_it(void)
+static int reader(unsigned self)
 {
     static uint32_t last[FLOODERS_MAX];
-    struct port *p = open_port();
+    struct port *p = guest_open(instance, END_MS);
     const uint8_t *f;
     uint64_t deadline = 0, total = 0;
+    (void)self;
     if (port_join(p, ROOM, 0, 0) < 0)
         die("the reader cannot join");
     for (;;) {
@@ -132,10 +119,8 @@ static int read_all_of_it(void)
             deadline = now_ms() + END_MS;
         if (deadline && now_ms() > deadline)
             die("the reader never got to the end");
-        struct pollfd fd = {port_fd(p), POLLIN, 0};
-        int wait = port_wait_ms(p);
         if (r == 0)
-            poll(&fd, 1, wait >= 0 && wait < 50 ? wait : 50);
+            guest_rest(p);
     }
     if (!says && port_acked(p) != 1)
         die("the reader was overtaken, though it had nothing to read");
@@ -157,10 +142,8 @@ static void await_acks(struct port *p)
             die("the victim lost the relay");
         if (now_ms() > deadline)
             die("the victim's message was not acknowledged in time");
-        struct pollfd fd = {port_fd(p), POLLIN, 0};
-        int wait = port_wait_ms(p);
         if (port_unacked(p) > 0)
-            poll(&fd, 1, wait >= 0 && wait < 50 ? wait : 50);
+            guest_rest(p);
     }
 }
 
@@ -171,25 +154,9 @@ static void speak(struct port *p, const char *room, const char *text)
     await_acks(p);
 }
 
-static pid_t start(int (*act)(unsigned), unsigned self)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        exit(act(self));
-    }
-    return pid;
-}
-
-static int reader(unsigned self)
-{
-    (void)self;
-    return read_all_of_it();
-}
-
 static int victim(unsigned messages)
 {
-    struct port *p = open_port();
+    struct port *p = guest_open(instance, END_MS);
     char text[32];
     uint64_t longest = 0, start_ms = now_ms();
     for (unsigned n = 1; n <= messages; n++) {
@@ -206,12 +173,6 @@ static int victim(unsigned messages)
     return 0;
 }
 
-static int end(pid_t pid)
-{
-    int status = -1;
-    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1;
-}
-
 int main(int argc, char **argv)
 {
     unsigned n = argc == 5 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
@@ -222,24 +183,21 @@ int main(int argc, char **argv)
     }
     instance = argv[1];
     says = strcmp(argv[4], "say") == 0;
-    board =
-        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
-        return 1;
-    pid_t reading = start(reader, 0);
+    board = children_board(sizeof *board);
+    pid_t reading = children_start(reader, 0);
     while (!atomic_load(&board->reading))
         poll(NULL, 0, 1);
     for (unsigned i = 0; i < n; i++)
-        flooder[i] = start(flood, i);
+        flooder[i] = children_start(flood, i);
     while (atomic_load(&board->put) < n) /* all queues are full by now, or will be at once */
         poll(NULL, 0, 1);
-    int bad = end(start(victim, (unsigned)strtoul(argv[3], NULL, 10)));
+    int bad = children_end(children_start(victim, (unsigned)strtoul(argv[3], NULL, 10)));
     atomic_store(&board->stop, true);
     for (unsigned i = 0; i < n; i++)
-        bad |= end(flooder[i]);
-    struct port *p = open_port();
+        bad |= children_end(flooder[i]);
+    struct port *p = guest_open(instance, END_MS);
     speak(p, ROOM, LAST);
-    bad |= end(reading);
+    bad |= children_end(reading);
     port_close(p);
-    return bad;
+    return bad ? 1 : 0;
 }

@@ -9,7 +9,8 @@
  * FIFOs must have been kept. */
 #include "base/prng.h"
 #include "base/sys.h"
-#include "port.h"
+#include "children.h"
+#include "guest.h"
 #include "raw.h"
 
 #include <poll.h>
@@ -17,10 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { KEEPS_UP, STOPPED, LOOKS_AWAY, READERS };
 enum { TEXT_LEN = 1000, IN_FLIGHT = 64, END_MS = 120 * 1000 };
@@ -34,16 +32,6 @@ struct board {
 static struct board *board;
 static const char *instance;
 
-static struct port *open_port(void)
-{
-    struct port *p;
-    struct port_options o = {.instance = instance, .quiet = true, .timeout_ms = END_MS};
-    char why[256];
-    if (port_open(&p, &o, why, sizeof why) < 0)
-        die("%s", why);
-    return p;
-}
-
 /* compose -- message n: its number and bytes that only it has. */
 static struct text compose(uint32_t n, char text[TEXT_LEN])
 {
@@ -52,13 +40,6 @@ static struct text compose(uint32_t n, char text[TEXT_LEN])
     for (; at < TEXT_LEN; at++)
         text[at] = (char)('a' + prng_below(&r, 26));
     return (struct text){text, TEXT_LEN};
-}
-
-static void rest(struct port *p)
-{
-    struct pollfd fd = {port_fd(p), POLLIN, 0};
-    int wait = port_wait_ms(p);
-    poll(&fd, 1, wait >= 0 && wait < 20 ? wait : 20);
 }
 
 /* ---- readers ---- */
@@ -76,9 +57,9 @@ static void see(const uint8_t *f, unsigned self)
     atomic_store(&board->shown[self], n);
 }
 
-static _Noreturn void read_on(unsigned self)
+static int read_on(unsigned self)
 {
-    struct port *p = open_port();
+    struct port *p = guest_open(instance, END_MS);
     const uint8_t *f;
     if (port_join(p, ROOM, 0, 0) < 0)
         die("reader %u cannot join", self);
@@ -93,10 +74,10 @@ static _Noreturn void read_on(unsigned self)
         if (r == 0 && away)
             poll(NULL, 0, 1);
         else if (r == 0)
-            rest(p);
+            guest_rest(p);
     }
     port_close(p);
-    exit(0);
+    return 0;
 }
 
 /* ---- the sender ---- */
@@ -115,7 +96,7 @@ static void send_up_to(struct port *p, uint32_t *n, uint32_t last)
         while (port_next(p, &f) == 1)
             ;
         if (port_unacked(p) > 0)
-            rest(p);
+            guest_rest(p);
         if (now_ms() > deadline)
             die("%u frames are not acknowledged", port_unacked(p));
     }
@@ -138,7 +119,7 @@ static void stop_reader(pid_t pid)
 
 static void play(const pid_t *reader, uint32_t messages, bool lapped)
 {
-    struct port *p = open_port();
+    struct port *p = guest_open(instance, END_MS);
     uint32_t n = 0;
     for (unsigned i = 0; i < READERS; i++)
         await("a reader did not join", &board->numbered[i], 1);
@@ -173,25 +154,14 @@ int main(int argc, char **argv)
         return 2;
     }
     instance = argv[1];
-    board =
-        mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
-        return 1;
+    board = children_board(sizeof *board);
     pid_t reader[READERS];
-    for (unsigned i = 0; i < READERS; i++) {
-        reader[i] = fork();
-        if (reader[i] == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            read_on(i);
-        }
-    }
+    for (unsigned i = 0; i < READERS; i++)
+        reader[i] = children_start(read_on, i);
     play(reader, kib * 1024 / TEXT_LEN + 1, strcmp(argv[3], "lapped") == 0);
     atomic_store(&board->stop, true);
     int bad = 0;
-    for (unsigned i = 0; i < READERS; i++) {
-        int status = -1;
-        waitpid(reader[i], &status, 0);
-        bad |= status;
-    }
+    for (unsigned i = 0; i < READERS; i++)
+        bad |= children_end(reader[i]);
     return bad ? 1 : 0;
 }

@@ -10,7 +10,8 @@
  * may have been longer than the limit. */
 #include "base/hash.h"
 #include "base/sys.h"
-#include "port.h"
+#include "children.h"
+#include "guest.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,7 +60,7 @@ static struct port *open_port(const char *where, bool start)
     return p;
 }
 
-static void pump(struct port *p, int ms)
+static void pump(struct port *p)
 {
     const uint8_t *f;
     int r = port_next(p, &f);
@@ -68,13 +68,11 @@ static void pump(struct port *p, int ms)
         fail("the relay did not come back", (unsigned)-r, 0);
         exit(1);
     }
-    struct pollfd fd = {port_fd(p), POLLIN, 0};
-    int wait = port_wait_ms(p);
     if (r == 0)
-        poll(&fd, 1, wait >= 0 && wait < ms ? wait : ms);
+        guest_rest(p);
 }
 
-static _Noreturn void sender(unsigned self)
+static int sender(unsigned self)
 {
     struct port *p = open_port(instance, false);
     static uint32_t number[IN_FLIGHT * 2]; /* client_seq of message n, at n modulo its length */
@@ -94,13 +92,13 @@ static _Noreturn void sender(unsigned self)
         }
         if (port_flush(p) < 0)
             exit(1);
-        pump(p, 50);
+        pump(p);
         while (acked < n && port_acked(p) >= number[(acked + 1) % ARRAY_LEN(number)])
             acked++;
         atomic_fetch_add(&board->total_acked, acked - atomic_exchange(&board->acked[self], acked));
     }
     port_close(p);
-    exit(0);
+    return 0;
 }
 
 /* see -- one message: the next of its sender. */
@@ -129,14 +127,15 @@ static bool all_shown(void)
     return true;
 }
 
-static _Noreturn void reader(void)
+static int reader(unsigned self)
 {
     struct port *p = open_port(reader_at, false);
     const uint8_t *f;
+    (void)self;
     if (port_join(p, ROOM, 0, 0) < 0)
         exit(1);
     while (port_acked(p) < 1)
-        pump(p, 50);
+        pump(p);
     atomic_store(&board->reader_ready, true);
     uint64_t deadline = 0;
     for (;;) {
@@ -156,12 +155,10 @@ static _Noreturn void reader(void)
                 exit(1);
             }
         }
-        struct pollfd fd = {port_fd(p), POLLIN, 0};
-        int wait = port_wait_ms(p);
-        poll(&fd, 1, wait >= 0 && wait < 50 ? wait : 50);
+        guest_rest(p);
     }
     port_close(p);
-    exit(0);
+    return 0;
 }
 
 /* ---- killing ---- */
@@ -210,9 +207,7 @@ static void strike(const char *target, unsigned k, pid_t *sending)
         kill(*sending, SIGKILL);
         waitpid(*sending, NULL, 0);
         unsigned self = atomic_fetch_add(&board->n_senders, 1);
-        *sending = fork();
-        if (*sending == 0)
-            sender(self);
+        *sending = children_start(sender, self);
     } else {
         pid_t pids[PROCS_MAX];
         for (unsigned i = 0; i < PROCS_MAX; i++)
@@ -304,8 +299,8 @@ static void check_store(void)
 
 static void wait_child(pid_t pid, const char *who)
 {
-    int status;
-    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    int status = children_end(pid);
+    if (status != 0)
         fail(who, (unsigned)status, 0);
 }
 
@@ -318,19 +313,13 @@ int main(int argc, char **argv)
     instance = argv[1];
     reader_at = argc > 4 ? argv[4] : instance;
     victim = argc > 5 ? argv[5] : instance;
-    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (board == MAP_FAILED)
-        return 1;
+    board = children_board(sizeof *board);
     port_close(open_port(instance, true));
-    pid_t reading = fork();
-    if (reading == 0)
-        reader();
+    pid_t reading = children_start(reader, 0);
     while (!atomic_load(&board->reader_ready))
         poll(NULL, 0, 1);
     atomic_store(&board->n_senders, 1);
-    pid_t sending = fork();
-    if (sending == 0)
-        sender(0);
+    pid_t sending = children_start(sender, 0);
     while (atomic_load(&board->total_acked) == 0 && !atomic_load(&board->failed))
         poll(NULL, 0, 1);
     unsigned kills = (unsigned)strtoul(argv[3], NULL, 10);

@@ -8,6 +8,7 @@
 #include "base/direct.h"
 #include "base/hash.h"
 #include "base/sys.h"
+#include "children.h"
 #include "ipc/fifo.h"
 #include "raw.h"
 
@@ -326,9 +327,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: strangers VICTIM ATTACKER\n");
         return 2;
     }
-    leak = mmap(NULL, sizeof *leak, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (leak == MAP_FAILED)
-        return 1;
+    leak = children_board(sizeof *leak);
     pid_t pid[] = {start(argv[1], victim), start(argv[2], attacker)};
     int bad = 0;
     for (size_t i = 0; i < ARRAY_LEN(pid); i++) {
