@@ -46,6 +46,13 @@ void feed_owe(struct feed *f, uint64_t room)
     set_bit(f->owed, roster_room(&f->all->seg->roster, room), true);
 }
 
+/* lacks_own -- has it not said that it has all of this run of its own in this room? */
+static bool lacks_own(const struct feed *f, uint64_t epoch, uint64_t room, uint64_t last_seq)
+{
+    const struct have_entry *e = have_find(&f->theirs, f->peer, epoch, room);
+    return !e || e->durable < min_u64(last_seq, forks_point(f->all->forks, f->peer, epoch, room) - 1);
+}
+
 struct owed {
     const struct feed *f;
     uint64_t room;
@@ -55,31 +62,35 @@ struct owed {
 static void look_owed(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq, const uint8_t head[HASH_LEN])
 {
     struct owed *o = arg;
-    const struct feed *f = o->f;
     (void)head;
-    if (room != o->room || origin != f->peer || epoch == f->epoch)
-        return;
-    const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
-    o->any |= !e || e->durable < min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
+    o->any |= room == o->room && origin == o->f->peer && epoch != o->f->epoch && lacks_own(o->f, epoch, room, last_seq);
 }
 
-/* still_owed -- is there a word of its own in this room that it has not said it has? */
-static bool still_owed(const struct feed *f, uint64_t room)
+/* repaid -- it has said this; is there no word of its own left in this room that it lost?  That changes with what it says of these
+ * words, not of others (and with a fork of its own), and all streams are looked at only when it has all of this one. */
+static bool repaid(const struct feed *f, const struct have_row *row)
 {
-    struct owed o = {f, room, false};
-    if (history_streams(f->all->h, look_owed, &o) < 0)
+    struct owed o = {f, row->room, false};
+    uint64_t last_seq;
+    uint8_t head[HASH_LEN];
+    if (row->origin != f->peer || row->epoch == f->epoch)
+        return false;
+    int r = history_stream(f->all->h, f->peer, row->epoch, row->room, &last_seq, head);
+    if (r == 0 && lacks_own(f, row->epoch, row->room, last_seq))
+        return false;
+    if (r < 0 || history_streams(f->all->h, look_owed, &o) < 0)
         log_error("the store cannot be read for a link");
-    return o.any;
+    return !o.any;
 }
 
-void feed_heard_of(struct feed *f, uint64_t room)
+void feed_heard_of(struct feed *f, const struct have_row *row)
 {
     const struct segment *seg = f->all->seg;
-    uint32_t slot = roster_room(&seg->roster, room);
-    if (!scope_private(seg, room))
+    uint32_t slot = roster_room(&seg->roster, row->room);
+    if (!scope_private(seg, row->room))
         return;
     bool was_owed = has_bit(f->owed, slot), new = !has_bit(f->knows, slot);
-    if (was_owed && still_owed(f, room))
+    if (was_owed && !repaid(f, row))
         return;
     set_bit(f->owed, slot, false);
     set_bit(f->knows, slot, true);

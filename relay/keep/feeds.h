@@ -137,9 +137,9 @@ bool feed_says_out(const struct feed *f, const struct history_segment *s);
 bool feed_waits(struct feed *f, const struct history_segment *s);
 void feed_owe(struct feed *f, uint64_t room);
 
-/* feed_heard_of -- it has something in that room.  Of a private one it says so only to who is in it, too, as far as it knows: now it
+/* feed_heard_of -- it has said that it has this.  Of a private room it says so only to who is in it, too, as far as it knows: now it
  * takes what waited for that. */
-void feed_heard_of(struct feed *f, uint64_t room);
+void feed_heard_of(struct feed *f, const struct have_row *row);
 
 /* feed_see_rooms -- note which private rooms the peer may have, when a feed begins; feeds_see_rooms -- hosts may have come to some
  * since, or gone: feed them what was passed over. */
