@@ -120,11 +120,11 @@ check: check-build check-pure check-layers check-headers
 
 PROVE_JOBS ?= 2
 # The real programs in private instances; the storms; hosts in containers, which run what a user would install, or, for another
-# flavour, in network namespaces.  The programs must find each other.
+# flavour, in network namespaces; the longest first.  The programs must find each other.
 DRIVER := $(if $(filter release,$(FLAVOUR)),engine,netns)
 bats = BIN=$(abspath $(B))/bin DRIVER=$(DRIVER) prove -j$(PROVE_JOBS) --timer --failures --comments --exec bats
 test: check
-	$(Q)$(bats) $(wildcard tests/scenario/*.bats tests/crash/*.bats tests/containers/*.bats)
+	$(Q)$(bats) $(wildcard tests/crash/*.bats tests/containers/*.bats tests/scenario/*.bats)
 
 netns: DRIVER := netns
 containers: DRIVER := engine

@@ -6,7 +6,7 @@ load ../scenario/helper
 
 storm() {
     run timeout 500 "$tools/storm" default "$1" "${KILLS:-200}"
-    echo "$output" >&3
+    sed 's/^/# /' <<<"$output" >&3
     [ "$status" -eq 0 ]
     remember
 }

@@ -10,7 +10,7 @@ storm() { # TARGET VICTIM
     hosts alpha beta
     link alpha beta
     HOME=$dir/$2 run timeout 500 "$tools/storm" alpha "$1" "${KILLS:-20}" beta "$2"
-    echo "$output" >&3
+    sed 's/^/# /' <<<"$output" >&3
     [ "$status" -eq 0 ] || { relay -i beta status; tail -n 20 "$dir/state/beta/relay.log"; ls -la "$dir/state/beta"; false; }
 }
 

@@ -6,6 +6,7 @@
  * case of the table must end as it says, in time; a stranger must not be told anything.  MEMBER: the
  * state directory of one, for the case that needs his certificates. */
 #include "base/sys.h"
+#include "patience.h"
 #include "raw.h"
 #include "rough.h"
 #include "trust/identity.h"
@@ -31,12 +32,6 @@ enum {
 
 static const char *address, *dir, *member;
 static struct rough r;
-
-static int patience(int ms)
-{
-    const char *p = getenv("PATIENCE");
-    return ms * (p ? atoi(p) : 1);
-}
 
 /* ---- bytes ---- */
 

@@ -7,6 +7,7 @@
  * and the link to stay.  Whether anything of it is shown, the caller looks up: all texts of lies are "lie". */
 #include "base/hash.h"
 #include "base/sys.h"
+#include "patience.h"
 #include "raw.h"
 #include "rough.h"
 #include "trust/attest.h"
@@ -27,12 +28,6 @@ static struct rough r;
 
 /* ---- links ---- */
 
-static int patience(void)
-{
-    const char *p = getenv("PATIENCE");
-    return WAIT_MS * (p ? atoi(p) : 1);
-}
-
 /* greeted -- or the relay greets all of its peers anew just now, because there is another one. */
 static bool greeted(uint64_t as)
 {
@@ -42,7 +37,7 @@ static bool greeted(uint64_t as)
         die("cannot dial");
     rough_begin(&r, fd, dir);
     r.us = identity_host(id);
-    return rough_shake(&r, false, patience()) && rough_greet(&r, as) && rough_next(&r, &f, patience()) == 1 &&
+    return rough_shake(&r, false, patience(WAIT_MS)) && rough_greet(&r, as) && rough_next(&r, &f, patience(WAIT_MS)) == 1 &&
            frame_type(f) == FRAME_GREETING;
 }
 
@@ -60,7 +55,7 @@ static void await_have(uint64_t room, uint64_t seq)
 {
     const uint8_t *f;
     struct have_row row;
-    for (int n; (n = rough_next(&r, &f, patience())) != 0;) {
+    for (int n; (n = rough_next(&r, &f, patience(WAIT_MS))) != 0;) {
         if (n < 0)
             die("the truth is not taken: %s", r.why);
         struct rd rd = rd_from(frame_body(f), frame_body_len(f));
@@ -81,7 +76,7 @@ static void await_pong(const char *lie)
     int n = write_ping(f, FRAME_PING, 1);
     if (n < 0 || !rough_send(&r, f, (size_t)n))
         die("\"%s\": the link is gone", lie);
-    while ((n = rough_next(&r, &said, patience())) == 1)
+    while ((n = rough_next(&r, &said, patience(WAIT_MS))) == 1)
         if (frame_type(said) == FRAME_PONG)
             return;
     die("\"%s\": %s", lie, n ? r.why : "no answer");
@@ -94,7 +89,7 @@ static void await_end(const char *lie, const char *words)
     struct reasoned last;
     char why[SENTENCE_MAX + 1] = "without a word";
     int n;
-    while ((n = rough_next(&r, &f, patience())) == 1)
+    while ((n = rough_next(&r, &f, patience(WAIT_MS))) == 1)
         if (frame_type(f) == FRAME_FAREWELL && read_reasoned(f, &last) == 0)
             snprintf(why, sizeof why, "%.*s", (int)last.text.len, last.text.p);
     if (n == 0)

@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "children.h"
 #include "guest.h"
+#include "patience.h"
 #include "state/state.h"
 
 #include <errno.h>
@@ -147,7 +148,7 @@ static int reader(unsigned self)
         if (r < 0 || atomic_load(&board->failed))
             exit(1);
         if (atomic_load(&board->stop)) {
-            deadline = deadline ? deadline : now_ms() + SETTLE_MS;
+            deadline = deadline ? deadline : now_ms() + (uint64_t)patience(SETTLE_MS);
             if (all_shown())
                 break;
             if (now_ms() > deadline) {
@@ -165,7 +166,7 @@ static int reader(unsigned self)
 
 static void find(struct instance *inst, struct generation *g)
 {
-    for (uint64_t deadline = now_ms() + SETTLE_MS;; poll(NULL, 0, 1)) {
+    for (uint64_t deadline = now_ms() + (uint64_t)patience(SETTLE_MS);; poll(NULL, 0, 1)) {
         if (instance_user(inst, victim) == 0 && generation_read(inst, g) == 0 && g->ready && generation_alive(inst))
             return;
         if (now_ms() > deadline) {
@@ -243,7 +244,7 @@ static uint64_t storm(const char *target, unsigned kills, pid_t *sending)
             acked[i] = atomic_load(&board->acked[i]);
         strike(target, k, sending);
         while (!goes_on(before, acked) && !atomic_load(&board->failed)) {
-            if (now_ms() - start > SETTLE_MS) {
+            if (now_ms() - start > (uint64_t)patience(SETTLE_MS)) {
                 fail("service did not come back", k, before);
                 return SETTLE_MS;
             }
@@ -330,7 +331,7 @@ int main(int argc, char **argv)
     check_store();
     printf("%s%s%s: %u kills, %u acknowledged, longest pause %llu ms\n", argv[2], is_linked() ? " of " : "", is_linked() ? victim : "", kills,
            atomic_load(&board->total_acked), (unsigned long long)longest);
-    unsigned limit = is_linked() ? LINK_BACK_MS : BACK_MS;
+    unsigned limit = (unsigned)patience(is_linked() ? LINK_BACK_MS : BACK_MS);
     if (longest > limit)
         fail("service was away for too long (ms)", longest, limit);
     return atomic_load(&board->failed) ? 1 : 0;

@@ -7,6 +7,7 @@
  * Both hosts keep the connection that the smaller of them dialled, whichever came first; a link that is silent
  * gives way to anything. */
 #include "base/sys.h"
+#include "patience.h"
 #include "raw.h"
 #include "rough.h"
 #include "trust/identity.h"
@@ -25,12 +26,6 @@ enum { WAIT_MS = 8000, SILENT_MS = 1500 };
 static const char *dir, *address;
 static int listener;
 static struct rough theirs, ours; /* the connection they dialled, the one we dialled */
-
-static int patience(void)
-{
-    const char *p = getenv("PATIENCE");
-    return WAIT_MS * (p ? atoi(p) : 1);
-}
 
 /* ---- make ---- */
 
@@ -65,7 +60,7 @@ static int make(const char *which, const char *key)
 static bool greeted(struct rough *r)
 {
     const uint8_t *f;
-    int n = rough_next(r, &f, patience());
+    int n = rough_next(r, &f, patience(WAIT_MS));
     return n == 1 && frame_type(f) == FRAME_GREETING && rough_greet(r, r->us);
 }
 
@@ -75,11 +70,11 @@ static int take_call(void)
     struct pollfd p = {listener, POLLIN, 0};
     int fd;
     for (bool over = true; over; over ? (void)close(fd) : (void)0) {
-        if (poll(&p, 1, patience()) != 1)
+        if (poll(&p, 1, patience(WAIT_MS)) != 1)
             die("it does not dial");
         fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         struct pollfd hello = {fd, POLLIN | POLLRDHUP, 0};
-        over = poll(&hello, 1, patience()) != 1 || (hello.revents & POLLRDHUP);
+        over = poll(&hello, 1, patience(WAIT_MS)) != 1 || (hello.revents & POLLRDHUP);
     }
     return fd;
 }
@@ -88,14 +83,14 @@ static bool answer(int fd, uint64_t us)
 {
     rough_begin(&theirs, fd, dir);
     theirs.us = us;
-    return rough_shake(&theirs, true, patience()) && greeted(&theirs);
+    return rough_shake(&theirs, true, patience(WAIT_MS)) && greeted(&theirs);
 }
 
 static bool dial(uint64_t us)
 {
     rough_begin(&ours, rough_dial(address, 0), dir);
     ours.us = us;
-    return rough_shake(&ours, false, patience()) && greeted(&ours);
+    return rough_shake(&ours, false, patience(WAIT_MS)) && greeted(&ours);
 }
 
 /* lives -- it answers what we ask; false: it was ended. */
@@ -106,7 +101,7 @@ static bool lives(struct rough *r)
     int n = write_ping(f, FRAME_PING, 1);
     if (n < 0 || !rough_send(r, f, (size_t)n))
         return false;
-    while ((n = rough_next(r, &said, patience())) == 1)
+    while ((n = rough_next(r, &said, patience(WAIT_MS))) == 1)
         if (frame_type(said) == FRAME_PONG)
             return true;
     if (n == 0)
@@ -180,7 +175,7 @@ int main(int argc, char **argv)
     listener = rough_listen(argv[3]);
     int fd = take_call();
     rough_begin(&theirs, fd, dir);
-    if (!rough_shake(&theirs, true, patience()))
+    if (!rough_shake(&theirs, true, patience(WAIT_MS)))
         die("no first call: %s", theirs.why);
     bool smaller = us < theirs.them;
     rough_close(&theirs);
