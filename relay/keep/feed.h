@@ -21,12 +21,17 @@
 
 struct feeds;
 
-/* feeds_open -- make the socket in the directory `runtime`.
+/* feeds_listen -- make the socket `feed` in the directory `runtime`, to which the link process connects.  It should outlive the
+ * keeper, and be made by nobody but who holds the instance's lock: a keeper that is dying would take away his successor's.
+ * Returns  the socket, or -errno */
+int feeds_listen(int runtime) MUST_USE;
+
+/* feeds_open -- listener: by feeds_listen(), closed by feeds_close().
  * seg      whose tables know the rooms and hosts
  * leaf     called when the link asks for a certificate: must issue one if need be
  * Returns  0 or -errno */
 int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct forks *forks, struct loop *loop,
-               int runtime, void (*leaf)(void *arg), void *arg) MUST_USE;
+               int listener, void (*leaf)(void *arg), void *arg) MUST_USE;
 void feeds_close(struct feeds *fs);
 
 /* feeds_on_said -- call `said` whenever a peer said how many entries of the host `self` it has on disk. */

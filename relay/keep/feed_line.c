@@ -63,11 +63,10 @@ static void on_connect(struct loop_source *s, uint32_t events)
         close_fd(&fs->line.fd);
 }
 
-/* make_socket -- in the runtime directory, by a path that is short whatever that directory is called. */
-static int make_socket(int runtime)
+int feeds_listen(int runtime)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/feed", runtime);
+    snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/feed", runtime); /* short, whatever that directory is called */
     (void)unlinkat(runtime, "feed", 0);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -81,7 +80,7 @@ static int make_socket(int runtime)
 }
 
 int feeds_open(struct feeds **out, struct history *h, const struct segment *seg, struct forks *forks, struct loop *loop,
-               int runtime, void (*leaf)(void *arg), void *arg)
+               int listener, void (*leaf)(void *arg), void *arg)
 {
     struct feeds *fs = calloc(1, sizeof *fs);
     if (fs)
@@ -96,15 +95,12 @@ int feeds_open(struct feeds **out, struct history *h, const struct segment *seg,
     fs->loop = loop;
     fs->leaf = leaf;
     fs->arg = arg;
-    fs->runtime = runtime;
     fs->line.fd = -1;
     for (size_t i = 0; i < FEEDS_MAX; i++)
         fs->feed[i].all = fs;
-    int fd = make_socket(runtime);
-    fs->listener = (struct loop_source){fd, on_connect, fs};
-    int r = fd < 0 ? fd : loop_add(loop, &fs->listener, EPOLLIN);
+    fs->listener = (struct loop_source){listener, on_connect, fs};
+    int r = loop_add(loop, &fs->listener, EPOLLIN);
     if (r < 0) {
-        close_fd(&fs->listener.fd);
         free(fs->in_buf);
         free(fs);
         return r;
@@ -116,7 +112,6 @@ int feeds_open(struct feeds **out, struct history *h, const struct segment *seg,
 void feeds_close(struct feeds *fs)
 {
     feeds_hang_up(fs);
-    (void)unlinkat(fs->runtime, "feed", 0);
     loop_remove(fs->loop, &fs->listener);
     close_fd(&fs->listener.fd);
     free(fs->in_buf);

@@ -68,7 +68,6 @@ struct feeds {
     const struct folds *folds; /* NULL: unknown */
     const struct identity *id; /* NULL: nothing is signed */
     uint32_t audiences; /* changes of private rooms' hosts that all feeds know of */
-    int runtime;
     struct loop_source listener, line;
     struct wire in;
     struct buffer out;

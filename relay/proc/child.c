@@ -36,7 +36,7 @@ static _Noreturn void become(unsigned i, const struct family *f, int ready)
     char name[CHILD_NAME_MAX], lifeline[16], ready_text[16], listener[16], questions[16], bells[PROCS_MAX * 8], *at = bells;
     const struct objects *o = f->objects;
     int asks = i == PROC_KEEPER ? o->questions[1] : i == PROC_SEARCH ? o->questions[0] : -1;
-    int listens = i == PROC_LINK ? f->listener : -1;
+    int listens = i == PROC_LINK ? f->listener : i == PROC_KEEPER ? f->feed : -1;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

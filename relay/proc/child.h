@@ -20,7 +20,8 @@ struct family {
     const struct instance *inst;
     const struct conf *conf;
     const struct objects *objects;
-    int listener; /* for the link process; -1: none */
+    int listener; /* for other hosts; -1: none */
+    int feed;     /* for the link process */
 };
 
 /* child_name -- of process `i` of PROCS_MAX, as in logs. */

@@ -42,7 +42,7 @@ struct keeper {
     uint64_t pruned_ms; /* when it was looked last */
     bool pruning;       /* there is more to delete */
     bool cramped;       /* ... and the disk had no room to note that it is */
-    int state_dir, runtime_dir;
+    int state_dir;
     uint64_t news; /* of the feeds, as looked at last */
     bool failing; /* the store takes nothing: try again each tick */
 };
@@ -174,10 +174,9 @@ static void open_all(struct keeper *k)
     struct proc *p = &k->proc;
     char path[INSTANCE_PATH_MAX + 16], why[256] = "cannot open the store";
     k->state_dir = open(p->args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    k->runtime_dir = open(p->args.inst.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     snprintf(path, sizeof path, "%s/history.db", p->args.inst.state);
-    if (k->state_dir < 0 || k->runtime_dir < 0 || rendezvous < 0 ||
+    if (k->state_dir < 0 || rendezvous < 0 ||
         identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
         history_open(&k->h, path, why, sizeof why) < 0)
         cannot(why);
@@ -189,8 +188,8 @@ static void open_all(struct keeper *k)
     k->prune = (struct prune){.st = &p->st, .h = k->h};
     k->gone.st = &p->st;
     commit_on_gap(k->commit, gone_note, &k->gone);
-    if (feeds_open(&k->feeds, k->h, p->st.seg, k->forks, &p->loop, k->runtime_dir, on_leaf, k) < 0)
-        cannot("cannot make the socket `feed` in the runtime directory");
+    if (feeds_open(&k->feeds, k->h, p->st.seg, k->forks, &p->loop, p->args.listener, on_leaf, k) < 0)
+        cannot("cannot wait for the link process");
     feeds_sign(k->feeds, k->id);
     feeds_ask_rooms(k->feeds, k->folds);
     feeds_on_said(k->feeds, p->st.seg->shape.origin, on_said, k);

@@ -18,7 +18,7 @@ struct proc_args {
     int lifeline;        /* read end of a pipe whose other end only the supervisor has: EOF = it is gone */
     int ready;           /* write one byte when ready */
     int questions;       /* keeper: write end of a pipe of whole frames, searches; search: its read end; others: -1 */
-    int listener;        /* link: the socket that other hosts dial; -1: none */
+    int listener;        /* link: the socket that other hosts dial, -1: none; keeper: the one that the link process connects to */
     int bell[PROCS_MAX];
 };
 

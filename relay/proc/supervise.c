@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "ipc/fifo.h"
+#include "keep/feed.h"
 #include "loop/loop.h"
 #include "net/address.h"
 #include "proc/child.h"
@@ -37,7 +38,7 @@ struct supervisor {
     struct objects objects;
     struct child child[PROCS_MAX];
     struct loop loop;
-    int lock, notify, listener;
+    int lock, notify, listener, feed;
     struct loop_source names; /* inotify */
     bool filled; /* the keeper has filled the tables of this generation */
     bool stop, reset, failed;
@@ -52,7 +53,7 @@ static bool exists(const struct supervisor *s, unsigned i)
 
 static void start(struct supervisor *s, unsigned i)
 {
-    struct family f = {s->inst, s->conf, &s->objects, s->listener};
+    struct family f = {s->inst, s->conf, &s->objects, s->listener, s->feed};
     child_start(&s->child[i], i, &f);
     if (s->filled)
         child_let_in(i, &s->objects);
@@ -217,6 +218,17 @@ static void watch_names(struct supervisor *s)
 
 /* ---- the process ---- */
 
+/* listen_for_feed -- to our own link process: the socket is ours, so that it outlives the keeper. */
+static int listen_for_feed(struct supervisor *s)
+{
+    int dir = open(s->inst->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s->feed = dir < 0 ? -errno : feeds_listen(dir);
+    if (s->feed < 0)
+        log_error("cannot make the socket %s/feed: %s", s->inst->runtime, strerror(-s->feed));
+    close_fd(&dir);
+    return s->feed < 0 ? s->feed : 0;
+}
+
 /* listen_for_links -- the socket is ours, so that it outlives the link process; where others find us goes into the file
  * `address`. */
 static int listen_for_links(struct supervisor *s)
@@ -280,7 +292,7 @@ static int prepare(struct supervisor *s)
     }
     fifo_sweep(dir, 60);
     close(dir);
-    return listen_for_links(s);
+    return listen_for_feed(s) < 0 ? -1 : listen_for_links(s);
 }
 
 static void drop(struct supervisor *s)
@@ -315,7 +327,7 @@ static int run_generation(struct supervisor *s)
 
 int supervise_main(const struct instance *inst, const struct conf *conf, int ready_fd)
 {
-    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .notify = ready_fd, .listener = -1, .names = {.fd = -1}};
+    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .notify = ready_fd, .listener = -1, .feed = -1, .names = {.fd = -1}};
     sigset_t signals;
     log_open("supervise", LOG_INFO);
     if (log_level_from(conf->log) >= 0)
@@ -333,6 +345,7 @@ int supervise_main(const struct instance *inst, const struct conf *conf, int rea
         r = run_generation(&s);
     forget(inst, "generation");
     forget(inst, "address");
+    forget(inst, "feed");
     log_info("stopped");
     return r < 0 || s.failed ? EXIT_FAILURE : 0;
 }

@@ -200,7 +200,7 @@ static void keeper_start(struct node *n)
     int r = forks_open(&n->forks, n->disk);
     r = r < 0 ? r : folds_open(&n->folds, &n->st, n->disk, n->forks);
     r = r < 0 ? r : commit_open(&n->commit, &n->st, n->disk, &n->identity, n->folds);
-    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, n->forks, &n->keeper_loop, -1, on_leaf, n);
+    r = r < 0 ? r : feeds_open(&n->feeds, n->disk, n->st.seg, n->forks, &n->keeper_loop, feeds_listen(-1), on_leaf, n);
     ASSERT(r == 0);
     forks_on_point(n->forks, folds_fork, n->folds);
     feeds_sign(n->feeds, &n->identity);

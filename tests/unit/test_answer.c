@@ -59,7 +59,7 @@ static int set_up(void **state)
     atomic_store(&p.st.seg->link[0].host, BETA);
     p.h = store_open();
     p.dir = open(store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (forks_open(&p.forks, p.h) < 0 || feeds_open(&p.fs, p.h, p.st.seg, p.forks, &p.loop, p.dir, leaf, NULL) < 0 ||
+    if (forks_open(&p.forks, p.h) < 0 || feeds_open(&p.fs, p.h, p.st.seg, p.forks, &p.loop, feeds_listen(p.dir), leaf, NULL) < 0 ||
         folds_open(&p.folds, &p.st, p.h, p.forks) < 0 || scene_open_shared(&scene) < 0)
         return -1;
     p.scene = scene;

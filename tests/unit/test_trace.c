@@ -66,7 +66,7 @@ static int set_up(void **state)
         return -1;
     state_give(&p->st);
     p->trace = (struct trace){.entry = {HERE, EPOCH, ROOM, 2, {0}}, .wanted = UINT32_MAX};
-    return forks_open(&p->forks, p->h) < 0 ? -1 : feeds_open(&p->fs, p->h, p->st.seg, p->forks, &p->loop, p->dir, leaf, NULL);
+    return forks_open(&p->forks, p->h) < 0 ? -1 : feeds_open(&p->fs, p->h, p->st.seg, p->forks, &p->loop, feeds_listen(p->dir), leaf, NULL);
 }
 
 static int tear_down(void **state)
@@ -77,6 +77,7 @@ static int tear_down(void **state)
     history_close(p->h);
     if (p->line >= 0)
         close(p->line);
+    unlinkat(p->dir, "feed", 0);
     close(p->dir);
     loop_close(&p->loop);
     shared_close(&p->st, &p->lock);
