@@ -51,7 +51,7 @@ void hub_on_knock(void *arg, const uint8_t *knock)
 /* on_echo -- believed of the host that was asked, once. */
 static void on_echo(struct link *l, const uint8_t *frame)
 {
-    struct hub *h = l->c.arg;
+    struct hub *h = hub_of(l);
     struct echo e;
     if (read_echo(frame, &e) < 0)
         return;

@@ -12,7 +12,7 @@
 
 enum {
     TURN_FRAMES = 256, /* taken from one connection before the others have their turn */
-    RETRY_MS = 125,    /* before a peer that was lost is dialled, at most */
+    REDIAL_MS = 125,   /* before a peer that was lost is dialled, at most */
     REFUSALS_MAX = 5,  /* one after the other, each of which doubles that */
     GOOD_MS = 10000,   /* a link that lasted so long was none of these */
 };
@@ -67,7 +67,7 @@ void link_end(struct link *l, const char *why)
     ln->link = NULL;
     ln->down_since = ln->down_since ? ln->down_since : now_ms();
     ln->refusals = now_ms() - l->since < GOOD_MS ? ln->refusals : 0;
-    ln->retry_at = now_ms() + prng_below(&h->prng, (uint64_t)RETRY_MS << ln->refusals);
+    ln->retry_at = now_ms() + prng_below(&h->prng, (uint64_t)REDIAL_MS << ln->refusals);
     ln->tries = 0;
     hub_show(h, ln);
 }

@@ -219,7 +219,7 @@ static void arrived(struct hub *h, uint64_t far, const struct tunnel_part *p)
 
 void tunnel_heard(struct link *l, const uint8_t *frame)
 {
-    struct hub *h = l->c.arg;
+    struct hub *h = hub_of(l);
     struct tunnel_part p;
     if (read_tunnel(frame, &p) < 0) {
         link_farewell(l, REASON_MALFORMED, "What a peer sent through a tunnel cannot be read.");

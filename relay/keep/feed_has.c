@@ -75,7 +75,8 @@ int feed_on_have(struct feed *f, const uint8_t *frame)
     for (struct have_row row; error == 0 && rd_left(&r) > 0;) {
         read_have_row(&r, &row);
         error = r.bad ? -EBADMSG : feed_has(f, &row, true);
-        feed_heard_of(f, &row);
+        if (error == 0)
+            feed_heard_of(f, &row);
     }
     feed_tell(f);
     return error;

@@ -50,7 +50,7 @@ void feed_owe(struct feed *f, uint64_t room)
 static bool lacks_own(const struct feed *f, uint64_t epoch, uint64_t room, uint64_t last_seq)
 {
     const struct have_entry *e = have_find(&f->theirs, f->peer, epoch, room);
-    return !e || e->durable < min_u64(last_seq, forks_point(f->all->forks, f->peer, epoch, room) - 1);
+    return (e ? e->durable : 0) < min_u64(last_seq, forks_point(f->all->forks, f->peer, epoch, room) - 1);
 }
 
 struct owed {
