@@ -77,6 +77,7 @@ static int tear_down(void **state)
     feeds_close(p->fs);
     forks_close(p->forks);
     history_close(p->h);
+    unlinkat(p->dir, "feed", 0);
     close(p->dir);
     loop_close(&p->loop);
     shared_close(&p->st, &p->lock);
