@@ -75,6 +75,7 @@ enum {
     LINK_GAP_MAX_MS = LINK_GAP_MAX_S * 1000, /* that a gap waits for others at most, from the start of a link */
     LINK_EARLY_MS = 10 * 1000,      /* for what a segment answers to come after it */
     LINK_EARLY_REST_MS = 60 * 1000, /* between two notes of one peer of which the first was told */
+    LINK_EARLY_AWAY_MS = 60 * 1000, /* for a peer whose link broke to come back and bring it */
 };
 
 enum link_phase { LINK_FREE, LINK_GREETING, LINK_VECTOR, LINK_OPEN };
@@ -193,8 +194,8 @@ bool link_early(struct link_core *l, unsigned peer, const uint8_t *segment, uint
 /* link_early_anew -- a link is not read for now: what was noted has from now on LINK_EARLY_MS again, for it may be in what waits there. */
 void link_early_anew(struct link_core *l, uint64_t now_ms);
 
-/* link_kept_back -- call now and then until it returns NULL: something that was noted and is still missing, each once and of a peer
- * once a minute at most.  Good until the next call of any of these. */
+/* link_kept_back -- call now and then until it returns NULL: something that was noted and is still missing although the peer has been
+ * linked for long enough, or away for too long; each once and of a peer once a minute at most.  Good until the next call of any of these. */
 const struct link_early *link_kept_back(struct link_core *l, uint64_t now_ms);
 
 /* link_judge_gap -- the same of a GAP; what it bears is not verified here.  LINK_LATER: also, others may still bring what is missing:

@@ -53,16 +53,28 @@ void link_early_anew(struct link_core *l, uint64_t now_ms)
             l->early[i].since_ms = now_ms;
 }
 
+/* is_due -- had the peer its time?  An honest one may lack it itself and have a gap to tell of, as soon as it is linked again. */
+static bool is_due(const struct link_core *l, const struct link_early *e, uint64_t now_ms)
+{
+    for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
+        const struct link_peer *p = &l->peer[i];
+        bool linked = p->phase == LINK_OPEN && p->host == e->by;
+        if (linked && now_ms - max_u64(e->since_ms, p->up_ms) >= LINK_EARLY_MS)
+            return true;
+    }
+    return now_ms - e->since_ms >= LINK_EARLY_AWAY_MS;
+}
+
 const struct link_early *link_kept_back(struct link_core *l, uint64_t now_ms)
 {
     for (size_t i = 0; i < LINK_PEERS_MAX; i++) {
         struct link_early *e = &l->early[i];
-        bool due = e->by != 0 && !e->told && now_ms - e->since_ms >= LINK_EARLY_MS;
+        bool due = e->by != 0 && !e->told && is_due(l, e, now_ms);
         if (due && is_missing(l, &e->missing, e->room)) {
             e->told = true;
             return e;
         }
-        if (due || now_ms - e->since_ms >= LINK_EARLY_REST_MS)
+        if (due || (e->told && now_ms - e->since_ms >= LINK_EARLY_REST_MS))
             e->by = 0;
     }
     return NULL;

@@ -74,14 +74,12 @@ static void test_what_is_kept_back(void **state)
     (void)state;
     together();
     assert_true(early(answer(3, 'C', 30, 8)));
-    link_down(&a->core, a->peer, &up); /* a link that breaks hides nothing */
     now += LINK_EARLY_MS - 1;
     assert_null(link_kept_back(&a->core, now));
     now++;
     const struct link_early *e = link_kept_back(&a->core, now);
     assert_true(e && e->by == 'B' && e->author == 'B' && e->missing.origin == 'C' && e->missing.seq == 8);
     assert_null(link_kept_back(&a->core, now));
-    a->peer = (unsigned)link_up(&a->core, 'B', 7, now);
     assert_true(early(answer(4, 'C', 30, 9)));
     now += LINK_EARLY_REST_MS - LINK_EARLY_MS - 1;
     assert_null(link_kept_back(&a->core, now)); /* not again so soon */
@@ -89,6 +87,32 @@ static void test_what_is_kept_back(void **state)
     assert_null(link_kept_back(&a->core, now));
     assert_true(early(answer(5, 'C', 30, 9)));
     now += LINK_EARLY_MS;
+    assert_non_null(link_kept_back(&a->core, now));
+}
+
+/* A link that breaks hides nothing for ever; but whose link broke may bring it when he is back. */
+static void test_who_goes_away(void **state)
+{
+    (void)state;
+    together();
+    assert_true(early(answer(3, 'C', 30, 8)));
+    now += LINK_EARLY_MS - 1;
+    link_down(&a->core, a->peer, &up);
+    now += LINK_EARLY_MS;
+    assert_null(link_kept_back(&a->core, now));
+    a->peer = (unsigned)link_up(&a->core, 'B', 7, now);
+    a->core.peer[a->peer].phase = LINK_OPEN;
+    now += LINK_EARLY_MS - 1;
+    assert_null(link_kept_back(&a->core, now));
+    now++;
+    assert_non_null(link_kept_back(&a->core, now));
+    now += LINK_EARLY_REST_MS;
+    assert_null(link_kept_back(&a->core, now));
+    assert_true(early(answer(4, 'C', 30, 9)));
+    link_down(&a->core, a->peer, &up);
+    now += LINK_EARLY_AWAY_MS - 1;
+    assert_null(link_kept_back(&a->core, now));
+    now++;
     assert_non_null(link_kept_back(&a->core, now));
 }
 
@@ -102,7 +126,7 @@ static void test_peers_that_come_and_go(void **state)
         a->peer = (unsigned)link_up(&a->core, host, 7, now);
         assert_true(early(answer(3, 'C', 30, 8)));
     }
-    now += LINK_EARLY_MS;
+    now += LINK_EARLY_AWAY_MS;
     for (unsigned i = 0; i < LINK_PEERS_MAX; i++)
         assert_non_null(link_kept_back(&a->core, now));
     assert_null(link_kept_back(&a->core, now));
@@ -117,6 +141,7 @@ int main(void)
         TEST(test_what_cannot_come),
         TEST(test_what_comes_late),
         TEST(test_what_is_kept_back),
+        TEST(test_who_goes_away),
         TEST(test_peers_that_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
