@@ -7,6 +7,7 @@ load ../scenario/helper
 load ../scenario/hosts
 
 storm() { # TARGET VICTIM
+    workers=2
     hosts alpha beta
     link alpha beta
     HOME=$dir/$2 run timeout 500 "$tools/storm" alpha "$1" "${KILLS:-20}" beta "$2"

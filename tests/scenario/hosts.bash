@@ -9,13 +9,13 @@ on() {
     HOME=$dir/$h "$program" -i "$h" "$@"
 }
 
-# hosts NAME... -- set up (with $settings) and started; every one listens at a port of its own.
+# hosts NAME... -- set up (with $settings) and started; every one listens at a port of its own.  One worker each, or $workers: the
+# queues of all relays of a user come out of one purse, which holds nine, and two scenarios run at a time.
 hosts() {
-    local h workers=2
-    [ $# -le 2 ] || workers=1 # the queues of all relays of a user come out of one purse
+    local h
     for h; do
         mkdir -p "$dir/$h/.config/relay"
-        printf 'name = %s\nlisten = 127.0.0.1:0\nworkers = %d\n%s\n' "$h" $workers "${settings:-}" >"$dir/$h/.config/relay/relay.conf"
+        printf 'name = %s\nlisten = 127.0.0.1:0\nworkers = %d\n%s\n' "$h" "${workers:-1}" "${settings:-}" >"$dir/$h/.config/relay/relay.conf"
         up "$h"
     done
 }
