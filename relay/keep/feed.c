@@ -210,17 +210,6 @@ static int obey(struct feeds *fs, const uint8_t *frame)
     }
 }
 
-/* take_order -- at once, but for a CHAIN that waits for the disk: if that is full, what is behind it is not to wait, too.  Returns 1;
- * 0: it is to come again, for too much waits; or -errno. */
-static int take_order(struct feeds *fs, const uint8_t *frame)
-{
-    bool early = feeds_chain_early(fs, frame);
-    if (early && buffer_len(&fs->early) >= EARLY_MAX)
-        return 0;
-    int r = early ? buffer_add(&fs->early, frame, frame_stride(frame)) : obey(fs, frame);
-    return r < 0 ? r : 1;
-}
-
 /* take_orders -- returns 0, or -errno when the line is of no use any more. */
 static int take_orders(struct feeds *fs)
 {
@@ -229,10 +218,11 @@ static int take_orders(struct feeds *fs)
     for (;;) {
         int r;
         while ((r = wire_next(&fs->in, &frame, &frames, &len)) == 1) {
-            r = take_order(fs, frame);
-            if (r == 0)
+            if (feeds_chain_early(fs, frame)) {
                 wire_back(&fs->in, frame);
-            if (r <= 0)
+                return 0;
+            }
+            if ((r = obey(fs, frame)) < 0)
                 return r;
         }
         if (r < 0)
@@ -365,8 +355,7 @@ bool feeds_pump(struct feeds *fs)
     bool again = false;
     if (fs->line.fd < 0)
         return false;
-    int r = feeds_early_chains(fs);
-    r = r < 0 ? r : take_orders(fs);
+    int r = take_orders(fs);
     feeds_see_rooms(fs);
     history_durable(fs->h, &stored, &ring);
     for (size_t i = 0; r == 0 && i < FEEDS_MAX; i++) {

@@ -73,13 +73,3 @@ bool feeds_chain_early(const struct feeds *fs, const uint8_t *frame)
     history_durable(fs->h, &stored, &ring);
     return frame_type(frame) == FRAME_CHAIN && frame_pos(frame) > stored;
 }
-
-int feeds_early_chains(struct feeds *fs)
-{
-    int r = 0;
-    while (r == 0 && buffer_len(&fs->early) > 0 && !feeds_chain_early(fs, buffer_data(&fs->early))) {
-        r = feeds_on_chain(fs, NULL, buffer_data(&fs->early));
-        buffer_take(&fs->early, frame_stride(buffer_data(&fs->early)));
-    }
-    return r;
-}

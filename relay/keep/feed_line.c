@@ -27,7 +27,6 @@ void feeds_hang_up(struct feeds *fs)
     loop_remove(fs->loop, &fs->line);
     close_fd(&fs->line.fd);
     buffer_free(&fs->out);
-    buffer_free(&fs->early);
     for (size_t i = 0; i < FEEDS_MAX; i++)
         feed_close(&fs->feed[i]);
 }

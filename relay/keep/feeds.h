@@ -20,7 +20,6 @@ enum {
     KNOCKS = 64,           /* echoes that are remembered */
     HELD_MAX = 256,        /* segments that a peer may hear from others first; what is more is sent at once */
     HELD_MS = 2000,        /* for so long */
-    EARLY_MAX = 64 * 1024, /* bytes of CHAINs that wait for the disk before all orders behind them do */
 };
 
 struct feed {
@@ -71,7 +70,6 @@ struct feeds {
     struct loop_source listener, line;
     struct wire in;
     struct buffer out;
-    struct buffer early; /* CHAINs that may contradict what was taken and is not stored yet */
     struct feed feed[FEEDS_MAX];
     uint64_t stored; /* the durable position up to which all feeds were looked after */
     uint64_t news;   /* feeds_news() */
@@ -176,9 +174,7 @@ void feed_proof(void *feed, const uint8_t *proof);
  * before it.  Returns 0 or -errno. */
 int feeds_on_chain(struct feeds *fs, struct feed *from, const uint8_t *chain) MUST_USE;
 
-/* feeds_chain_early -- is it a CHAIN that may contradict what was taken and is not stored yet?  feeds_early_chains -- look at those that
- * waited for that.  Returns 0 or -errno. */
+/* feeds_chain_early -- is it a CHAIN that may contradict what was taken and is not stored yet?  The next turn begins when more is. */
 bool feeds_chain_early(const struct feeds *fs, const uint8_t *frame);
-int feeds_early_chains(struct feeds *fs) MUST_USE;
 
 #endif
