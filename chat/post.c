@@ -136,7 +136,7 @@ int verb_send(const struct verb_options *o, int argc, char **argv)
         return r;
     char *raw = argc > 1 ? join_words(argc - 1, argv + 1) : read_input(&len);
     if (!raw)
-        return EXIT_NO;
+        return argc > 1 ? exit_code_of(-ENOMEM) : EXIT_NO;
     struct text t = valid(raw, argc > 1 ? strlen(raw) : len);
     free(raw);
     if (!t.p)

@@ -53,7 +53,8 @@ int room_exists(const struct port *p, const char *called);
 int refused_code(const uint8_t *frame);
 int thrown_out(const struct port *p, const uint8_t *frame);
 
-/* wait_for_frames -- mask: as for ppoll(2), NULL leaves signals as they are.  Returns true when other_fd is readable.  wait_durable -- until all that was said is on disk; returns the exit code. */
+/* wait_for_frames -- mask: as for ppoll(2), NULL leaves signals as they are.  Returns true when other_fd is readable.
+ * wait_durable -- until all that was said is on disk; returns the exit code. */
 bool wait_for_frames(struct port *p, int other_fd, int max_ms, const sigset_t *mask);
 int wait_durable(struct port *p, unsigned timeout_s);
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+/* patience -- in milliseconds, as is `ms`. */
 static inline int patience(int ms)
 {
     const char *p = getenv("PATIENCE");
