@@ -2,6 +2,7 @@
 #include "lines.h"
 
 #include "base/sys.h"
+#include "out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +21,9 @@ static int show_plain(struct port *p, struct view *v, uint32_t *own)
         if (frame_type(f) == FRAME_SAY && frame_client(f) == port_client(p) && frame_client_seq(f) > *own)
             *own = frame_client_seq(f);
         if (frame_type(f) == FRAME_SAY || frame_type(f) == FRAME_STATE)
-            fputs(view_frame(v, f), stdout);
+            out(view_frame(v, f));
     }
-    fflush(stdout);
+    out_now();
     return r < 0 ? exit_code_of(r) : 0;
 }
 
@@ -75,5 +76,5 @@ int pass_lines(struct port *p, struct view *v, const struct verb_options *o)
     }
     if (unread)
         fprintf(stderr, "chat: cannot read the input: %s\n", strerror(unread));
-    return finish(r == 0 && unread ? EXIT_NO : r);
+    return r == 0 && unread ? EXIT_NO : r;
 }

@@ -1,4 +1,5 @@
 /* main.c -- the program chat: options, and which verb. */
+#include "out.h"
 #include "trace.h"
 #include "verbs.h"
 
@@ -178,11 +179,9 @@ static int option(struct verb_options *o, int c)
     }
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct verb_options o = {.room = "lobby", .n = 50, .timeout_s = 30};
-    setlocale(LC_ALL, "");
-    signal(SIGPIPE, SIG_IGN);
     for (int c; (c = getopt_long(argc, argv, "i:r:n:fjqhv", longs, NULL)) != -1;) {
         int r = option(&o, c);
         if (r >= 0)
@@ -196,4 +195,11 @@ int main(int argc, char **argv)
         if (strcmp(argv[0], verbs[i].name) == 0)
             return verbs[i].run(&o, argc - 1, argv + 1);
     return usage("no such verb: ", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    signal(SIGPIPE, SIG_IGN);
+    return out_end(run(argc, argv));
 }

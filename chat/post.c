@@ -124,7 +124,7 @@ static int send_text(const struct verb_options *o, const char *room, struct text
     if (r == 0)
         r = post(p, o, room, t);
     port_close(p);
-    return o->ids && r == EXIT_OK ? finish(r) : r;
+    return r;
 }
 
 int verb_send(const struct verb_options *o, int argc, char **argv)

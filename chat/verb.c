@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/text.h"
+#include "out.h"
 #include "view.h"
 
 #include <errno.h>
@@ -175,15 +176,6 @@ char *join_words(int argc, char **argv)
     return all;
 }
 
-int finish(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    if (errno != EPIPE)
-        fprintf(stderr, "chat: cannot write the output: %s\n", strerror(errno));
-    return errno == EPIPE ? code : EXIT_NO;
-}
-
 /* ---- lists ---- */
 
 struct listing {
@@ -198,12 +190,12 @@ static bool list_frame(void *arg, const uint8_t *f)
     const char *line = view_frame(l->view, f);
     l->n += *line != '\0';
     if (frame_type(f) == FRAME_GONE) /* it may reach further than what was shown: the next page begins behind that */
-        return fputs(line, stdout) >= 0;
+        return out(line);
     l->q->key.hlc = frame_hlc(f);
     l->q->key.origin = frame_origin(f);
     l->q->key.epoch = frame_epoch(f);
     l->q->key.seq = frame_seq(f);
-    return fputs(line, stdout) >= 0;
+    return out(line);
 }
 
 int list(const struct verb_options *o, const char *room, struct query *q, struct end *end)
@@ -237,5 +229,5 @@ int list(const struct verb_options *o, const char *room, struct query *q, struct
                                              : EXIT_NO;
     view_close(l.view);
     port_close(p);
-    return finish(code);
+    return code;
 }

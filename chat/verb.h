@@ -64,7 +64,4 @@ char *join_words(int argc, char **argv);
 /* list -- ask while there is more, and show the answers.  Returns the exit code. */
 int list(const struct verb_options *o, const char *room, struct query *q, struct end *end);
 
-/* finish -- flush the standard output.  Returns `code`, or EXIT_NO when that cannot be written. */
-int finish(int code);
-
 #endif

@@ -2,6 +2,7 @@
 #include "verbs.h"
 
 #include "base/sys.h"
+#include "out.h"
 #include "view.h"
 #include "when.h"
 
@@ -18,12 +19,6 @@ static int take_room(int argc, char **argv, char *room)
         r = EXIT_USAGE;
     }
     return r;
-}
-
-/* out -- to standard output; a reader that left ends us quietly, as with any filter. */
-static bool out(const char *s)
-{
-    return fputs(s, stdout) >= 0;
 }
 
 /* ---- tail ---- */
@@ -56,7 +51,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
             break;
         if (r == 1)
             continue;
-        if (fflush(stdout) != 0)
+        if (!out_now())
             break;
         /* Without -f: everything that was there before us. */
         if (!o->follow && port_acked(p) > 0 && port_wait_ms(p) == -1 && settled++ > 0)
@@ -65,7 +60,7 @@ int verb_tail(const struct verb_options *o, int argc, char **argv)
     }
     view_close(v);
     port_close(p);
-    return r < 0 ? exit_code_of(r) : finish(code);
+    return r < 0 ? exit_code_of(r) : code;
 }
 
 /* ---- log, who, rooms ---- */

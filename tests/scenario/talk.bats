@@ -107,9 +107,10 @@ load helper
 }
 
 @test "output that cannot be written is said so" {
-    chat send lobby hello
-    for verb in "log lobby" "tail lobby" "grep hello" rooms ""; do
+    id=$(chat send --ids lobby hello)
+    for verb in "log lobby" "tail lobby" "grep hello" rooms "trace $id" "send --ids lobby hello" "" --help; do
         run bash -c "chat $verb </dev/null >/dev/full"
+        echo "chat $verb: $status: $output"
         [ "$status" -eq 1 ] && [[ $output == *"chat: cannot write the output: No space left on device" ]]
     done
 }
