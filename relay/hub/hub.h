@@ -37,7 +37,7 @@ struct link {
     bool through;             /* not over a socket, but through other hosts (tunnel.h) */
     bool unread;              /* stopped before all was read */
     bool waits, begun;        /* who dialled us: has said something, has had its turn */
-    uint64_t source;          /* where it dialled from */
+    uint64_t source;          /* where it dialled from; through others: the peer that brought it */
 };
 
 /* A peer, and what we have with it. */
@@ -115,6 +115,9 @@ int hub_listen(struct hub *h, int fd) MUST_USE;
 /* hub_open_link -- a connection over this socket, which it owns, for so long until it is linked; ln: the peer that we dial,
  * NULL: somebody dials us.  NULL when it cannot be. */
 struct link *hub_open_link(struct hub *h, int fd, struct line *ln, uint64_t patience_ms);
+
+/* hub_strangers -- how many dialled from `source` (struct link) and have not shown who they are. */
+unsigned hub_strangers(struct hub *h, uint64_t source);
 
 /* hub_admit -- let the next handshake begin: one at a time, so that strangers cost those who are linked no more than
  * the wait for one, and so many a second.  Returns true when another one could. */

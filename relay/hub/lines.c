@@ -162,6 +162,13 @@ static struct link *oldest_stranger(struct hub *h, uint64_t source, unsigned *n)
     return oldest;
 }
 
+unsigned hub_strangers(struct hub *h, uint64_t source)
+{
+    unsigned n;
+    (void)oldest_stranger(h, source, &n);
+    return n;
+}
+
 /* make_room -- who floods us pushes himself out. */
 static void make_room(struct hub *h, uint64_t source)
 {

@@ -15,6 +15,7 @@ enum {
     REDIAL_MS = 125,   /* before a peer that was lost is dialled, at most */
     REFUSALS_MAX = 5,  /* one after the other, each of which doubles that */
     GOOD_MS = 10000,   /* a link that lasted so long was none of these */
+    ORDERS_MAX = 1 << 20, /* bytes that wait for the keeper, before nothing more is read that may be for him */
 };
 
 void hub_take_lock(struct hub *h)
@@ -250,13 +251,24 @@ static size_t weight(const uint8_t *frame)
     return many ? 1 + frame_body_len(frame) / sizeof(struct beat_row) : 1;
 }
 
+/* keeper_is_full -- of orders; one whose disk is full may read none for hours. */
+static bool keeper_is_full(struct hub *h)
+{
+    if (keeper_line_waits(&h->keeper) >= ORDERS_MAX)
+        (void)keeper_line_flush(&h->keeper); /* the caller of hub_go_on() sees that it is gone */
+    return keeper_line_waits(&h->keeper) >= ORDERS_MAX;
+}
+
 static void hear(struct link *l)
 {
     const uint8_t *frame, *frames;
     size_t len, n = 0;
     l->unread = false;
     while (!l->over) {
-        if (n >= TURN_FRAMES) {
+        bool full = keeper_is_full(hub_of(l));
+        if (full)
+            conn_rest(&l->c);
+        if (n >= TURN_FRAMES || full) {
             l->unread = true;
             return;
         }
@@ -334,7 +346,7 @@ bool hub_go_on(struct hub *h)
         link_speak(l);
         again |= l->unread;
     }
-    return hub_admit(h) || again;
+    return hub_admit(h) || (again && !keeper_is_full(h));
 }
 
 bool hub_waits(const struct hub *h)

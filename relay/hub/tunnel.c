@@ -13,6 +13,7 @@
 
 enum {
     TUNNELS_MAX = 64,
+    SAME_BRINGER_MAX = 16,       /* whom one peer brought and who have not shown who they are: nobody fills all places */
     TUNNEL_WINDOW = 64 * 1024,   /* less than a socket pair holds */
     TUNNEL_HOPS = 16,
     TUNNEL_DIAL_MS = 5000,
@@ -186,20 +187,23 @@ void tunnel_open(struct hub *h, struct line *ln)
         drop(t);
 }
 
-static void accept_one(struct hub *h, uint64_t far, uint64_t id)
+static void accept_one(struct hub *h, uint64_t by, uint64_t far, uint64_t id)
 {
-    int fd = find(h->tunnels, far, id) ? -1 : make(h, far, id);
+    bool refused = find(h->tunnels, far, id) || hub_strangers(h, by) >= SAME_BRINGER_MAX;
+    int fd = refused ? -1 : make(h, far, id);
     struct link *l = fd < 0 ? NULL : hub_open_link(h, fd, NULL, TUNNEL_DIAL_MS);
-    if (l)
+    if (l) {
         l->through = true;
+        l->source = by;
+    }
 }
 
-/* arrived -- a part that is for us. */
-static void arrived(struct hub *h, uint64_t far, const struct tunnel_part *p)
+/* arrived -- a part that is for us, and which peer brought it. */
+static void arrived(struct hub *h, uint64_t by, uint64_t far, const struct tunnel_part *p)
 {
     struct tunnel *t = find(h->tunnels, far, p->id);
     if (p->op == TUNNEL_OPEN) {
-        accept_one(h, far, p->id);
+        accept_one(h, by, far, p->id);
         return;
     }
     if (!t)
@@ -226,7 +230,7 @@ void tunnel_heard(struct link *l, const uint8_t *frame)
         return;
     }
     if (p.to == h->core.self)
-        arrived(h, frame_origin(frame), &p);
+        arrived(h, l->line->peer.host, frame_origin(frame), &p);
     else if (p.hops > 0 && toward(h, p.to) != l) {
         p.hops--;
         (void)send_part(h, &p, frame_origin(frame)); /* or it is lost */

@@ -50,6 +50,11 @@ void keeper_line_say(struct keeper_line *k, const uint8_t *frames, size_t len)
         k->over = true;
 }
 
+size_t keeper_line_waits(const struct keeper_line *k)
+{
+    return buffer_len(&k->out);
+}
+
 bool keeper_line_flush(struct keeper_line *k)
 {
     while (!k->over && buffer_len(&k->out) > 0) {

@@ -34,6 +34,9 @@ int keeper_line_open(struct keeper_line *k, struct loop *loop, const char *runti
 void keeper_line_say(struct keeper_line *k, const uint8_t *frames, size_t len);
 void keeper_line_credit(struct keeper_line *k, uint64_t feed, uint32_t bytes);
 
+/* keeper_line_waits -- bytes of orders that the keeper has not read yet. */
+size_t keeper_line_waits(const struct keeper_line *k);
+
 /* keeper_line_flush -- returns false when the keeper is gone. */
 bool keeper_line_flush(struct keeper_line *k);
 

@@ -168,6 +168,29 @@ see() { [ "$(hosts_of "$1")" = "$2 " ]; }
     until_true 10 knows gamma alpha linked
 }
 
+@test "a member who fills a host with tunnels of his invention keeps nobody from being linked through another" {
+    hosts alpha beta gamma delta
+    for h in beta delta; do
+        meet alpha $h
+        meet gamma $h
+    done
+    for h in alpha beta gamma; do until_true 10 see $h "alpha beta delta gamma"; done
+    number() { on "$1" chat send --ids lobby hello | cut -d- -f1; }
+    flooded=alpha # who has the larger number is dialled
+    [[ $(number alpha) > $(number gamma) ]] || flooded=gamma
+    on delta relay stop
+    on beta relay stop
+    timeout 60 "$tools/impostor" "$(at $flooded)" "$dir/state/delta" tunnels &
+    until_true 10 linked $flooded delta
+    up beta
+    join alpha beta "$(at beta)" # it listens elsewhere now
+    join gamma beta "$(at beta)"
+    until_true 20 knows alpha gamma indirect
+    until_true 10 knows gamma alpha indirect
+    linked $flooded delta
+    kill %%
+}
+
 @test "a new key: the host is who it was, the old key is nobody's, and what was said stays" {
     unset settings
     hosts alpha beta gamma

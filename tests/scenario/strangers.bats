@@ -48,7 +48,8 @@ final() {
 }
 
 impostor() { timeout 60 "$tools/impostor" "$at" "$@"; }
-of_link() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$link/status"; }
+of_process() { sed -n "s/^$2:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$1/status"; }
+of_link() { of_process "$link" "$1"; }
 
 @test "no TLS, TLS 1.2, no certificate, another key, expired, forged: refused in time with the right alert" {
     stage
@@ -67,6 +68,18 @@ of_link() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$link/status"; }
         echo "$case"
         impostor "$gamma" "$case"
     done
+    final
+}
+
+@test "a member who floods with streams that nobody knows: memory is given back, and the link process needs none" {
+    stage
+    keeper=$(process_of alpha keeper)
+    before=$(of_process "$keeper" VmRSS)
+    link_before=$(of_link VmHWM)
+    impostor "$gamma" vectors
+    forgot() { [ "$(of_process "$keeper" VmRSS)" -lt $((before + 8192)) ]; }
+    sanitized || until_true 5 forgot
+    [ "$(of_link VmHWM)" -lt $((link_before + 8192)) ] || sanitized
     final
 }
 

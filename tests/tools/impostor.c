@@ -324,6 +324,59 @@ static void giant_segment(void)
     thrown_out(patience(AT_ONCE_MS), "");
 }
 
+/* flood -- so long or so many, by the rules but for that, until the relay does not read on for a while. */
+static void flood(size_t (*write_some)(uint8_t *to), size_t max, int ms)
+{
+    struct timeval patient = {.tv_usec = 500 * 1000};
+    static uint8_t some[16 * FRAME_MAX];
+    size_t sent = 0;
+    uint64_t start = now_ms();
+    enter();
+    if (!rough_greet(&r, r.us) || setsockopt(r.fd, SOL_SOCKET, SO_SNDTIMEO, &patient, sizeof patient) < 0)
+        die("cannot greet");
+    for (size_t n; sent < max && now_ms() - start < (uint64_t)ms; sent += n) {
+        n = write_some(some);
+        if (!rough_send(&r, some, n))
+            break;
+    }
+    printf("%zu KiB\n", sent / 1024);
+    rough_close(&r);
+}
+
+/* vector -- of streams that nobody knows: the keeper is to hear of all. */
+static size_t vector(uint8_t *to)
+{
+    struct wr w = frame_begin(to, FRAME_HAVE);
+    for (unsigned i = 0; i < HAVE_ROWS_MAX; i++) {
+        struct have_row row = {r.us, 1, os_random_u64(), 1, {0}};
+        write_have_row(&w, &row);
+    }
+    return (size_t)frame_end(to, &w);
+}
+
+static void vectors(void)
+{
+    flood(vector, 64 << 20, 3000);
+}
+
+/* callers -- hosts that nobody knows begin connections through us, and say nothing more. */
+static size_t callers(uint8_t *to)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        struct tunnel_part p = {.to = r.them, .id = os_random_u64(), .op = TUNNEL_OPEN, .hops = 1};
+        int n = write_tunnel(to + len, &p, os_random_u64());
+        len += n > 0 ? (size_t)n : 0;
+    }
+    poll(NULL, 0, 20); /* not as fast as can be, but for long */
+    return len;
+}
+
+static void tunnels(void)
+{
+    flood(callers, SIZE_MAX, 60000);
+}
+
 /* ---- what is left of renegotiation ---- */
 
 /* derive -- HKDF-Expand-Label(secret, label, "", len), RFC 8446, 7.1. */
@@ -413,6 +466,8 @@ static const struct play {
     {"giant", giant},
     {"silent", silent},
     {"one-byte-a-second", one_byte_a_second},
+    {"vectors", vectors},
+    {"tunnels", tunnels},
     {"tls12", tls12},
     {"no-certificate", no_certificate},
     {"wrong-key", wrong_key},
