@@ -102,6 +102,6 @@ static bool recent(void *arg, const struct history_row *row)
 int afters_restore(struct afters *a, struct history *h)
 {
     a->looked = a->n_answers = 0;
-    memset(a->heard, 0, sizeof a->heard);
+    memset(a->heard, 0, (a->seg->roster.n_rooms + 1) * sizeof a->heard[0]); /* of rooms that there are */
     return a->seg->roster.n_rooms == 0 || MUTANT(AFTER_FORGOTTEN) ? 0 : history_back(h, UINT64_MAX, recent, a);
 }

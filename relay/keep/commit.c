@@ -79,7 +79,10 @@ int commit_open(struct commit **out, struct state *st, struct history *h, const 
     struct commit *c = calloc(1, sizeof *c);
     if (!c)
         return -ENOMEM;
-    *c = (struct commit){.st = st, .h = h, .id = id, .folds = folds};
+    c->st = st;
+    c->h = h;
+    c->id = id;
+    c->folds = folds;
     c->blob = malloc(SEGMENT_BYTES);
     if (!c->blob || afters_open(&c->afters, st->seg) < 0) {
         free(c->blob);

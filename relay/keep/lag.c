@@ -28,7 +28,9 @@ int lag_open(struct lag **out, struct segment *seg, uint64_t own)
     struct lag *l = calloc(1, sizeof *l);
     if (!l)
         return -ENOMEM;
-    *l = (struct lag){.seg = seg, .own = own, .n_steps = 1};
+    l->seg = seg;
+    l->own = own;
+    l->n_steps = 1;
     l->step[0].own = own; /* and nobody knows since when */
     for (unsigned i = 0; i < LINKS_MAX; i++) {
         struct link_row *row = &seg->link[i];

@@ -90,15 +90,6 @@ int child_wait(struct child *c, int patience_ms)
 
 /* ---- in the child ---- */
 
-/* wait_for_tables -- Returns false when the supervisor is gone. */
-static bool wait_for_tables(const struct proc_args *a)
-{
-    struct pollfd p[] = {{a->bell[a->self], POLLIN, 0}, {a->lifeline, POLLIN, 0}};
-    while (poll(p, 2, -1) < 0 && errno == EINTR)
-        ;
-    return p[1].revents == 0;
-}
-
 static int number(const char *text)
 {
     return (int)strtol(text, NULL, 10);
@@ -151,5 +142,5 @@ int child_main(int argc, char **argv)
     a.self = index_of(a.name);
     if (r < 0 || a.self == PROCS_MAX)
         return EXIT_CONFIG;
-    return a.self == PROC_KEEPER || wait_for_tables(&a) ? run(&a) : 0;
+    return run(&a);
 }

@@ -27,11 +27,11 @@ struct family {
 /* child_name -- of process `i` of PROCS_MAX, as in logs. */
 void child_name(unsigned i, char name[CHILD_NAME_MAX]);
 
-/* child_start -- as `relay -x NAME ...`.  It waits for child_let_in() before it attaches, but for the keeper.  When it cannot be
+/* child_start -- as `relay -x NAME ...`.  It waits for child_let_in() before it attaches.  When it cannot be
  * started, start_at says when to try again. */
 void child_start(struct child *c, unsigned i, const struct family *f);
 
-/* child_let_in -- what it is to find in shared memory is there. */
+/* child_let_in -- what it is to find is there: for the keeper the objects, for the others what it put into them. */
 void child_let_in(unsigned i, const struct objects *o);
 
 /* child_wait -- until it says that it is ready, `patience_ms` at most.  Returns 0 or -ETIMEDOUT; also when it died. */

@@ -169,16 +169,22 @@ static _Noreturn void cannot(const char *why)
     exit(EXIT_CONFIG);
 }
 
+/* open_store -- while the supervisor still makes what is shared. */
+static void open_store(struct keeper *k, const struct instance *inst)
+{
+    char path[INSTANCE_PATH_MAX + 16], why[256] = "cannot open the store";
+    k->state_dir = open(inst->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(path, sizeof path, "%s/history.db", inst->state);
+    if (k->state_dir < 0 || history_open(&k->h, path, why, sizeof why) < 0)
+        cannot(why);
+}
+
 static void open_all(struct keeper *k)
 {
     struct proc *p = &k->proc;
-    char path[INSTANCE_PATH_MAX + 16], why[256] = "cannot open the store";
-    k->state_dir = open(p->args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char why[256] = "cannot open the directory of FIFOs";
     int rendezvous = open(p->args.inst.fifo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    snprintf(path, sizeof path, "%s/history.db", p->args.inst.state);
-    if (k->state_dir < 0 || rendezvous < 0 ||
-        identity_load(&k->id, k->state_dir, why, sizeof why) < 0 ||
-        history_open(&k->h, path, why, sizeof why) < 0)
+    if (rendezvous < 0 || identity_load(&k->id, k->state_dir, why, sizeof why) < 0)
         cannot(why);
     if (forks_open(&k->forks, k->h) < 0 || folds_open(&k->folds, &p->st, k->h, k->forks) < 0 ||
         commit_open(&k->commit, &p->st, k->h, k->id, k->folds) < 0 || lag_open(&k->lag, p->st.seg, commit_own(k->commit)) < 0)
@@ -205,9 +211,11 @@ int keeper_main(const struct proc_args *args)
 {
     static struct keeper keeper;
     struct keeper *k = &keeper;
+    open_store(k, &args->inst);
     proc_start(&k->proc, args, on_tick, k);
     open_all(k);
     proc_ready(&k->proc);
+    history_begin_log(k->h); /* while the others take what is in the tables */
     while (!k->proc.stop) {
         bool more = !k->failing && commit(k);
         more |= feeds_pump(k->feeds);

@@ -26,6 +26,7 @@ struct link_proc {
     uint64_t started_ms;
     bool unsaid; /* what we have to say of members did not fit into the journal */
     bool open; /* the keeper is connected, all streams are known */
+    bool gone; /* the keeper is */
 };
 
 /* on_tick -- the keeper looks after the certificate when it is asked, at the start: so start over once a month. */
@@ -69,12 +70,32 @@ static _Noreturn void start_over(const char *why)
     exit(EXIT_FAILURE);
 }
 
-/* open_all -- what is needed once there is somebody to link with. */
+static void begin_core(struct hub *h)
+{
+    const struct segment *seg = h->st->seg;
+    struct have ours;
+    void *memory = malloc(have_size(STREAMS_MIN));
+    h->tunnels = tunnels_new(h);
+    if (!memory || !h->tunnels)
+        start_over("out of memory");
+    have_init(&ours, memory, STREAMS_MIN);
+    link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
+    h->core.may_hear = hub_may_hear;
+    h->core.is_private = hub_is_private;
+    h->core.arg = h;
+    presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
+    h->core.presence.row_signed = hub_row_signed;
+    h->core.presence.beat_signed = hub_beat_signed;
+    h->core.presence.arg = h;
+}
+
+/* open_all -- what is needed once there is somebody to link with: megabytes of tables among it. */
 static void open_all(struct link_proc *p)
 {
     struct hub *h = &p->hub;
     const struct instance *inst = &p->proc.args.inst;
     char pem[INSTANCE_PATH_MAX + 16], why[INSTANCE_PATH_MAX + 128];
+    begin_core(h);
     if (keeper_line_open(&h->keeper, h->loop, inst->runtime, h->st, &h->core, hub_on_fed, h) < 0)
         start_over("the keeper does not answer; starting over");
     h->keeper.on_knock = hub_on_knock;
@@ -119,53 +140,42 @@ static bool idle(void *arg)
 static void init(struct link_proc *p)
 {
     struct hub *h = &p->hub;
-    const struct segment *seg = p->proc.st.seg;
-    struct have ours;
-    void *memory = malloc(have_size(STREAMS_MIN));
-    if (!memory)
-        start_over("out of memory");
-    have_init(&ours, memory, STREAMS_MIN);
     h->st = &p->proc.st;
     h->loop = &p->proc.loop;
     h->listener.fd = -1;
     h->state_dir = open(p->proc.args.inst.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     h->invites = enrol_open;
     h->enrol = enrol_hear;
-    h->tunnels = tunnels_new(h);
     h->tunnel_open = tunnel_open;
     h->tunnel_heard = tunnel_heard;
-    if (!h->tunnels)
-        start_over("out of memory");
     h->prng.s = os_random_u64();
-    link_init(&h->core, seg->shape.origin, seg->shape.epoch, text_of(seg->shape.host), ours);
-    h->core.may_hear = hub_may_hear;
-    h->core.is_private = hub_is_private;
-    h->core.arg = h;
-    presence_init(&h->core.presence, seg->shape.origin, wall_ms() << 16 | (os_random_u64() & 0xffff));
-    h->core.presence.row_signed = hub_row_signed;
-    h->core.presence.beat_signed = hub_beat_signed;
-    h->core.presence.arg = h;
+}
+
+/* turn -- returns true when there is more to do at once. */
+static bool turn(struct link_proc *p)
+{
+    bool again = hub_go_on(&p->hub);
+    hub_sweep(&p->hub);
+    if (keeper_line_flush(&p->hub.keeper))
+        return again;
+    log_info("the keeper went away; starting over");
+    p->gone = true;
+    return true;
 }
 
 int link_main(const struct proc_args *args)
 {
-    static struct link_proc link; /* some hundred KiB: not for the stack */
+    static struct link_proc link; /* megabytes: not for the stack, and not touched before open_all() */
     struct link_proc *p = &link;
     proc_start(&p->proc, args, on_tick, p);
     p->started_ms = now_ms();
     init(p);
     load(p);
     proc_ready(&p->proc);
-    while (!p->proc.stop) {
-        bool again = hub_go_on(&p->hub);
-        hub_sweep(&p->hub);
-        if (p->open && !keeper_line_flush(&p->hub.keeper)) {
-            log_info("the keeper went away; starting over");
-            break;
-        }
-        if (again)
+    while (!p->proc.stop && !p->gone) {
+        if (p->open && turn(p))
             loop_wait(&p->proc.loop, 0);
-        else if (hub_waits(&p->hub))
+        else if (p->open && hub_waits(&p->hub))
             proc_rest(&p->proc, idle);
         else
             loop_wait(&p->proc.loop, -1);

@@ -30,13 +30,11 @@ static void random_name(char *to, const char *what)
     snprintf(to, OBJECT_NAME_MAX, "/relay-%016llx%s", (unsigned long long)os_random_u64(), what);
 }
 
-static int plan(struct objects *o, const struct instance *inst, unsigned workers)
+static int plan(struct objects *o, const struct instance *inst)
 {
-    objects_none(o, o->gen.number + 1);
     o->gen.pid = getpid();
-    o->gen.n_queues = workers;
     random_name(o->gen.shm, "");
-    for (unsigned q = 0; q < workers; q++)
+    for (unsigned q = 0; q < o->gen.n_queues; q++)
         random_name(o->gen.queue[q], "-in");
     return generation_write(inst, &o->gen);
 }
@@ -137,23 +135,30 @@ static int make_pipes(struct objects *o)
     return made ? 0 : -errno;
 }
 
+int objects_begin(struct objects *o, unsigned workers)
+{
+    objects_none(o, o->gen.number + 1);
+    o->gen.n_queues = workers;
+    int r = make_bells(o);
+    r = r == 0 ? make_pipes(o) : r;
+    if (r < 0)
+        log_error("cannot make what the processes of a relay share: %s", strerror(-r));
+    return r;
+}
+
 int objects_make(struct objects *o, const struct instance *inst, const struct conf *conf)
 {
     uint64_t origin;
     int r = read_origin(inst, &origin);
     if (r == 0)
-        r = plan(o, inst, conf->workers);
+        r = plan(o, inst);
     if (r == 0)
         r = make_segment(o, conf, origin);
     if (r == 0)
         r = make_queues(o, inst, conf);
     if (r == 0)
         r = make_lock(o);
-    if (r == 0)
-        r = generation_write(inst, &o->gen); /* with the number of the semaphore */
-    if (r == 0)
-        r = make_bells(o);
-    return r == 0 ? make_pipes(o) : r;
+    return r == 0 ? generation_write(inst, &o->gen) : r; /* with the number of the semaphore */
 }
 
 bool objects_there(const struct objects *o)

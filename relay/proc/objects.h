@@ -19,9 +19,13 @@ struct objects {
 /* objects_none -- nothing is made.  number: of the generation before the first. */
 void objects_none(struct objects *o, uint64_t number);
 
-/* objects_make -- a new generation: first the names into the record, so that whatever happens the next start finds what was
- * made, then the objects.  Returns 0 or a negative errno, and says in the log what is wrong and what to do; objects_drop()
- * what there is in either case. */
+/* objects_begin -- a new generation: what its processes inherit, so that they can be loaded already.
+ * objects_make -- the rest: first the names into the record, so that whatever happens the next start finds what was made, then the
+ * objects.
+ *
+ * Both return 0 or a negative errno, and say in the log what is wrong and what to do; objects_drop() what there is in either
+ * case. */
+int objects_begin(struct objects *o, unsigned workers) MUST_USE;
 int objects_make(struct objects *o, const struct instance *inst, const struct conf *conf) MUST_USE;
 
 /* objects_there -- do all names still lead to our objects? */

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/sys.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -45,6 +47,16 @@ static _Noreturn void give_up(const char *why)
     exit(EXIT_RESET);
 }
 
+/* wait_to_be_let_in -- until the supervisor rings; who has none leaves. */
+static void wait_to_be_let_in(const struct proc_args *a)
+{
+    struct pollfd p[] = {{a->bell[a->self], POLLIN, 0}, {a->lifeline, POLLIN, 0}};
+    while (poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (p[1].revents != 0)
+        exit(0);
+}
+
 void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void *arg), void *arg)
 {
     char why[256] = "cannot start", name[sizeof "relay " + sizeof args->name];
@@ -55,6 +67,7 @@ void proc_start(struct proc *p, const struct proc_args *args, void (*tick)(void 
     prctl(PR_SET_DUMPABLE, 0); /* secrets of sessions, the identity key */
     snprintf(name, sizeof name, "relay %s", args->name);
     prctl(PR_SET_NAME, name); /* else ps and top say "exe" */
+    wait_to_be_let_in(args);
     if (generation_read(&args->inst, &p->gen) < 0)
         give_up("cannot read the generation record");
     if (state_attach(&p->st, p->gen.shm, p->gen.lock_id, args->self, true, why, sizeof why) < 0)

@@ -35,8 +35,8 @@ struct proc {
     unsigned tick_ms;
 };
 
-/* proc_start -- read the generation record, attach, wire life line, bell and signals.
- * Exits with EXIT_RESET when the segment is not usable. */
+/* proc_start -- wait until what is shared is there (proc/child.h), read the generation record, attach, wire life line, bell and
+ * signals.  Exits with EXIT_RESET when the segment is not usable. */
 void proc_start(struct proc *p, const struct proc_args *args, void (*on_tick)(void *arg), void *arg);
 
 /* proc_tick -- call on_tick every `ms` from now on, 0: no more; an idle process sleeps undisturbed. */

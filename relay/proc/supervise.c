@@ -59,13 +59,21 @@ static void start(struct supervisor *s, unsigned i)
         child_let_in(i, &s->objects);
 }
 
+/* start_all -- all are loaded while the objects are made, and all but the keeper go on loading while that fills the tables. */
 static int start_all(struct supervisor *s)
 {
     s->filled = false;
-    start(s, PROC_KEEPER); /* first: it fills the tables, while the others load */
+    int r = objects_begin(&s->objects, s->conf->workers);
+    if (r < 0)
+        return r;
+    start(s, PROC_KEEPER);
     for (unsigned i = 0; i < PROC_SEARCH; i++)
         if (i != PROC_KEEPER && exists(s, i))
             start(s, i);
+    r = objects_make(&s->objects, s->inst, s->conf);
+    if (r < 0)
+        return r;
+    child_let_in(PROC_KEEPER, &s->objects);
     if (child_wait(&s->child[PROC_KEEPER], READY_MS) < 0)
         return -ESRCH;
     s->filled = true;
@@ -304,9 +312,7 @@ static void drop(struct supervisor *s)
 static int run_generation(struct supervisor *s)
 {
     s->reset = false;
-    int r = objects_make(&s->objects, s->inst, s->conf);
-    if (r == 0)
-        r = start_all(s);
+    int r = start_all(s);
     if (r < 0) {
         stop_all(s, SIGTERM);
         drop(s);

@@ -27,6 +27,10 @@ struct history;
  * why      on failure, one sentence with the remedy; nothing is destroyed
  * Returns  0; -EBADMSG not a database, damaged, or of a newer version; -EACCES; -ENOSPC; -EIO */
 int history_open(struct history **h, const char *path, char *why, size_t why_size) MUST_USE;
+
+/* history_begin_log -- make SQLite's log and sync that there is one, which the first transaction would have to wait for otherwise.  What goes
+ * wrong here goes wrong again there. */
+void history_begin_log(struct history *h);
 void history_close(struct history *h);
 
 /* history_open_reader -- the same to look only, beside the process that writes; the store is there and up to date.

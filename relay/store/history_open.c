@@ -159,6 +159,11 @@ static int forget_old_clients(struct history *h)
     return r == -ENOSPC ? 0 : r; /* a full disk is no reason not to start */
 }
 
+void history_begin_log(struct history *h)
+{
+    (void)history_run(h, "UPDATE meta SET durable=durable");
+}
+
 static int open_bulk(struct history *h, const char *database, char *why, size_t why_size)
 {
     char path[4096];

@@ -94,17 +94,24 @@ static int no_passphrase(char *to, int size, int writing, void *arg)
     return -1;
 }
 
-/* parse_key -- the Ed25519 key in this PEM, or NULL. */
+/* parse_key -- the Ed25519 key in this PEM (RFC 8410), or NULL.  PEM_read_bio_PrivateKey() would look for all kinds of keys, for
+ * half a millisecond at each start. */
 static EVP_PKEY *parse_key(const char *text, size_t len)
 {
+    enum { RAW_LEN = 32, OCTET_STRING = 4 };
     BIO *pem = BIO_new_mem_buf(text, (int)len);
-    EVP_PKEY *key = pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
+    PKCS8_PRIV_KEY_INFO *info = pem ? PEM_read_bio_PKCS8_PRIV_KEY_INFO(pem, NULL, no_passphrase, NULL) : NULL;
+    const ASN1_OBJECT *kind;
+    const unsigned char *der;
+    int n;
+    EVP_PKEY *key = NULL;
+    if (info && PKCS8_pkey_get0(&kind, &der, &n, NULL, info) == 1 && OBJ_obj2nid(kind) == NID_ED25519 && n == 2 + RAW_LEN &&
+        der[0] == OCTET_STRING && der[1] == RAW_LEN)
+        key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, der + 2, RAW_LEN);
+    PKCS8_PRIV_KEY_INFO_free(info);
     BIO_free(pem);
-    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
-        return key;
-    EVP_PKEY_free(key);
     ERR_clear_error();
-    return NULL;
+    return key;
 }
 
 int identity_load(struct identity **id, int state_dirfd, char *why, size_t why_size)
