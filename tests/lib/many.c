@@ -147,12 +147,13 @@ static void on_bytes(struct many *m, struct many_one *c)
         memcpy(c->rest, buf + at, c->n_rest);
 }
 
-void many_pump(struct many *m, int ms)
+int many_pump(struct many *m, int ms)
 {
     struct epoll_event e[EVENTS];
     int n = epoll_wait(m->epoll, e, EVENTS, ms);
     for (int i = 0; i < n; i++)
         on_bytes(m, e[i].data.ptr);
+    return n;
 }
 
 /* again -- a hello that a killed worker took with it is not answered. */
@@ -171,6 +172,8 @@ static void again(struct many *m)
 void many_come(struct many *m, unsigned at_once, unsigned timeout_ms)
 {
     uint64_t deadline = now_ms() + timeout_ms, look = now_ms() + AGAIN_MS;
+    while (many_pump(m, 0) > 0) /* whose worker was killed is not in, and may not know it yet */
+        ;
     while (m->in < m->n) {
         for (unsigned i = 0; i < m->n && m->asking < at_once && m->in + m->asking < m->n; i++, m->next++)
             if (m->one[m->next % m->n].state == OUT)

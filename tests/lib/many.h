@@ -27,9 +27,10 @@ void many_open(struct many *m, const char *instance, unsigned n, unsigned rooms,
 /* many_come -- until all of them are in their rooms, so many at a time. */
 void many_come(struct many *m, unsigned at_once, unsigned timeout_ms);
 
-/* many_listen -- from now on for this message.  many_pump -- read what comes within so many ms, and see to it. */
+/* many_listen -- from now on for this message.  many_pump -- read what comes within so many ms, and see to it; how
+ * many of them had something, at most a few hundred. */
 void many_listen(struct many *m, const char *text);
-void many_pump(struct many *m, int ms);
+int many_pump(struct many *m, int ms);
 
 /* many_bye -- all of them say goodbye. */
 void many_bye(struct many *m);
