@@ -17,6 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+    LOOK_US = 2000,
+    LOOKED_AT_MS = 100, /* somebody who only looks (generation_alive()) may hold a lock for a moment */
+};
+
 static bool name_ok(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
@@ -51,22 +56,55 @@ static const char *home(void)
     return p ? p->pw_dir : "/";
 }
 
+static bool is_ours(const char *dir)
+{
+    struct stat st;
+    return dir && *dir == '/' && stat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid();
+}
+
+/* runtimes -- where relays of this user may run, the best first.  Returns how many. */
+static unsigned runtimes(char place[3][INSTANCE_PATH_MAX])
+{
+    char run[64];
+    const char *xdg = getenv("XDG_RUNTIME_DIR");
+    unsigned n = 0;
+    snprintf(run, sizeof run, "/run/user/%u", (unsigned)getuid());
+    if (is_ours(xdg))
+        snprintf(place[n++], INSTANCE_PATH_MAX, "%s/relay", xdg);
+    if (is_ours(run))
+        snprintf(place[n++], INSTANCE_PATH_MAX, "%s/relay", run);
+    snprintf(place[n++], INSTANCE_PATH_MAX, "/tmp/relay-%u", (unsigned)getuid());
+    return n;
+}
+
 int instance_user(struct instance *i, const char *name)
 {
-    char runtime[INSTANCE_PATH_MAX], state[INSTANCE_PATH_MAX];
-    const char *xdg = getenv("XDG_RUNTIME_DIR");
-    struct stat st;
+    char place[3][INSTANCE_PATH_MAX], state[INSTANCE_PATH_MAX];
+    const char *xdg = getenv("XDG_STATE_HOME");
+    unsigned n = runtimes(place);
     i->system = false;
-    if (xdg && *xdg == '/' && stat(xdg, &st) == 0 && st.st_uid == getuid())
-        snprintf(runtime, sizeof runtime, "%s/relay", xdg);
-    else
-        snprintf(runtime, sizeof runtime, "/tmp/relay-%u", (unsigned)getuid());
-    xdg = getenv("XDG_STATE_HOME");
     if (xdg && *xdg == '/')
         snprintf(state, sizeof state, "%s/relay", xdg);
     else
         snprintf(state, sizeof state, "%s/.local/state/relay", home());
-    return fill(i, name, runtime, state);
+    for (unsigned k = 0; k < n; k++)
+        if (is_ours(place[k]) && fill(i, name, place[k], state) == 0 && generation_alive(i))
+            return 0;
+    return fill(i, name, place[0], state);
+}
+
+/* parent_into -- the path without "/NAME" at its end. */
+static int parent_into(const char *variable, const char *path, const char *name)
+{
+    char parent[INSTANCE_PATH_MAX];
+    snprintf(parent, sizeof parent, "%.*s", (int)(strlen(path) - strlen(name) - 1), path);
+    return setenv(variable, parent, 1) < 0 ? -ENOMEM : 0;
+}
+
+int instance_pin(const struct instance *i)
+{
+    int r = parent_into("RELAY_RUNTIME_DIR", i->runtime, i->name);
+    return r < 0 ? r : parent_into("RELAY_STATE_DIR", i->state, i->name);
 }
 
 /* make_path -- the directory and whatever above it is missing. */
@@ -232,37 +270,73 @@ int generation_read(const struct instance *i, struct generation *g)
     return g->shm[0] ? 0 : -EBADMSG;
 }
 
-static int open_lock_file(const struct instance *i, int flags)
+static int open_lock_file(const char *dir, int flags)
 {
     char path[INSTANCE_PATH_MAX + 8];
-    snprintf(path, sizeof path, "%s/lock", i->runtime);
+    snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0644);
     return fd < 0 ? -errno : fd;
 }
 
-bool generation_alive(const struct instance *i)
+/* is_held -- does somebody hold the lock in this directory? */
+static bool is_held(const char *dir)
 {
-    int fd = open_lock_file(i, O_RDONLY);
+    int fd = open_lock_file(dir, O_RDONLY);
     if (fd < 0)
         return false;
-    bool alive = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
     close(fd);
-    return alive;
+    return held;
+}
+
+bool generation_alive(const struct instance *i)
+{
+    return is_held(i->runtime);
+}
+
+/* take_lock -- returns 0, -EWOULDBLOCK, -errno. */
+static int take_lock(int fd)
+{
+    int r;
+    while ((r = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EINTR)
+        ;
+    return r < 0 ? -errno : 0;
 }
 
 int instance_lock(const struct instance *i)
 {
-    int fd = open_lock_file(i, O_RDWR | O_CREAT);
-    /* Somebody who only looks (generation_alive) may hold it for a moment. */
-    for (int tries = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
-        int e = errno;
-        if ((e == EWOULDBLOCK && tries == 20) || (e != EWOULDBLOCK && e != EINTR)) {
-            close(fd);
-            return -e;
-        }
-        usleep(5000);
-    }
-    return fd;
+    int fd = open_lock_file(i->runtime, O_RDWR | O_CREAT), r = fd;
+    uint64_t deadline = now_ms() + LOOKED_AT_MS;
+    while (fd >= 0 && (r = take_lock(fd)) == -EWOULDBLOCK && now_ms() < deadline)
+        usleep(LOOK_US);
+    if (r < 0)
+        close_fd(&fd);
+    return r < 0 ? r : fd;
+}
+
+/* read_holder -- who holds the lock of a store: where he runs.  Returns false unless that is another relay, and alive. */
+static bool read_holder(const struct instance *i, int fd, char holder[INSTANCE_PATH_MAX])
+{
+    ssize_t n = pread(fd, holder, INSTANCE_PATH_MAX - 1, 0);
+    holder[n > 0 ? n : 0] = '\0';
+    if (holder[0] == '/' && strcmp(holder, i->runtime) != 0 && is_held(holder))
+        return true;
+    holder[0] = '\0';
+    return false;
+}
+
+int instance_lock_state(const struct instance *i, unsigned patience_ms, char holder[INSTANCE_PATH_MAX])
+{
+    int fd = open_lock_file(i->state, O_RDWR | O_CREAT), r = fd;
+    uint64_t deadline = now_ms() + patience_ms;
+    holder[0] = '\0';
+    while (fd >= 0 && (r = take_lock(fd)) == -EWOULDBLOCK && !read_holder(i, fd, holder) && now_ms() < deadline)
+        usleep(LOOK_US);
+    if (r == 0 && ftruncate(fd, 0) == 0)
+        (void)!pwrite(fd, i->runtime, strlen(i->runtime), 0); /* with a full disk nobody is told where we run */
+    if (r < 0)
+        close_fd(&fd);
+    return r < 0 ? r : fd;
 }
 
 void generation_drop(const struct generation *g)

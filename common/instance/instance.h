@@ -2,12 +2,16 @@
  *
  * An instance belongs to the system (run by root or a user of its own, serving every user of the host) or
  * to one user.  Runtime directory (may vanish at reboot): lock, generation, fifo/.  State directory (kept):
- * history.db, identity.key, peers, tls-*.pem.
+ * lock, history.db, identity.key, peers, tls-*.pem.
  *
  *                   runtime directory                                state directory
  *   system          /run/relay/NAME                                  /var/lib/relay/NAME
  *   user            $XDG_RUNTIME_DIR/relay/NAME, else                $XDG_STATE_HOME/relay/NAME, else
- *                   /tmp/relay-UID/NAME                              ~/.local/state/relay/NAME
+ *                   /run/user/UID/relay/NAME, else                   ~/.local/state/relay/NAME
+ *                   /tmp/relay-UID/NAME
+ *
+ * Of a user's runtime directories it is the one in which a relay of that name runs, if one does: who logs in finds the relay that was started
+ * without a login, and the other way round.
  *
  * RELAY_RUNTIME_DIR and RELAY_STATE_DIR, when set, replace everything before "/NAME" (tests, containers). */
 #ifndef INSTANCE_INSTANCE_H
@@ -26,10 +30,14 @@ struct instance {
     char runtime[INSTANCE_PATH_MAX], state[INSTANCE_PATH_MAX], fifo[INSTANCE_PATH_MAX];
 };
 
-/* instance_system, instance_user -- fill in the paths; nothing is made or opened.
+/* instance_system, instance_user -- fill in the paths; nothing is made.
  * Returns  0; -EINVAL when the name is not 1..32 of [a-z0-9_-] or a path is too long */
 int instance_system(struct instance *i, const char *name) MUST_USE;
 int instance_user(struct instance *i, const char *name) MUST_USE;
+
+/* instance_pin -- for this process and those that it starts it stays where it is, whatever directories come and go: sets
+ * RELAY_RUNTIME_DIR and RELAY_STATE_DIR.  Returns 0 or -ENOMEM */
+int instance_pin(const struct instance *i) MUST_USE;
 
 /* instance_make -- make runtime, state and their parents where missing (state 0700; runtime 0755 for the
  * system, 0700 for a user) and check that they are ours and not writable by others.
@@ -67,6 +75,11 @@ bool generation_alive(const struct instance *i);
 /* instance_lock -- hold the instance (flock on RUNTIME/lock) until the descriptor is closed.
  * Returns  the descriptor (close-on-exec); -EWOULDBLOCK when another relay has it; -errno */
 int instance_lock(const struct instance *i) MUST_USE;
+
+/* instance_lock_state -- the same for STATE/lock: one store, one relay, wherever they run.  A keeper whose supervisor was killed still has
+ * it for a moment: wait for that so long at most.
+ * holder   on -EWOULDBLOCK the runtime directory of the relay that has it; "" when that is none that runs */
+int instance_lock_state(const struct instance *i, unsigned patience_ms, char holder[INSTANCE_PATH_MAX]) MUST_USE;
 
 /* generation_drop -- remove every object the record names, if it is ours; then it may be overwritten. */
 void generation_drop(const struct generation *g);

@@ -47,7 +47,8 @@ static _Noreturn void become(unsigned i, const struct family *f, int ready)
     snprintf(questions, sizeof questions, "%d", asks);
     for (unsigned b = 0; b < PROCS_MAX; b++)
         at += snprintf(at, (size_t)(bells + sizeof bells - at), "%d,", o->bell[b]);
-    if (keep_open(o->lifeline[0]) && keep_open(ready) && keep_open(listens) && keep_open(asks))
+    bool locked = i != PROC_KEEPER || keep_open(f->store);
+    if (locked && keep_open(o->lifeline[0]) && keep_open(ready) && keep_open(listens) && keep_open(asks))
         execl("/proc/self/exe", "relay", "-x", name, f->inst->system ? "system" : "user", f->inst->name, lifeline, ready_text,
               bells, f->conf->log, listener, questions, (char *)NULL);
     _exit(EXIT_CONFIG);

@@ -22,6 +22,7 @@ struct family {
     const struct objects *objects;
     int listener; /* for other hosts; -1: none */
     int feed;     /* for the link process */
+    int store;    /* the lock of the store: the keeper holds it, too, for it may outlive the supervisor */
 };
 
 /* child_name -- of process `i` of PROCS_MAX, as in logs. */

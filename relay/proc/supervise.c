@@ -38,7 +38,7 @@ struct supervisor {
     struct objects objects;
     struct child child[PROCS_MAX];
     struct loop loop;
-    int lock, notify, listener, feed;
+    int lock, store, notify, listener, feed; /* lock, store: of the runtime and the state directory */
     struct loop_source names; /* inotify */
     bool filled; /* the keeper has filled the tables of this generation */
     bool stop, reset, failed;
@@ -53,7 +53,7 @@ static bool exists(const struct supervisor *s, unsigned i)
 
 static void start(struct supervisor *s, unsigned i)
 {
-    struct family f = {s->inst, s->conf, &s->objects, s->listener, s->feed};
+    struct family f = {s->inst, s->conf, &s->objects, s->listener, s->feed, s->store};
     child_start(&s->child[i], i, &f);
     if (s->filled)
         child_let_in(i, &s->objects);
@@ -276,6 +276,22 @@ static void forget_before(struct supervisor *s)
     objects_none(&s->objects, old.number);
 }
 
+/* lock_store -- nobody else may write to it: a relay of another runtime directory, the keeper of one that was killed. */
+static int lock_store(struct supervisor *s)
+{
+    char holder[INSTANCE_PATH_MAX];
+    s->store = instance_lock_state(s->inst, STOP_MS, holder);
+    const char *name = strrchr(holder, '/');
+    if (s->store == -EWOULDBLOCK && name)
+        log_error("the store in %s is in use by a relay that runs in %s; stop that one first: RELAY_RUNTIME_DIR=%.*s relay -i %s stop",
+                  s->inst->state, holder, (int)(name - holder), holder, name + 1);
+    else if (s->store == -EWOULDBLOCK)
+        log_error("the keeper of a relay that was killed still writes to the store in %s; start when it is gone", s->inst->state);
+    else if (s->store < 0)
+        log_error("cannot lock %s/lock: %s", s->inst->state, strerror(-s->store));
+    return s->store < 0 ? -1 : 0;
+}
+
 static int prepare(struct supervisor *s)
 {
     char why[INSTANCE_PATH_MAX + 128];
@@ -292,6 +308,8 @@ static int prepare(struct supervisor *s)
             log_error("cannot lock %s/lock: %s", s->inst->runtime, strerror(-s->lock));
         return -1;
     }
+    if (lock_store(s) < 0)
+        return -1;
     forget_before(s);
     int dir = fifo_rendezvous(s->inst->fifo, s->inst->system);
     if (dir < 0) {
@@ -333,7 +351,7 @@ static int run_generation(struct supervisor *s)
 
 int supervise_main(const struct instance *inst, const struct conf *conf, int ready_fd)
 {
-    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .notify = ready_fd, .listener = -1, .feed = -1, .names = {.fd = -1}};
+    struct supervisor s = {.inst = inst, .conf = conf, .lock = -1, .store = -1, .notify = ready_fd, .listener = -1, .feed = -1, .names = {.fd = -1}};
     sigset_t signals;
     log_open("supervise", LOG_INFO);
     if (log_level_from(conf->log) >= 0)
@@ -344,7 +362,7 @@ int supervise_main(const struct instance *inst, const struct conf *conf, int rea
     sigemptyset(&signals);
     for (const int *p = (const int[]){SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0}; *p; p++)
         sigaddset(&signals, *p);
-    if (prepare(&s) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0)
+    if (prepare(&s) < 0 || instance_pin(inst) < 0 || loop_open(&s.loop, &s) < 0 || loop_signals(&s.loop, &signals, on_signal) < 0)
         return EXIT_FAILURE;
     int r = 0;
     for (unsigned tries = 0; !s.stop && tries < 3; tries = r == 0 ? 0 : tries + 1)

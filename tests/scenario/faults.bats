@@ -9,6 +9,50 @@ load helper
     [[ $output == *"runs already"* ]]
 }
 
+@test "one store, one relay: with another runtime directory none starts, and says where the other runs" {
+    start
+    chat send lobby one
+    RELAY_RUNTIME_DIR=$dir/other run relay start
+    [ "$status" -eq 1 ]
+    [[ $output == *"is in use by a relay that runs in $dir/run/default; stop that one first: RELAY_RUNTIME_DIR=$dir/run relay -i default stop" ]]
+    chat send lobby two
+    relay stop
+    RELAY_RUNTIME_DIR=$dir/other relay start
+    RELAY_RUNTIME_DIR=$dir/other chat log --json lobby >"$dir/out"
+    RELAY_RUNTIME_DIR=$dir/other relay stop
+    [ "$(wc -l <"$dir/out")" -eq 2 ]
+}
+
+@test "a keeper that outlives its supervisor is waited for" {
+    start
+    chat send lobby one
+    supervisor=$(relay_pid)
+    frozen=$(pid_of keeper)
+    kill -STOP "$supervisor" "$frozen"
+    kill -9 "$supervisor"
+    relay start &
+    starting=$!
+    run timeout 1 tail -s 0.05 --pid=$starting -f /dev/null
+    [ "$status" -eq 124 ]
+    kill -CONT "$frozen"
+    wait $starting
+    remember
+    chat send lobby two
+    [ "$(chat log --json lobby | wc -l)" -eq 2 ]
+}
+
+@test "who has a login session finds the relay that was started without one" {
+    unset RELAY_RUNTIME_DIR
+    name=login-$BASHPID
+    mkdir -m 700 "$dir/session"
+    env -u XDG_RUNTIME_DIR relay -i "$name" start
+    XDG_RUNTIME_DIR=$dir/session run chat -i "$name" send lobby hello
+    env -u XDG_RUNTIME_DIR relay -i "$name" stop
+    [ "$status" -eq 0 ]
+    [ ! -e "$dir/session/relay" ]
+    rm -rf "/tmp/relay-$(id -u)/$name" "/run/user/$(id -u)/relay/$name"
+}
+
 @test "stop without a relay; status without a relay" {
     run relay stop
     [ "$status" -eq 1 ]
