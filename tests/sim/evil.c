@@ -151,9 +151,15 @@ static void record(const uint8_t *frame, const uint8_t *frames, size_t len)
     memcpy(p->bytes + head, frames, len);
 }
 
+/* both_to_all -- nobody gets the second version alone: then no two peers have different ones, and each must find out by himself. */
+static bool both_to_all(void)
+{
+    return mix(w.seed, NODES_MAX) % 6 == 0 && !w.one_sided;
+}
+
 bool evil_second(unsigned peer)
 {
-    return mix(w.seed, peer) & 1;
+    return mix(w.seed, peer) & 1 && !both_to_all();
 }
 
 /* answer -- what nobody ever said, and what it need not: our second version names something else than our first. */
@@ -172,18 +178,19 @@ static void answer(uint8_t *frame)
 }
 
 /* fork -- another version of our own words for every second peer, with a good seal.  Some are hasty: the other peers get
- * both, one behind the other, so that the second comes before the first is on disk. */
+ * both, one behind the other, so that the second comes before the first is on disk; and half of these begin when all is calm. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
 {
     uint64_t class = evil_second(end_peer(t)->n), epoch = frame_epoch(frame),
              room = frame_room(frame);
-    bool hasty = mix(w.seed, t->node->n) % 4 == 0 && !w.one_sided;
+    bool hasty = both_to_all() || (mix(w.seed, t->node->n) % 4 == 0 && !w.one_sided);
     struct segment_head s;
     if (frame_origin(frame) != t->node->id || (class == 0 && !hasty) || read_segment(frame, &s) < 0 ||
         s.first_seq == 1)
         return false;
     uint32_t *from = map_find(&forked, epoch, room, class);
-    if (!from && !one_in(20))
+    bool late = hasty && mix(w.seed, t->node->id) & 1;
+    if (!from && (late ? !w.calm : !one_in(20)))
         return false;
     if (!from)
         from = map_add(&forked, epoch, room, class, (uint32_t)s.first_seq);

@@ -461,7 +461,9 @@ void faults_end(void)
         w.evicted = NODES_MAX;
     for (unsigned a = 0; a < w.n_nodes; a++) {
         struct node *n = w.node[a];
-        disk_full(n->disk, false);
+        bool full = w.faults >> F_FULL & 1 && one_in(4); /* a moment longer than all else */
+        disk_full(n->disk, full);
+        n->room_us = full ? w.now + S + chance(S) : 0;
         disk_fate(n->disk, FATE_GOOD);
         n->hub_turn.until = n->keeper_turn.until = 0;
         n->commit_us = 5 * MS;

@@ -174,6 +174,10 @@ void node_tick(struct node *n)
         hub_sweep(n->hub);
         turn_wake(&n->hub_turn, 0);
     }
+    if (n->room_us && w.now >= n->room_us) {
+        n->room_us = 0;
+        disk_full(n->disk, false);
+    }
     if ((n->keep_ms || n->keep_bytes) && w.now >= n->prune_us)
         turn_wake(&n->keeper_turn, 0);
     check_clock(n);

@@ -202,6 +202,13 @@ void people_durable(struct node *n)
     }
 }
 
+/* may_speak -- when all is calm, nobody; but for those at a host with two tongues, for a moment: what it does then nobody finds by
+ * linking anew. */
+static bool may_speak(const struct node *n)
+{
+    return !w.calm || (n->evil && n->evil_modes & EVIL_FORK && w.now < w.calm_us + 2 * S);
+}
+
 void people_turn(uint32_t i)
 {
     struct client *c = &w.client[i];
@@ -226,7 +233,7 @@ void people_turn(uint32_t i)
             send_one(c, s);
         c->again_at = w.now + AGAIN_MS * MS;
     }
-    if (!w.calm && c->said - c->acked < OUTSTANDING_MAX) {
+    if (may_speak(n) && c->said - c->acked < OUTSTANDING_MAX) {
         uint32_t burst = one_in(10) ? 4 : 1;
         while (burst-- > 0 && c->said - c->acked < OUTSTANDING_MAX) {
             new_message(c);

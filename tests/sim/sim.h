@@ -294,6 +294,7 @@ struct node {
     struct parked parked;
     struct prune prune;
     uint64_t keep_ms, keep_bytes, prune_us; /* prune_us: when it looks again */
+    uint64_t room_us; /* when there is room on its disk again; 0: not known, or there is */
     struct feeds *feeds;
     struct loop hub_loop, keeper_loop;
     struct turn hub_turn, keeper_turn;
