@@ -178,7 +178,7 @@ static void answer(uint8_t *frame)
 }
 
 /* fork -- another version of our own words for every second peer, with a good seal.  Some are hasty: the other peers get
- * both, one behind the other, so that the second comes before the first is on disk; and half of these begin when all is calm. */
+ * both, one behind the other, so that the second comes before the first is on disk.  Half of all begin when all is calm. */
 static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, size_t len)
 {
     uint64_t class = evil_second(end_peer(t)->n), epoch = frame_epoch(frame),
@@ -189,7 +189,7 @@ static bool fork_it(struct tls *t, const uint8_t *frame, const uint8_t *frames, 
         s.first_seq == 1)
         return false;
     uint32_t *from = map_find(&forked, epoch, room, class);
-    bool late = hasty && mix(w.seed, t->node->id) & 1;
+    bool late = !w.one_sided && mix(w.seed, t->node->id) & 1;
     if (!from && (late ? !w.calm : !one_in(20)))
         return false;
     if (!from)

@@ -463,7 +463,7 @@ void faults_end(void)
         struct node *n = w.node[a];
         bool full = w.faults >> F_FULL & 1 && one_in(4); /* a moment longer than all else */
         disk_full(n->disk, full);
-        n->room_us = full ? w.now + S + chance(S) : 0;
+        n->room_us = full ? w.now + S + chance((LATE_S - 1) * S) : 0;
         disk_fate(n->disk, FATE_GOOD);
         n->hub_turn.until = n->keeper_turn.until = 0;
         n->commit_us = 5 * MS;

@@ -57,7 +57,7 @@ static void settle(void)
         if (w.now < look)
             continue;
         look = w.now + 100 * MS;
-        if (check_same(false))
+        if (w.now >= from + LATE_S * S && check_same(false))
             break;
         if (w.now > end) {
             (void)check_same(true);

@@ -206,7 +206,7 @@ void people_durable(struct node *n)
  * linking anew. */
 static bool may_speak(const struct node *n)
 {
-    return !w.calm || (n->evil && n->evil_modes & EVIL_FORK && w.now < w.calm_us + 2 * S);
+    return !w.calm || (n->evil && n->evil_modes & EVIL_FORK && !w.one_sided && w.now < w.calm_us + LATE_S * S);
 }
 
 void people_turn(uint32_t i)

@@ -105,6 +105,12 @@ static uint64_t sum_of(const struct room_state *s)
     return h;
 }
 
+uint64_t rooms_sum(const struct node *n, uint64_t room)
+{
+    const struct room_state *s = folds_room(n->folds, roster_room(&n->st.seg->roster, room));
+    return s && s->n > 0 ? sum_of(s) : 0;
+}
+
 static void check_tables(const struct node *n, uint32_t slot, const struct room_state *s)
 {
     const struct roster *r = &n->st.seg->roster;

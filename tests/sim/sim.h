@@ -40,6 +40,7 @@
 #define NODES_MAX 64
 #endif
 enum {
+    LATE_S = 2, /* so long after everything healed some liars speak on, and some disks are still full */
     ROOMS = 3,
     CLIENTS_PER_NODE = 2,
     ALONE_MAX = 128, /* of whom two alone talk; none in larger networks */
@@ -377,6 +378,7 @@ bool pairs_each(bool (*same)(const struct node *one, const struct node *other, u
 bool acts_here(const struct client *c, uint32_t seq); /* is its message of that number an act? */
 int act_frame(const struct client *c, struct text user, uint64_t room, uint32_t seq, uint8_t *frame);
 uint64_t check_rooms(const struct node *n, uint64_t room); /* a sum of the state of a room there */
+uint64_t rooms_sum(const struct node *n, uint64_t room);   /* the same, unchecked */
 
 /* ---- gone.c ---- */
 
