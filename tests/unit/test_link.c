@@ -74,6 +74,21 @@ static void test_only_what_is_durable_is_told(void **state)
     assert_noted("A HAVE B18=1 B20=1\nB: has 1\n");
 }
 
+/* Who is refused something of a room might be in it by what is not on disk yet. */
+static void test_on_its_way_until_it_is_durable(void **state)
+{
+    (void)state;
+    assert_false(link_on_its_way(&a->core, ROOM));
+    link_took(&a->core, segment('B', 19, 1, 4, 0, 1), 100);
+    link_took(&a->core, segment('B', 19, 5, 6, 1, 2), 200);
+    assert_true(link_on_its_way(&a->core, ROOM));
+    assert_false(link_on_its_way(&a->core, ROOM + 1));
+    assert_true(link_durable(&a->core, 100));
+    assert_true(link_on_its_way(&a->core, ROOM));
+    assert_true(link_durable(&a->core, 200));
+    assert_false(link_on_its_way(&a->core, ROOM));
+}
+
 /* only_others -- of the room of the play nobody may know but C. */
 static bool only_others(void *arg, uint64_t room, uint64_t host)
 {
@@ -263,6 +278,7 @@ int main(void)
         TEST(test_greetings_and_vectors),
         TEST(test_open_order),
         TEST(test_only_what_is_durable_is_told),
+        TEST(test_on_its_way_until_it_is_durable),
         TEST(test_told_to_those_who_may_hear),
         TEST(test_news_are_joined),
         TEST(test_verdicts),
