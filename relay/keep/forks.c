@@ -100,9 +100,20 @@ void forks_on_point(struct forks *fs, void (*moved)(void *arg, uint64_t room), v
     fs->arg = arg;
 }
 
+/* is_newest -- or is a smaller point known by now? */
+static bool is_newest(const struct forks *fs, const uint8_t *proof)
+{
+    return frame_seq(proof) == forks_point(fs, frame_origin(proof), frame_epoch(proof), frame_room(proof));
+}
+
 int forks_each(struct forks *fs, void (*each)(void *arg, const uint8_t *proof), void *arg)
 {
-    return history_forks(fs->h, each, arg);
+    int r = history_forks(fs->h, each, arg);
+    const uint8_t *p = buffer_data(&fs->unstored), *end = p + buffer_len(&fs->unstored);
+    for (; r == 0 && p < end && !MUTANT(UNSTORED_UNTOLD); p += frame_stride(p))
+        if (is_newest(fs, p))
+            each(arg, p);
+    return r;
 }
 
 /* ---- learn ---- */
@@ -179,8 +190,7 @@ void forks_retry(struct forks *fs)
 {
     while (buffer_len(&fs->unstored) > 0) {
         const uint8_t *proof = buffer_data(&fs->unstored);
-        bool newest = frame_seq(proof) == forks_point(fs, frame_origin(proof), frame_epoch(proof), frame_room(proof));
-        if (newest && !MUTANT(PROOF_NOT_RETRIED) && history_fork(fs->h, proof) < 0)
+        if (is_newest(fs, proof) && !MUTANT(PROOF_NOT_RETRIED) && history_fork(fs->h, proof) < 0)
             return;
         buffer_take(&fs->unstored, frame_stride(proof));
     }

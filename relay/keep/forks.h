@@ -40,7 +40,7 @@ bool forks_wait(const struct forks *fs);
 /* forks_ladder -- a CHAIN of own heads of this stream before the point.  Returns its stride; 0: there are none; -errno. */
 int forks_ladder(struct forks *fs, uint64_t origin, uint64_t epoch, uint64_t room, uint8_t *frame) MUST_USE;
 
-/* forks_each -- every proof that is stored. */
+/* forks_each -- every proof, those for which the disk has no room yet last. */
 int forks_each(struct forks *fs, void (*each)(void *arg, const uint8_t *proof), void *arg) MUST_USE;
 
 #endif

@@ -171,7 +171,14 @@ static void test_what_is_gone(void **state)
     assert_int_equal(learn_one(17, 20, 8, 55), 17);  /* cut at another place */
 }
 
-/* A disk without room: the proof counts at once, and waits to be stored, whatever else is. */
+/* smallest -- of the points of all proofs. */
+static void smallest(void *arg, const uint8_t *proof)
+{
+    uint64_t *point = arg;
+    *point = *point < frame_seq(proof) ? *point : frame_seq(proof);
+}
+
+/* A disk without room: the proof counts at once, is told to who comes, and waits to be stored, whatever else is. */
 static void test_no_room(void **state)
 {
     (void)state;
@@ -183,8 +190,11 @@ static void test_no_room(void **state)
     uint64_t first = learn_one(21, 25, 99, 77), second = learn_one(8, 9, 4, 55);
     forks_retry(fs);
     bool waits = forks_wait(fs);
+    uint64_t told = UINT64_MAX;
+    int r = forks_each(fs, smallest, &told);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0); /* before anything is written about it */
     assert_true(first == 19 && second == 7 && waits);
+    assert_true(r == 0 && told == 7);
     uint8_t proof[FRAME_MAX];
     assert_int_equal(history_fork_of(h, THERE, EPOCH, ROOM, proof), 0);
     forks_retry(fs);
