@@ -308,9 +308,9 @@ static int prepare(struct supervisor *s)
             log_error("cannot lock %s/lock: %s", s->inst->runtime, strerror(-s->lock));
         return -1;
     }
+    forget_before(s); /* at once: nobody is to wait for queues that nobody reads */
     if (lock_store(s) < 0)
         return -1;
-    forget_before(s);
     int dir = fifo_rendezvous(s->inst->fifo, s->inst->system);
     if (dir < 0) {
         log_error("cannot make the directory %s: %s", s->inst->fifo, strerror(-dir));

@@ -466,8 +466,6 @@ static const struct play {
     {"giant", giant},
     {"silent", silent},
     {"one-byte-a-second", one_byte_a_second},
-    {"vectors", vectors},
-    {"tunnels", tunnels},
     {"tls12", tls12},
     {"no-certificate", no_certificate},
     {"wrong-key", wrong_key},
@@ -481,6 +479,8 @@ static const struct play {
     {"giant-segment", giant_segment},
     {"renegotiation", renegotiation},
     {"key-updates", key_updates},
+    {"vectors", vectors},
+    {"tunnels", tunnels},
 };
 
 int main(int argc, char **argv)
