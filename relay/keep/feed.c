@@ -104,32 +104,62 @@ static int open_feed(struct feeds *fs, const uint8_t *frame, const struct feed_o
     return 0;
 }
 
+struct first {
+    const struct feed *f;
+    bool wanted;
+};
+
+static bool look_first(void *arg, const struct history_row *row)
+{
+    struct first *first = arg;
+    first->wanted = feed_wants(first->f, &row->s);
+    return false;
+}
+
+/* wants_after -- is what comes after this entry of its stream for the peer?  The owner's word is, of a room that the peer is in no
+ * more, up to the one that says so. */
+static bool wants_after(const struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq)
+{
+    struct first first = {f, true};
+    if (!feed_may_have(f, room) && history_holding(f->all->h, origin, epoch, room, seq + 1, look_first, &first) < 0)
+        log_error("the store cannot be read for a link");
+    return first.wanted;
+}
+
 /* seek -- go back to what the peer lacks of a stream. */
 static void seek(struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq)
 {
     uint64_t pos = UINT64_MAX;
     const struct have_entry *e = have_find(&f->theirs, origin, epoch, room);
     last_seq = min_u64(last_seq, forks_point(f->all->forks, origin, epoch, room) - 1);
-    if (e && e->row.seq >= last_seq)
+    if ((e && e->row.seq >= last_seq) || !wants_after(f, origin, epoch, room, e ? e->row.seq : 0))
         return;
-    if (origin == f->peer && epoch != f->epoch && scope_owns(f->all->seg, room, origin))
+    if (origin == f->peer && scope_owns(f->all->seg, room, origin))
         feed_owe(f, room);
     if (history_first_missing(f->all->h, origin, epoch, room, e ? e->row.seq : 0, &pos) < 0)
         pos = 0; /* looks at everything: slow, and right */
     f->cursor = min_u64(f->cursor, pos + MUTANT(FEED_ONE_LATE));
 }
 
+/* ever_sent -- may anything of this stream go into the feed?  What may not must not be sought: the cursor would begin there with
+ * every link, however long the history. */
+static bool ever_sent(const struct feed *f, uint64_t origin, uint64_t epoch, uint64_t room)
+{
+    bool left = scope_left(f->all->seg, room, f->peer) && scope_owns(f->all->seg, room, origin);
+    return feed_takes(f, origin) && !feed_says_itself(f, origin, epoch) && (feed_may_have(f, room) || left);
+}
+
 static void first_missing(void *arg, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t last_seq,
                           const uint8_t head[HASH_LEN])
 {
     struct feed *f = arg;
-    bool may = feed_may_have(f, room), left = scope_left(f->all->seg, room, f->peer), same = feed_same(f, origin, epoch, room);
+    bool same = feed_same(f, origin, epoch, room);
     (void)head;
-    if (!may && !left)
+    if (!feed_may_have(f, room) && !scope_left(f->all->seg, room, f->peer))
         feed_pass_over(f, &(struct have_row){origin, epoch, room, last_seq, {0}});
     if (same && origin == f->all->seg->shape.origin)
         f->said += last_seq; /* of a run that is over */
-    if ((may || left) && !same)
+    if (!same && ever_sent(f, origin, epoch, room))
         seek(f, origin, epoch, room, last_seq);
 }
 
@@ -247,10 +277,15 @@ bool feed_takes(const struct feed *f, uint64_t host)
     return false;
 }
 
+bool feed_says_itself(const struct feed *f, uint64_t origin, uint64_t epoch)
+{
+    return origin == f->peer && (epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL));
+}
+
 bool feed_wants(const struct feed *f, const struct history_segment *s)
 {
-    if (s->origin == f->peer && (s->epoch == f->epoch || MUTANT(FEED_KEEPS_TAIL)))
-        return false; /* it said so itself */
+    if (feed_says_itself(f, s->origin, s->epoch))
+        return false;
     const struct have_entry *e = have_find(&f->theirs, s->origin, s->epoch, s->room);
     if ((e && e->row.seq >= s->last_seq) || (s->pos < f->same_before && feed_same(f, s->origin, s->epoch, s->room)))
         return false;

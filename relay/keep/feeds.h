@@ -80,9 +80,10 @@ struct feeds {
 
 /* ---- feed.c ---- */
 
-/* feed_takes -- are streams of this host to go into the feed?  feed_wants -- is this segment, or a gap in its shape, one that the peer
- * lacks, may have and takes? */
+/* feed_takes -- are streams of this host to go into the feed?  feed_says_itself -- is it the peer's present run, which nobody tells it?
+ * feed_wants -- is this segment, or a gap in its shape, one that the peer lacks, may have and takes? */
 bool feed_takes(const struct feed *f, uint64_t host);
+bool feed_says_itself(const struct feed *f, uint64_t origin, uint64_t epoch);
 bool feed_wants(const struct feed *f, const struct history_segment *s);
 
 /* feed_can_send -- is there credit, and room on the line? */

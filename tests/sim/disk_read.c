@@ -114,6 +114,16 @@ int history_scan(struct history *h, uint64_t room, uint64_t from, unsigned max,
     return 0;
 }
 
+int history_holding(struct history *h, uint64_t origin, uint64_t epoch, uint64_t room, uint64_t seq,
+                    bool (*each)(void *arg, const struct history_row *row), void *arg)
+{
+    const struct stream *s = find_stream(h, origin, epoch, room);
+    uint32_t i = 0;
+    while (s && i < s->n && s->at[i].last_seq < seq)
+        i++;
+    return s && i < s->n ? history_scan(h, 0, s->at[i].pos, 1, each, arg) : 0;
+}
+
 int history_back(struct history *h, uint64_t pos, bool (*each)(void *arg, const struct history_row *row), void *arg)
 {
     for (size_t i = h->n; i > 0; i--) {
