@@ -15,6 +15,7 @@
 enum {
     START_MS = 100,      /* before a relay that did not start is started again, then twice as long ... */
     START_MAX_MS = 3000, /* ... up to this */
+    FIRST_STARTS = 3,    /* who never had one to talk to gives up when so many fail */
 };
 
 static int choose_instance(struct finder *f)
@@ -77,6 +78,8 @@ int finder_find(struct finder *f, bool met)
         bool stopped = met && generation_read(&f->inst, &f->gen) == -ENOENT;
         if (f->start && !was_made(&f->inst))
             return -ENXIO;
+        if (!f->inst.system && f->start && !met && f->starts >= FIRST_STARTS)
+            return -ECHILD;
         if (f->inst.system || !f->start || stopped || now_ms() < f->start_at)
             return -ENOENT;
         start_relay(f);

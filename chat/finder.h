@@ -17,8 +17,8 @@ struct finder {
 /* finder_find -- fill in inst and gen of a relay that is ready.
  *
  * met      we had a session with it before: if it was stopped since, it stays stopped
- * Returns  0; -ENOENT there is none (yet); -ENXIO nor was there ever one of that name, so that none is started; -EINVAL not an instance
- *          name; -errno */
+ * Returns  0; -ENOENT there is none (yet); -ENXIO nor was there ever one of that name, so that none is started; -ECHILD it does not
+ *          start, and said why; -EINVAL not an instance name; -errno */
 int finder_find(struct finder *f, bool met) MUST_USE;
 
 /* finder_found -- it does answer: the next failure is the first again. */

@@ -159,6 +159,8 @@ static void explain(const struct port *p, int r, char *why, size_t size)
         snprintf(why, size, "an instance name is 1 to 32 of a-z 0-9 _ -");
     else if (r == -ETIMEDOUT || r == -EPIPE)
         snprintf(why, size, "the relay does not answer; see: relay status");
+    else if (r == -ECHILD)
+        snprintf(why, size, "the relay of this host does not start, for the reason above");
     else if (strcmp(p->finder.inst.name, INSTANCE_DEFAULT) != 0)
         snprintf(why, size, "no relay of instance %s runs on this host; start it with: relay -i %s start", p->finder.inst.name, p->finder.inst.name);
     else
@@ -168,7 +170,7 @@ static void explain(const struct port *p, int r, char *why, size_t size)
 /* is_final -- nothing to wait for. */
 static bool is_final(int r)
 {
-    return r == -EACCES || r == -EPROTO || r == -EINVAL || r == -ENXIO;
+    return r == -EACCES || r == -EPROTO || r == -EINVAL || r == -ENXIO || r == -ECHILD;
 }
 
 int port_open(struct port **out, const struct port_options *o, char *why, size_t why_size)
@@ -205,7 +207,7 @@ int port_open(struct port **out, const struct port_options *o, char *why, size_t
         explain(p, r, why, why_size);
         p->away = true;
         port_close(p);
-        return r == -EPIPE || r == -EBUSY ? -ETIMEDOUT : r == -EPERM ? -EACCES : r == -ENXIO ? -ENOENT : r;
+        return r == -EPIPE || r == -EBUSY ? -ETIMEDOUT : r == -EPERM ? -EACCES : r == -ENXIO || r == -ECHILD ? -ENOENT : r;
     }
     *out = p;
     return 0;

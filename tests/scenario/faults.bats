@@ -137,6 +137,11 @@ load helper
     run relay -c "$dir/relay.conf" start
     [ "$status" -eq 2 ]
     [[ $output == *"relay.conf, line 2"* ]]
+    mkdir -p "$HOME/.config/relay"
+    mv "$dir/relay.conf" "$HOME/.config/relay/relay.conf"
+    run timeout 15 chat send lobby x # does not wait for what will not come
+    [ "$status" -eq 3 ]
+    [[ $output == *"relay.conf, line 2"*"does not start"* ]]
 }
 
 @test "no relay and none to be had: exit 3" {
