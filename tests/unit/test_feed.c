@@ -11,19 +11,31 @@
 
 enum { LONG = 200 };
 
+/* long_stream -- of that host in that run, a segment for each word.  begins -- the feed does, and is through in a turn or two: it passes
+ * over nothing that is not for it. */
+static void long_stream(struct feed_play *p, uint64_t origin, uint64_t epoch)
+{
+    for (unsigned seq = 1; seq <= LONG; seq++)
+        stored(p, origin, epoch, seq);
+}
+
+static void begins(struct feed_play *p)
+{
+    p->turns = 0;
+    order(p, FEED_GO, BETA);
+    assert_in_range(p->turns, 1, 2);
+}
+
 /* However much the peer said in its present run, a new link does not read it again. */
 static void test_its_own_words_are_not_sought(void **state)
 {
     struct feed_play *p = *state;
     uint8_t f[FRAME_MAX];
-    for (unsigned seq = 1; seq <= LONG; seq++)
-        stored(p, BETA, RUN, seq);
+    long_stream(p, BETA, RUN);
     stored(p, HERE, EPOCH, 1);
     dial(p);
     order(p, FEED_OPEN, BETA);
-    p->turns = 0;
-    order(p, FEED_GO, BETA);
-    assert_in_range(p->turns, 1, 2);
+    begins(p);
     assert_true(fed(p, FRAME_SEGMENT, f));
     assert_int_equal(frame_origin(f), HERE);
 }
@@ -46,13 +58,10 @@ static void test_others_are_not_sought(void **state)
 {
     struct feed_play *p = *state;
     uint8_t f[FRAME_MAX];
-    for (unsigned seq = 1; seq <= LONG; seq++)
-        stored(p, GAMMA, EPOCH, seq);
+    long_stream(p, GAMMA, EPOCH);
     dial(p);
     order(p, FEED_OPEN, BETA);
-    p->turns = 0;
-    order(p, FEED_GO, BETA);
-    assert_in_range(p->turns, 1, 2);
+    begins(p);
     assert_false(fed(p, FRAME_SEGMENT, f));
 }
 
@@ -61,14 +70,11 @@ static void test_what_it_has_is_not_read(void **state)
 {
     struct feed_play *p = *state;
     uint8_t f[FRAME_MAX];
-    for (unsigned seq = 1; seq <= LONG; seq++)
-        stored(p, THERE, EPOCH, seq);
+    long_stream(p, THERE, EPOCH);
     dial(p);
     order(p, FEED_OPEN, BETA);
     have(p, BETA, THERE, EPOCH, LONG - 1);
-    p->turns = 0;
-    order(p, FEED_GO, BETA);
-    assert_in_range(p->turns, 1, 2);
+    begins(p);
     assert_true(fed(p, FRAME_SEGMENT, f));
     assert_int_equal(frame_seq(f), LONG);
 }
@@ -129,9 +135,7 @@ static void test_who_is_out_hears_it_once(void **state)
     order(p, FEED_CLOSE, BETA);
     order(p, FEED_OPEN, BETA);
     have_of(p, BETA, HERE, EPOCH, den(), 3);
-    p->turns = 0;
-    order(p, FEED_GO, BETA);
-    assert_in_range(p->turns, 1, 2);
+    begins(p);
     assert_false(fed(p, FRAME_SEGMENT, f));
     folds_close(folds);
 }
