@@ -23,7 +23,7 @@ bool shard_send(struct client *c, const struct load *l)
     ssize_t n;
     c->sh->writes++;
     do
-        n = write(c->src.fd, l->p + c->off, l->len - c->off);
+        n = stage_write(&c->sh->stage, c->sh->st, c->src.fd, l, c->off);
     while (n < 0 && errno == EINTR);
     if (n == (ssize_t)(l->len - c->off)) {
         c->off = 0;

@@ -35,6 +35,7 @@ int shard_open(struct shard **out, struct state *st, struct loop *loop, void (*l
         free(sh);
         return -ENOMEM;
     }
+    stage_open(&sh->stage);
     sh->cursor = journal_head(&st->seg->journal);
     *out = sh;
     return 0;
@@ -51,6 +52,7 @@ void shard_close(struct shard *sh)
         }
         free(sh->room[r]);
     }
+    stage_close(&sh->stage);
     free(sh->place);
     free(sh->waiting.slot);
     free(sh->doomed.slot);

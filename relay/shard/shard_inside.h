@@ -1,5 +1,5 @@
 /* shard_inside.h -- the clients of a worker from within: shard.c, who is there and in which rooms; catch_up.c, what one gets on his own;
- * turn.c, what all get at once. */
+ * turn.c, what all get at once; stage.c, the same pages into many FIFOs. */
 #ifndef SHARD_SHARD_INSIDE_H
 #define SHARD_SHARD_INSIDE_H
 
@@ -16,6 +16,23 @@ enum {
 struct load {
     const uint8_t *p;
     size_t len;
+};
+
+enum {
+    STAGE_CHUNK = 64 * 1024, /* of the journal, from a multiple of this on */
+    STAGE_CHUNKS = 64,       /* the newest of those that several wanted */
+};
+
+/* Copies of chunks of the journal in memory of our own, whose pages are put into FIFOs as they are: copied once, not for each client.
+ * Unlike the journal's, which comes round again, what lies in a FIFO must not change: so a page that was on stage is never written
+ * again, but given back and replaced.  A reader gets what is put in of a page, and cannot get at the rest of it. */
+struct stage {
+    uint8_t *base; /* NULL: the kernel does not let us */
+    struct {
+        uint64_t number; /* of the chunk of the journal, and one */
+        uint32_t wanted; /* so often */
+        bool there;
+    } chunk[STAGE_CHUNKS];
 };
 
 /* A part of the journal that one room hears. */
@@ -76,6 +93,7 @@ struct shard {
     uint32_t active[ROOMS_MAX], n_active;
     struct piece piece[PIECES_MAX + 1]; /* [0] is none */
     uint32_t n_pieces, writes;
+    struct stage stage;
     bool broadcast, full; /* full: this turn brings somebody as much as his FIFO takes */
     bool pinned;          /* within a turn, what is read in it stays */
     uint8_t buf[PIPEFUL + FRAME_MAX];
@@ -100,6 +118,14 @@ void shard_bury(struct shard *sh);
 
 /* shard_acknowledge_one -- as far as the store has come; then wait for the newest that was taken meanwhile. */
 void shard_acknowledge_one(struct client *c);
+
+/* ---- stage.c ---- */
+
+void stage_open(struct stage *s);
+void stage_close(struct stage *s);
+
+/* stage_write -- as write(), of this load from `off` on; what it has of the journal is pinned. */
+ssize_t stage_write(struct stage *s, const struct state *st, int fd, const struct load *l, size_t off);
 
 /* ---- catch_up.c ---- */
 

@@ -1,5 +1,5 @@
 /* test_shard.c -- what of the journal comes out of the FIFOs of a worker's clients: of those who read, who stop, and who leave. */
-#include "shard/shard.h"
+#include "shard/shard_inside.h"
 
 #include "base/hash.h"
 #include "small.h"
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { WALL = 1000000, PIPE = 4096, PADDING = 700, HEARD_MAX = 1024 };
+enum { WALL = 1000000, PIPE = 4096, PADDING = 700, HEARD_MAX = 1024, CROWD = 12 };
 
 static struct loop loop;
 static struct shard *shard;
@@ -32,7 +32,7 @@ static struct listener {
         unsigned number;
     } heard[HEARD_MAX];
     unsigned n;
-} alice, bob;
+} alice, bob, crowd[CROWD];
 
 static void on_lost(void *arg, uint32_t session)
 {
@@ -48,7 +48,7 @@ static uint32_t room(const char *name)
     return slot;
 }
 
-static void come(struct listener *l, uint64_t client, const char *user)
+static void come_with(struct listener *l, uint64_t client, const char *user, int pipe)
 {
     static const uint8_t secret[SECRET_LEN], hello[FRAME_HEAD];
     int end[2];
@@ -57,9 +57,14 @@ static void come(struct listener *l, uint64_t client, const char *user)
     l->session = roster_attach(&small.a.edit, client, 1000, text_of(user), 0, false);
     small_end();
     assert_int_equal(pipe2(end, O_NONBLOCK | O_CLOEXEC), 0);
-    assert_int_equal(fcntl(end[1], F_SETPIPE_SZ, PIPE), PIPE);
+    assert_int_equal(fcntl(end[1], F_SETPIPE_SZ, pipe), pipe);
     assert_int_equal(shard_add(shard, l->session, end[1], secret, hello, 0), 0);
     l->fd = end[0];
+}
+
+static void come(struct listener *l, uint64_t client, const char *user)
+{
+    come_with(l, client, user, PIPE);
 }
 
 static void join(const struct listener *l, uint32_t slot)
@@ -240,6 +245,80 @@ static void test_half_a_frame_of_a_room_that_he_leaves(void **state)
     assert_heard(&alice, alice.n - 3, talk, 1, 3);
 }
 
+/* ---- many who want the same ---- */
+
+static void come_all(void)
+{
+    for (unsigned i = 0; i < CROWD; i++) {
+        come_with(&crowd[i], 100 + i, "carol", 64 * 1024);
+        join(&crowd[i], build);
+    }
+}
+
+static void go_all(void)
+{
+    for (unsigned i = 0; i < CROWD; i++)
+        close(crowd[i].fd);
+}
+
+/* hears_on -- the messages from this one on, in order. Returns the next. */
+static unsigned hears_on(struct listener *l, unsigned next)
+{
+    hear(l);
+    for (unsigned i = 0; i < l->n; i++, next++)
+        assert_int_equal(l->heard[i].number, next);
+    l->n = 0;
+    return next;
+}
+
+/* on_stage -- how many chunks are. */
+static unsigned on_stage(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < STAGE_CHUNKS; i++)
+        n += shard->stage.chunk[i].there;
+    return n;
+}
+
+/* talk_on -- so much, twice a FIFO at a time, that each place on stage is taken twice; the last of the crowd does not read. */
+static void talk_on(void)
+{
+    enum { ONCE = 170, ALL = 2 * STAGE_CHUNKS * STAGE_CHUNK / PADDING };
+    unsigned next[CROWD];
+    for (unsigned i = 0; i < CROWD; i++)
+        next[i] = 1;
+    for (unsigned said = 0; said < ALL; said += ONCE) {
+        say_all(build, said + 1, said + ONCE);
+        deliver();
+        for (unsigned i = 0; i < CROWD - 1; i++)
+            next[i] = hears_on(&crowd[i], next[i]);
+    }
+    for (unsigned i = 0; i < CROWD - 1; i++)
+        assert_in_range(next[i], ALL, ALL + ONCE + 1);
+}
+
+/* What lies in a FIFO stays what it is, however long nobody reads it. */
+static void test_the_same_pages_for_many(void **state)
+{
+    (void)state;
+    come_all();
+    talk_on();
+    assert_in_range(on_stage(), STAGE_CHUNKS / 2, STAGE_CHUNKS);
+    assert_in_range(hears_on(&crowd[CROWD - 1], 1), 48 * 1024 / (PADDING + 100), 64 * 1024 / PADDING);
+    go_all();
+}
+
+/* Where the kernel does not let us, everybody gets a copy. */
+static void test_no_stage(void **state)
+{
+    (void)state;
+    stage_close(&shard->stage);
+    come_all();
+    talk_on();
+    assert_int_equal(on_stage(), 0);
+    go_all();
+}
+
 static void test_whom_the_ring_overtakes_loses_his_fifo(void **state)
 {
     (void)state;
@@ -261,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_each_his_rooms_in_order), TEST(test_who_does_not_read_holds_up_nobody),
                                        TEST(test_who_catches_up_gets_his_room_alone),
-                                       TEST(test_half_a_frame_of_a_room_that_he_leaves), TEST(test_whom_the_ring_overtakes_loses_his_fifo)};
+                                       TEST(test_half_a_frame_of_a_room_that_he_leaves), TEST(test_the_same_pages_for_many),
+                                       TEST(test_no_stage), TEST(test_whom_the_ring_overtakes_loses_his_fifo)};
     return cmocka_run_group_tests_name("shard", tests, NULL, NULL);
 }
