@@ -30,6 +30,7 @@ load helper
     frozen=$(pid_of keeper)
     kill -STOP "$supervisor" "$frozen"
     kill -9 "$supervisor"
+    until_true 5 bash -c "! relay status >/dev/null 2>&1" # it dies a moment later
     relay start &
     starting=$!
     run timeout 1 tail -s 0.05 --pid=$starting -f /dev/null
