@@ -51,6 +51,7 @@ static void start_relay(struct finder *f)
         execl(path, "relay", "-i", f->inst.name, "start", (char *)NULL);
         execlp("relay", "relay", "-i", f->inst.name, "start", (char *)NULL);
         execl("/usr/local/sbin/relay", "relay", "-i", f->inst.name, "start", (char *)NULL);
+        dprintf(2, "chat: the program relay is neither beside chat nor in PATH; install it, or ask the admin of this host\n");
         _exit(127);
     }
     close_fd(&null);
@@ -78,9 +79,11 @@ int finder_find(struct finder *f, bool met)
         bool stopped = met && generation_read(&f->inst, &f->gen) == -ENOENT;
         if (f->start && !was_made(&f->inst))
             return -ENXIO;
-        if (!f->inst.system && f->start && !met && f->starts >= FIRST_STARTS)
+        if (f->inst.system || !f->start || stopped)
+            return -ENOENT;
+        if (!met && f->starts >= FIRST_STARTS)
             return -ECHILD;
-        if (f->inst.system || !f->start || stopped || now_ms() < f->start_at)
+        if (now_ms() < f->start_at)
             return -ENOENT;
         start_relay(f);
     }

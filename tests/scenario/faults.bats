@@ -145,6 +145,15 @@ load helper
     [[ $output == *"relay.conf, line 2"*"does not start"* ]]
 }
 
+@test "chat without the program relay says so, and does not wait" {
+    [ ! -e /usr/local/sbin/relay ] || skip "one is installed"
+    mkdir "$dir/alone"
+    cp "$(command -v chat)" "$dir/alone/chat"
+    run env PATH=/usr/bin:/bin timeout 15 "$dir/alone/chat" send lobby x
+    [ "$status" -eq 3 ]
+    [[ $output == *"neither beside chat nor in PATH"*"does not start"* ]]
+}
+
 @test "no relay and none to be had: exit 3" {
     mkdir -p "$dir/run/default"
     chmod 777 "$dir/run/default"
