@@ -138,19 +138,27 @@ static void add(struct shard *sh, struct load *l, const uint8_t *f)
     l->len += n;
 }
 
+/* readers_of -- of the room whose frame comes first: mostly all are of one. */
+static uint32_t readers_of(const struct shard *sh, const struct load *l)
+{
+    uint32_t room = l->len > 0 ? roster_room(&sh->st->seg->roster, frame_room(l->p)) : 0;
+    return sh->room[room] ? sh->room[room]->n : 0;
+}
+
 /* gather -- the next pipeful for this client; returns where the scan ended. */
 static uint64_t gather(const struct client *c, struct load *l)
 {
     struct shard *sh = c->sh;
     struct asked last = {0};
     uint64_t pos = c->cursor;
-    *l = (struct load){NULL, 0};
+    *l = (struct load){0};
     while (pos < sh->cursor && l->len < PIPEFUL) {
         const uint8_t *f = state_at(sh->st, pos);
         if ((pos == c->cursor && c->off > 0) || concerns(c, f, &last)) /* half a frame is followed by the other half, whatever it left */
             add(sh, l, f);
         pos += shard_step(f);
     }
+    l->readers = readers_of(sh, l);
     return pos;
 }
 

@@ -16,23 +16,16 @@ enum {
 struct load {
     const uint8_t *p;
     size_t len;
+    uint32_t readers; /* who get it or much of it, about */
 };
 
-enum {
-    STAGE_CHUNK = 64 * 1024, /* of the journal, from a multiple of this on */
-    STAGE_CHUNKS = 64,       /* the newest of those that several wanted */
-};
-
-/* Copies of chunks of the journal in memory of our own, whose pages are put into FIFOs as they are: copied once, not for each client.
- * Unlike the journal's, which comes round again, what lies in a FIFO must not change: so a page that was on stage is never written
- * again, but given back and replaced.  A reader gets what is put in of a page, and cannot get at the rest of it. */
+/* A copy of the newest of the journal that several are sent, as a file in memory whose pages are put into FIFOs as they are: copied once,
+ * not for each client.  What lies in a FIFO must not change: so pages are not written twice, as the journal's are when it comes round, but
+ * left to the FIFOs they are in, and replaced.  A reader gets what is put in of a page, and cannot get at the rest of it. */
+enum { STAGE_CHUNK = 64 * 1024 /* is replaced at once */, STAGE_SIZE = 64 * STAGE_CHUNK };
 struct stage {
-    uint8_t *base; /* NULL: the kernel does not let us */
-    struct {
-        uint64_t number; /* of the chunk of the journal, and one */
-        uint32_t wanted; /* so often */
-        bool there;
-    } chunk[STAGE_CHUNKS];
+    int fd;            /* < 0: there is none.  Position p of the journal is at p % STAGE_SIZE. */
+    uint64_t from, to; /* it holds these positions */
 };
 
 /* A part of the journal that one room hears. */

@@ -103,8 +103,8 @@ static struct load load_of(struct shard *sh, const struct member_list *m)
 {
     const struct piece *p = &sh->piece[m->first];
     if (p->next == 0)
-        return (struct load){state_at(sh->st, p->pos), p->len};
-    struct load l = {sh->buf, 0};
+        return (struct load){state_at(sh->st, p->pos), p->len, m->n};
+    struct load l = {sh->buf, 0, m->n};
     for (uint32_t i = m->first; i != 0; i = p->next) {
         p = &sh->piece[i];
         memcpy(sh->buf + l.len, state_at(sh->st, p->pos), p->len);

@@ -247,9 +247,13 @@ static void test_half_a_frame_of_a_room_that_he_leaves(void **state)
 
 /* ---- many who want the same ---- */
 
+static unsigned next[CROWD], said; /* what each hears next; of all that was said */
+
 static void come_all(void)
 {
+    said = 0;
     for (unsigned i = 0; i < CROWD; i++) {
+        next[i] = 1;
         come_with(&crowd[i], 100 + i, "carol", 64 * 1024);
         join(&crowd[i], build);
     }
@@ -261,40 +265,34 @@ static void go_all(void)
         close(crowd[i].fd);
 }
 
-/* hears_on -- the messages from this one on, in order. Returns the next. */
-static unsigned hears_on(struct listener *l, unsigned next)
+/* hears_on -- the messages from this one on, in order. Returns the one after them. */
+static unsigned hears_on(struct listener *l, unsigned from)
 {
     hear(l);
-    for (unsigned i = 0; i < l->n; i++, next++)
-        assert_int_equal(l->heard[i].number, next);
+    for (unsigned i = 0; i < l->n; i++, from++)
+        assert_int_equal(l->heard[i].number, from);
     l->n = 0;
-    return next;
+    return from;
 }
 
-/* on_stage -- how many chunks are. */
-static unsigned on_stage(void)
+/* on_stage -- bytes of the journal. */
+static uint64_t on_stage(void)
 {
-    unsigned n = 0;
-    for (unsigned i = 0; i < STAGE_CHUNKS; i++)
-        n += shard->stage.chunk[i].there;
-    return n;
+    return shard->stage.to - shard->stage.from;
 }
 
-/* talk_on -- so much, twice a FIFO at a time, that each place on stage is taken twice; the last of the crowd does not read. */
+/* talk_on -- so much, twice a FIFO at a time, that the stage is gone over twice; the last of the crowd does not read. */
 static void talk_on(void)
 {
-    enum { ONCE = 170, ALL = 2 * STAGE_CHUNKS * STAGE_CHUNK / PADDING };
-    unsigned next[CROWD];
-    for (unsigned i = 0; i < CROWD; i++)
-        next[i] = 1;
-    for (unsigned said = 0; said < ALL; said += ONCE) {
+    enum { ONCE = 170, ALL = 2 * STAGE_SIZE / PADDING };
+    for (; said < ALL; said += ONCE) {
         say_all(build, said + 1, said + ONCE);
         deliver();
         for (unsigned i = 0; i < CROWD - 1; i++)
             next[i] = hears_on(&crowd[i], next[i]);
     }
     for (unsigned i = 0; i < CROWD - 1; i++)
-        assert_in_range(next[i], ALL, ALL + ONCE + 1);
+        assert_int_equal(next[i], said + 1);
 }
 
 /* What lies in a FIFO stays what it is, however long nobody reads it. */
@@ -303,9 +301,84 @@ static void test_the_same_pages_for_many(void **state)
     (void)state;
     come_all();
     talk_on();
-    assert_in_range(on_stage(), STAGE_CHUNKS / 2, STAGE_CHUNKS);
+    assert_in_range(on_stage(), STAGE_SIZE - STAGE_CHUNK, STAGE_SIZE);
     assert_in_range(hears_on(&crowd[CROWD - 1], 1), 48 * 1024 / (PADDING + 100), 64 * 1024 / PADDING);
     go_all();
+}
+
+/* murmur, shout -- in small turns until so much is said, or in one large turn; all but the last of the crowd hear it at once. */
+static void talk_to_all(unsigned n)
+{
+    say_all(build, said + 1, said + n);
+    deliver();
+    for (unsigned i = 0; i < CROWD - 1; i++)
+        next[i] = hears_on(&crowd[i], next[i]);
+    said += n;
+    assert_int_equal(next[0], said + 1);
+    assert_int_equal(next[CROWD - 2], said + 1);
+}
+
+static void murmur(uint64_t until)
+{
+    while (shard_cursor(shard) < until)
+        talk_to_all(8);
+}
+
+static void shout(void)
+{
+    talk_to_all(60);
+}
+
+/* What is said in small turns is copied as fast; what is staged after it begins in the midst of a chunk. */
+static void test_small_turns_are_not_staged(void **state)
+{
+    (void)state;
+    come_all();
+    shout();
+    murmur(STAGE_SIZE + 4 * PADDING);
+    assert_in_range(on_stage(), 1, 60 * (PADDING + 100));
+    uint64_t from = shard_cursor(shard);
+    shout();
+    assert_int_equal(shard->stage.from, from);
+    assert_in_range(hears_on(&crowd[CROWD - 1], 1), 60 + 1, 64 * 1024 / PADDING); /* the first turn as it was, and what else his FIFO took */
+    go_all();
+}
+
+static void test_a_turn_around_the_end_of_the_stage(void **state)
+{
+    (void)state;
+    come_all();
+    murmur(STAGE_SIZE - 20 * PADDING);
+    shout();
+    assert_in_range(shard->stage.from, STAGE_SIZE - 20 * PADDING, STAGE_SIZE);
+    assert_in_range(shard->stage.to, STAGE_SIZE, STAGE_SIZE + 60 * PADDING);
+    go_all();
+}
+
+static void test_who_lags_behind_the_stage_gets_copies(void **state)
+{
+    (void)state;
+    come_all();
+    murmur(shard_cursor(shard) + 3 * STAGE_CHUNK);
+    shout();
+    assert_int_equal(hears_on(&crowd[CROWD - 1], 1), said + 1);
+    go_all();
+}
+
+static void test_few_get_copies(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        come_with(&crowd[i], 100 + i, "carol", 64 * 1024);
+        join(&crowd[i], room("few"));
+    }
+    say_all(room("few"), 1, 60);
+    deliver();
+    assert_int_equal(on_stage(), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(hears_on(&crowd[i], 1), 61);
+        close(crowd[i].fd);
+    }
 }
 
 /* Where the kernel does not let us, everybody gets a copy. */
@@ -341,6 +414,8 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(test_each_his_rooms_in_order), TEST(test_who_does_not_read_holds_up_nobody),
                                        TEST(test_who_catches_up_gets_his_room_alone),
                                        TEST(test_half_a_frame_of_a_room_that_he_leaves), TEST(test_the_same_pages_for_many),
-                                       TEST(test_no_stage), TEST(test_whom_the_ring_overtakes_loses_his_fifo)};
+                                       TEST(test_small_turns_are_not_staged),
+                                       TEST(test_a_turn_around_the_end_of_the_stage), TEST(test_who_lags_behind_the_stage_gets_copies),
+                                       TEST(test_few_get_copies), TEST(test_no_stage), TEST(test_whom_the_ring_overtakes_loses_his_fifo)};
     return cmocka_run_group_tests_name("shard", tests, NULL, NULL);
 }
