@@ -12,7 +12,7 @@ enum {
     BATCH_MESSAGES = DOOR_CALLERS, /* queue messages taken in before the lock is taken once */
     BATCH_FRAMES = BATCH_MESSAGES * (QUEUE_MESSAGE_MAX / FRAME_HEAD),
     MANY = 256, /* writes of one turn: half a millisecond */
-    GATHER_MS = 3,
+    GATHER_TURNS = 2,
 };
 
 /* A frame that passed rules_check(), or is to be refused. */
@@ -42,7 +42,7 @@ struct worker {
     struct change change[BATCH_FRAMES];
     unsigned n_changes;
     uint64_t durable; /* as acknowledged last */
-    uint64_t delivered_ms; /* when the last turn of the shard ended */
+    uint64_t delivered_ms, turn_ms; /* when the last turn of the shard ended, and how long it took */
 };
 
 /* ---- intake ---- */
@@ -191,12 +191,12 @@ static void acknowledge(struct worker *w)
 }
 
 /* gather -- a write costs the same for one message as for twenty: after a turn of many writes, the next one begins only when it
- * brings a lot, nothing more comes, or GATHER_MS are over.  Who had nothing to do is never held up. */
+ * brings a lot, nothing more comes, or twice the time of that turn is over.  Who had nothing to do is never held up. */
 static void gather(struct worker *w)
 {
     const struct journal *j = &w->proc.st.seg->journal;
-    uint64_t head = shard_cursor(w->shard), enough = head + j->size / 32;
-    while (journal_head(j) != head && journal_head(j) < enough && now_ms() - w->delivered_ms < GATHER_MS) {
+    uint64_t head = shard_cursor(w->shard), enough = head + j->size / 8, until = w->delivered_ms + GATHER_TURNS * (w->turn_ms + 1);
+    while (journal_head(j) != head && journal_head(j) < enough && now_ms() < until) {
         head = journal_head(j);
         loop_wait(&w->proc.loop, 1);
         (void)take_in(w);
@@ -215,8 +215,10 @@ static bool deliver(struct worker *w)
         state_ring(&w->proc.st, PROC_KEEPER);
         gather(w);
     }
+    uint64_t start = now_ms();
     bool more = shard_deliver(w->shard);
     w->delivered_ms = now_ms();
+    w->turn_ms = w->delivered_ms - start;
     return more;
 }
 
