@@ -67,7 +67,7 @@ struct port {
     struct host *host;
     size_t n_hosts;
     struct seen seen;
-    bool away;
+    bool away, stepped_back;
     uint64_t away_since, retry_at;
     struct prng prng;
     char end_text[512];

@@ -5,7 +5,17 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
+
+/* step_back -- who fills the queue shall not take the core from the worker, who empties it, for each message that fits again: that
+ * is what SCHED_BATCH says.  What a relay that we start inherits is what we were. */
+static void step_back(struct port *p)
+{
+    if (!p->stepped_back && sched_getscheduler(0) == SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &(struct sched_param){0});
+    p->stepped_back = true;
+}
 
 int port_put(struct port *p, const uint8_t *frames, size_t len, unsigned timeout_ms)
 {
@@ -14,6 +24,10 @@ int port_put(struct port *p, const uint8_t *frames, size_t len, unsigned timeout
     memcpy(e.secret, p->secret, SECRET_LEN);
     write_envelope(message, &e);
     memcpy(message + ENVELOPE_LEN, frames, len);
+    int r = mq_put(&p->queue, message, ENVELOPE_LEN + len, 0);
+    if (r != -EAGAIN || timeout_ms == 0)
+        return r;
+    step_back(p);
     return mq_put(&p->queue, message, ENVELOPE_LEN + len, timeout_ms);
 }
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 int open_port(struct port **p, const struct verb_options *o, bool quiet)
 {
     char why[256] = "out of memory";

@@ -60,20 +60,33 @@ static size_t ascii_run(const char *p, size_t len)
     return n;
 }
 
+/* is_begun -- could more bytes make a character of these? */
+static bool is_begun(struct text t)
+{
+    const uint8_t *p = (const uint8_t *)t.p;
+    struct lead l = t.len > 0 ? lead(p[0]) : (struct lead){0};
+    if (t.len > l.follow || (t.len > 1 && (p[1] < l.low || p[1] > l.high)))
+        return false;
+    return t.len > 0 && (t.len < 3 || (p[2] & 0xc0) == 0x80);
+}
+
+size_t text_utf8_run(struct text t, bool *begun)
+{
+    size_t at = 0;
+    for (size_t n; at < t.len; at += n) {
+        struct text rest = {t.p + at, t.len - at};
+        uint32_t code;
+        if ((n = ascii_run(rest.p, rest.len)) == 0 && ((n = text_char(rest, &code)) == 0 || code == 0))
+            break;
+    }
+    *begun = is_begun((struct text){t.p + at, t.len - at});
+    return at;
+}
+
 bool text_utf8_ok(struct text t)
 {
-    while (t.len > 0) {
-        size_t n = ascii_run(t.p, t.len);
-        if (n == 0) {
-            uint32_t code;
-            n = text_char(t, &code);
-            if (n == 0 || code == 0)
-                return false;
-        }
-        t.p += n;
-        t.len -= n;
-    }
-    return true;
+    bool begun;
+    return text_utf8_run(t, &begun) == t.len;
 }
 
 size_t text_utf8_cut(struct text t, size_t max)

@@ -18,6 +18,10 @@ size_t text_char(struct text t, uint32_t *code) MUST_USE;
  * client's renderer. */
 bool text_utf8_ok(struct text t);
 
+/* text_utf8_run -- how many bytes at its head are such.
+ * begun    is the rest not wrong so far, but a character that is cut off? */
+size_t text_utf8_run(struct text t, bool *begun);
+
 /* text_utf8_cut -- the longest prefix of at most `max` bytes that ends between characters. */
 size_t text_utf8_cut(struct text t, size_t max);
 

@@ -54,6 +54,30 @@ load helper
     [ "$(chat log --json -n 1000 build | wc -l)" -eq 500 ]
 }
 
+# Says one line, and the next when somebody else has read it.
+reluctant() {
+    echo first
+    until_true 5 said "${1:-}first" && echo second
+}
+
+said() { chat log lobby | grep -q "$1"; }
+
+@test "a line is posted when it comes, not when the input ends" {
+    start
+    reluctant | chat send --lines lobby
+    said second
+    [ "$(chat log --json lobby | wc -l)" -eq 2 ]
+}
+
+@test "a pipe into chat posts each line when it comes, and shows what others say meanwhile" {
+    start
+    { reluctant && until_true 5 has "and I" "$dir/out" && echo third; } | chat >"$dir/out" &
+    until_true 5 said second
+    chat send lobby "and I"
+    wait $!
+    said third
+}
+
 @test "every line of --json is an object with a version" {
     start
     chat send lobby 'quote " backslash \ tab	'

@@ -112,6 +112,40 @@ static void test_cut_ends_between_characters(void **state)
     assert_int_equal(text_utf8_cut(text_of("\x80\x80\x80\x80\x80\x80"), 5), 2);
 }
 
+static void test_begun_characters(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t good;
+        bool begun;
+    } cases[] = {
+        {"", 0, false},
+        {"abcdefghij", 10, false},
+        {"ab\xc3", 2, true},
+        {"\xe2", 0, true},
+        {"x\xe2\x82", 1, true},
+        {"\xf0\x9f\x98", 0, true},
+        {"12345678\xf0\x9f\x98\x80\xf0", 12, true},
+        {"x\xe2\x28", 1, false},
+        {"\xe0\x9f", 0, false},
+        {"\xed\xa0", 0, false},
+        {"\xf0\x9f\x28", 0, false},
+        {"\xf4\x90", 0, false},
+        {"ok\xc3q", 2, false},
+        {"\x80", 0, false},
+        {"\xff", 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        bool begun;
+        assert_int_equal(text_utf8_run(text_of(cases[i].bytes), &begun), cases[i].good);
+        assert_int_equal(begun, cases[i].begun);
+    }
+    bool begun;
+    assert_int_equal(text_utf8_run((struct text){"a\0b", 3}, &begun), 1);
+    assert_false(begun);
+}
+
 static void test_user_names(void **state)
 {
     (void)state;
@@ -224,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_one_bad_byte_anywhere_is_found),
         cmocka_unit_test(test_characters_across_the_blocks_of_eight),
         cmocka_unit_test(test_cut_ends_between_characters),
+        cmocka_unit_test(test_begun_characters),
         cmocka_unit_test(test_user_names),
         cmocka_unit_test(test_host_names),
         cmocka_unit_test(test_room_names),
