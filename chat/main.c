@@ -34,7 +34,7 @@ static const char help[] =
     "  -f, --follow            tail: go on as messages come\n"
     "      --after-cursor POS  tail: everything behind this cursor (from --json)\n"
     "      --since, --until T  log, grep: -1h, 14:05, 2025-01-31, 2025-01-31T14:05\n"
-    "      --lines             send: one message per line\n"
+    "      --lines             send: one message per line, as soon as it comes\n"
     "      --allow-empty       send: nothing to send is no error\n"
     "      --wait host|all     send: until it is on disk on another host too, or on all\n"
     "      --ids               log, grep, tail: with the id of each message; send: print the ids\n"

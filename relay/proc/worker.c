@@ -13,6 +13,7 @@ enum {
     BATCH_FRAMES = BATCH_MESSAGES * (QUEUE_MESSAGE_MAX / FRAME_HEAD),
     MANY = 256, /* writes of one turn: half a millisecond */
     GATHER_TURNS = 2,
+    GATHER_MS = 12, /* at most: the turn may have been long because the machine is busy */
 };
 
 /* A frame that passed rules_check(), or is to be refused. */
@@ -195,7 +196,7 @@ static void acknowledge(struct worker *w)
 static void gather(struct worker *w)
 {
     const struct journal *j = &w->proc.st.seg->journal;
-    uint64_t head = shard_cursor(w->shard), enough = head + j->size / 8, until = w->delivered_ms + GATHER_TURNS * (w->turn_ms + 1);
+    uint64_t head = shard_cursor(w->shard), enough = head + j->size / 8, until = w->delivered_ms + min_u64(GATHER_TURNS * (w->turn_ms + 1), GATHER_MS);
     while (journal_head(j) != head && journal_head(j) < enough && now_ms() < until) {
         head = journal_head(j);
         loop_wait(&w->proc.loop, 1);
