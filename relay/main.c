@@ -7,6 +7,7 @@
 #include "proc/supervise.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,7 @@ int main(int argc, char **argv)
     struct instance inst;
     struct conf conf;
     char why[256], path[INSTANCE_PATH_MAX];
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error of write(), and no reason to die */
     if (argc > 1 && strcmp(argv[1], "-x") == 0)
         return child_main(argc, argv);
     int r = parse(argc, argv, &o);

@@ -99,6 +99,19 @@ static void check_disk(const struct instance *inst)
         bad(text, "free some space: a relay whose disk is full accepts nothing new");
 }
 
+/* check_files -- may they grow? */
+static void check_files(void)
+{
+    char text[160];
+    struct rlimit most;
+    if (getrlimit(RLIMIT_FSIZE, &most) < 0 || most.rlim_cur == RLIM_INFINITY) {
+        good("files may grow as the disk allows");
+        return;
+    }
+    snprintf(text, sizeof text, "no file may be larger than %llu KiB", (unsigned long long)(most.rlim_cur >> 10));
+    bad(text, "raise it (ulimit -f, LimitFSIZE= in a unit): a store that is as large accepts nothing new");
+}
+
 /* check_kept -- does the store grow for ever? */
 static void check_kept(const struct conf *conf)
 {
@@ -205,6 +218,7 @@ int admin_doctor(const struct instance *inst, const struct conf *conf)
     check_queues(conf);
     check_remove_ipc(inst);
     check_disk(inst);
+    check_files();
     check_kept(conf);
     check_clock();
     check_leftovers(inst);

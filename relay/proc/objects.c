@@ -74,8 +74,9 @@ static int make_segment(struct objects *o, const struct conf *conf, uint64_t ori
     if (r == 0)
         r = o->shm_fd = shm_attach(o->gen.shm, &size);
     if (r < 0)
-        log_error("cannot make %llu MiB of shared memory: %s; make /dev/shm larger, or set `journal` lower in relay.conf",
-                  (unsigned long long)(conf->journal >> 20) + 4, strerror(-r));
+        log_error("cannot make %llu MiB of shared memory: %s; make %s larger, or set `journal` lower in relay.conf",
+                  (unsigned long long)(conf->journal >> 20) + 4, strerror(-r),
+                  r == -EFBIG ? "the limit on files (ulimit -f)" : "/dev/shm");
     return r < 0 ? r : 0;
 }
 

@@ -20,8 +20,8 @@ int store_code(sqlite3 *db, int rc)
     case SQLITE_READONLY:
         return -EACCES;
     case SQLITE_IOERR: {
-        int e = sqlite3_system_errno(db);
-        return e == ENOSPC || e == EDQUOT ? -ENOSPC : -EIO;
+        int e = sqlite3_system_errno(db) ? sqlite3_system_errno(db) : errno; /* a COMMIT that fails leaves it in errno alone */
+        return e == ENOSPC || e == EDQUOT || e == EFBIG ? -ENOSPC : -EIO;
     }
     default:
         return -EIO;

@@ -197,3 +197,26 @@ load helper
     [[ $output == *"daemon@"*"from daemon"*"games@"*"from games"* && $output != *"from nobody"* ]]
     relay --system stop
 }
+
+@test "files that may not grow: said so, and what was acknowledged is kept" {
+    limit() { (ulimit -f "$1"; shift; "$@"); } # KiB
+    run limit 1000 relay start
+    [ "$status" -eq 1 ] && [[ $output == *"shared memory: File too large; make the limit on files (ulimit -f) larger"* ]]
+    run limit 1000 relay doctor
+    [[ $output == *"no file may be larger than 1000 KiB"* ]]
+    limit 24000 relay start
+    remember
+    chat send lobby before
+    keeper=$(pid_of keeper)
+    run bash -c "seq -f %04000.0f 9000 | chat send --timeout 3 --lines lobby" # some of it waits in memory for a place, and may be stored yet
+    [ "$status" -eq 6 ] || [ "$status" -eq 124 ]
+    run chat send lobby more
+    [ "$status" -eq 6 ] && [[ $output == *"so nothing can be kept"* ]]
+    [ "$(pid_of keeper)" -eq "$keeper" ]
+    relay stop
+    start
+    chat log --json --since -1h lobby | sed -n 's/.*"text":"0*\([^"]*\)".*/\1/p' >"$dir/kept"
+    [ "$(head -n 1 "$dir/kept")" = before ]
+    sed 1d "$dir/kept" | diff - <(seq "$(($(wc -l <"$dir/kept") - 1))")
+    chat send lobby after
+}
