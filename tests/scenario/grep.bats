@@ -160,9 +160,9 @@ indexed() { [ "$(sqlite3 "$dir/state/default/index.db" 'SELECT count(*) FROM pla
     until_true 60 indexed 20000
     sqlite3 "$dir/state/default/index.db" "INSERT INTO found(found) VALUES('integrity-check')"
     for i in 1 4711 19999; do found "entry $i fill" "\"entry $i\""; done
-    run chat grep --json -n 1000 fill
-    [ "$(wc -l <<<"$output")" -eq 1000 ]
-    [ "$(sort -u <<<"$output" | wc -l)" -eq 1000 ]
+    found_all() { chat grep --json -n 1000 fill >"$dir/found" && [ "$(wc -l <"$dir/found")" -eq 1000 ]; }
+    until_true 10 found_all # one that takes more than a second is given up, which may be on a busy machine
+    [ "$(sort -u "$dir/found" | wc -l)" -eq 1000 ]
 }
 
 @test "keeper and search killed while one asks: the answer comes" {
