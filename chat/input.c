@@ -5,6 +5,7 @@
 #include "verb.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -46,6 +47,8 @@ void input_read(struct input *in)
     size_t had = in->n_begun;
     memcpy(bytes, in->begun, had);
     ssize_t n = read(0, bytes + had, sizeof bytes - had);
+    if (n < 0 && errno == EAGAIN) /* whoever has it, too, may have made it so */
+        (void)poll(&(struct pollfd){0, POLLIN, 0}, 1, -1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     in->ended = n <= 0;
@@ -100,13 +103,21 @@ bool input_line(struct input *in, struct text *line)
     return false;
 }
 
-int input_pass(struct input *in, struct port *p, int (*say)(void *arg, struct text line), int (*hear)(void *arg), void *arg)
+int input_say(struct port *p, const char *room, struct text t, uint32_t *last)
+{
+    int64_t r = port_say(p, room, t, false);
+    if (r > 0)
+        *last = (uint32_t)r;
+    return r < 0 ? exit_code_of((int)r) : EXIT_OK;
+}
+
+int input_pass(struct input *in, struct port *p, const char *room, uint32_t *last, int (*hear)(void *arg), void *arg)
 {
     struct text line;
     int r = EXIT_OK;
     for (;;) {
         while (r == EXIT_OK && input_line(in, &line))
-            r = say(arg, line);
+            r = input_say(p, room, line, last);
         if (r != EXIT_OK || in->ended)
             return r;
         int flushed = port_flush(p);

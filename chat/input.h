@@ -28,9 +28,12 @@ void input_free(struct input *in);
  * Returns  false: there is none, until more is read */
 bool input_line(struct input *in, struct text *line) MUST_USE;
 
-/* input_pass -- each line to `say` as soon as it is there.  When there is no more for the moment all of them go out, `hear` is called
+/* input_say -- one message.  last: becomes its number.  Returns the exit code. */
+int input_say(struct port *p, const char *room, struct text t, uint32_t *last);
+
+/* input_pass -- say each line as soon as it is there.  When there is no more for the moment all of them go out, `hear` is called
  * whenever the relay brings something, and both are waited for.
- * Returns  EXIT_OK when the input has ended, or what `say` or `hear` returned instead of that */
-int input_pass(struct input *in, struct port *p, int (*say)(void *arg, struct text line), int (*hear)(void *arg), void *arg);
+ * Returns  EXIT_OK when the input has ended, or else an exit code, which `hear` may give, too */
+int input_pass(struct input *in, struct port *p, const char *room, uint32_t *last, int (*hear)(void *arg), void *arg);
 
 #endif

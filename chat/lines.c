@@ -11,7 +11,6 @@
 struct passing {
     struct port *port;
     struct view *view;
-    const char *room;
     uint32_t said, shown;
 };
 
@@ -33,15 +32,6 @@ static int show(void *arg)
     }
     out_now();
     return r < 0 ? exit_code_of(r) : EXIT_OK;
-}
-
-static int say(void *arg, struct text line)
-{
-    struct passing *g = arg;
-    int64_t r = port_say(g->port, g->room, line, false);
-    if (r > 0)
-        g->said = (uint32_t)r;
-    return r < 0 ? exit_code_of((int)r) : EXIT_OK;
 }
 
 /* show_before -- what was there before comes first: our own JOIN, and the history behind it. */
@@ -72,7 +62,7 @@ static int show_own(struct passing *g, uint64_t deadline)
 int pass_lines(struct port *p, struct view *v, const struct verb_options *o)
 {
     char room[CALLED_MAX + 1];
-    struct passing g = {.port = p, .view = v, .room = room};
+    struct passing g = {.port = p, .view = v};
     struct input in = {0};
     uint64_t patience = o->timeout_s * 1000ull;
     int r = room_argument(o->room, room);
@@ -81,7 +71,7 @@ int pass_lines(struct port *p, struct view *v, const struct verb_options *o)
         return r;
     r = port_join(p, room, o->n, 0);
     r = r < 0 ? exit_code_of(r) : show_before(&g, now_ms() + patience);
-    r = r != EXIT_OK ? r : input_pass(&in, p, say, show, &g);
+    r = r != EXIT_OK ? r : input_pass(&in, p, room, &g.said, show, &g);
     if (r == EXIT_OK && port_flush(p) < 0)
         r = EXIT_NO_RELAY;
     r = r != EXIT_OK ? r : show_own(&g, now_ms() + patience);

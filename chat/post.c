@@ -36,21 +36,11 @@ static size_t piece(struct text t)
     return nl ? (size_t)(nl - t.p) + 1 : text_utf8_cut(t, TEXT_MESSAGE_MAX);
 }
 
-static int say(void *arg, struct text t)
-{
-    struct posting *g = arg;
-    int64_t r = port_say(g->port, g->room, t, false);
-    if (r > 0)
-        g->last = (uint32_t)r;
-    return r < 0 ? exit_code_of((int)r) : EXIT_OK;
-}
-
 static int hear(void *arg)
 {
-    struct posting *g = arg;
     const uint8_t *f;
     int r;
-    while ((r = port_next(g->port, &f)) == 1)
+    while ((r = port_next(arg, &f)) == 1)
         if (frame_type(f) == FRAME_REFUSED)
             return refused_code(f);
     return r < 0 ? exit_code_of(r) : EXIT_OK;
@@ -86,8 +76,8 @@ static int send_lines(struct posting *g, struct input *in)
     while (!(any = input_line(in, &line)) && !in->ended)
         input_read(in);
     int r = any ? start(g) : EXIT_OK;
-    r = r != EXIT_OK || !any ? r : say(g, line);
-    return r != EXIT_OK || !any ? r : input_pass(in, g->port, say, hear, g);
+    r = r != EXIT_OK || !any ? r : input_say(g->port, g->room, line, &g->last);
+    return r != EXIT_OK || !any ? r : input_pass(in, g->port, g->room, &g->last, hear, g->port);
 }
 
 /* send_whole -- as one message, or as few as hold it. */
@@ -102,7 +92,7 @@ static int send_whole(struct posting *g, struct input *in)
         struct text m = {t.p, n};
         while (m.len > 0 && (m.p[m.len - 1] == '\n' || m.p[m.len - 1] == '\r'))
             m.len--;
-        r = m.len > 0 ? say(g, m) : EXIT_OK;
+        r = m.len > 0 ? input_say(g->port, g->room, m, &g->last) : EXIT_OK;
     }
     return r;
 }

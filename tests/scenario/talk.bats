@@ -57,7 +57,7 @@ load helper
 # Says one line, and the next when somebody else has read it.
 reluctant() {
     echo first
-    until_true 5 said "${1:-}first" && echo second
+    until_true 5 said first && echo second
 }
 
 said() { chat log lobby | grep -q "$1"; }

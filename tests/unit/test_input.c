@@ -1,10 +1,13 @@
 /* test_input.c -- the standard input as text: lines as they come, and what is no UTF-8. */
 #include "input.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -138,6 +141,22 @@ static void test_long_lines(void **state)
     free(text);
 }
 
+/* Where reading does not wait, we do. */
+static void test_input_that_does_not_block(void **state)
+{
+    (void)state;
+    pid_t child;
+    assert_int_equal(fcntl(0, F_SETFL, O_NONBLOCK), 0);
+    assert_true((child = fork()) >= 0);
+    if (child == 0)
+        _exit(poll(NULL, 0, 50) == 0 && write(feed, "late\n", 5) == 5 ? 0 : 1);
+    input_read(&in);
+    assert_false(in.ended);
+    input_read(&in);
+    assert_line("late");
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void test_what_cannot_be_read(void **state)
 {
     (void)state;
@@ -154,6 +173,7 @@ static void test_what_cannot_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_lines_as_they_come), TEST(test_empty_lines_are_none), TEST(test_what_is_no_text),
-                                       TEST(test_a_byte_that_is_zero), TEST(test_long_lines), TEST(test_what_cannot_be_read)};
+                                       TEST(test_a_byte_that_is_zero), TEST(test_long_lines),
+                                       TEST(test_input_that_does_not_block), TEST(test_what_cannot_be_read)};
     return cmocka_run_group_tests_name("input", tests, NULL, NULL);
 }
