@@ -7,7 +7,8 @@
  *
  * A sender pipelines numbered messages into a room, a reader follows it, this process kills.  At the end: the reader
  * must have seen every acknowledged message once and in order, the store must hold the same, and no pause in service
- * may have been longer than the limit. */
+ * may have been longer than the limit.  The sender waits when the reader is far behind: else the pauses would measure how fast
+ * this machine says more than it can show. */
 #include "base/hash.h"
 #include "base/sys.h"
 #include "children.h"
@@ -24,7 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT = 200, BACK_MS = 1000, LINK_BACK_MS = 5000, SETTLE_MS = 20 * 1000, SENDERS_MAX = 4096, HISTORY_PAGE = 5000 };
+enum { IN_FLIGHT = 200, BACK_MS = 1000, LINK_BACK_MS = 5000, SETTLE_MS = 20 * 1000, SENDERS_MAX = 4096, HISTORY_PAGE = 5000,
+       AHEAD = 20000 };
 #define ROOM "storm"
 
 /* Shared between the three. */
@@ -80,7 +82,7 @@ static int sender(unsigned self)
     uint32_t n = 0, acked = 0;
     for (bool stop = false; !stop || port_unacked(p) > 0;) {
         stop = atomic_load(&board->stop);
-        while (!stop && port_unacked(p) < IN_FLIGHT) {
+        while (!stop && port_unacked(p) < IN_FLIGHT && n < atomic_load(&board->shown[self]) + AHEAD) {
             char text[64];
             int len = snprintf(text, sizeof text, "%u %u", self, ++n);
             int64_t seq = port_say(p, ROOM, (struct text){text, (size_t)len}, false);
