@@ -19,6 +19,8 @@ enum {
     SETTLE_MS = 500,  /* for what is new to become more, before it is indexed */
     RETRY_MS = 10000, /* after the index could not be written */
     TIDY_MS = 6 * 3600 * 1000, /* between two looks whether it is worth its place */
+    REST_BYTES = 128, /* that were said meanwhile: a millisecond of rest more */
+    REST_MORE = 15,   /* times as long as the work took, at most */
 };
 
 struct search {
@@ -77,7 +79,7 @@ static void tidy(struct search *s)
     make_anew(s);
 }
 
-/* work -- one step; then a rest as long as it took, sixteen times as long while others work, too. */
+/* work -- one step; then a rest as long as it took, and the longer the more is said meanwhile: others have to work, too. */
 static bool work(struct search *s)
 {
     uint64_t begin = now_ms(), head = journal_head(&s->proc.st.seg->journal);
@@ -92,8 +94,8 @@ static bool work(struct search *s)
     s->failing = false;
     if (r == 0)
         tidy(s);
-    bool busy = journal_head(&s->proc.st.seg->journal) != head;
-    s->rest_until = now_ms() + (r == 0 ? SETTLE_MS : (now_ms() - begin) * (busy ? 16 : 1));
+    uint64_t now = now_ms(), took = now - begin, said = journal_head(&s->proc.st.seg->journal) - head;
+    s->rest_until = now + (r == 0 ? SETTLE_MS : took + min_u64(REST_MORE * took, said / REST_BYTES));
     return r > 0;
 }
 
