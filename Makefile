@@ -30,7 +30,7 @@ simmed  := $(wildcard common/frame/*.c relay/link/*.c relay/rules/*.c relay/stat
            $(filter-out relay/hub/enrol.c relay/hub/tunnel.c,$(wildcard relay/hub/*.c)) \
            common/base/text.c common/base/direct.c common/base/buffer.c common/base/key.c relay/trust/attest.c relay/trust/seal.c relay/trust/peers.c \
            relay/keep/after.c relay/keep/commit.c $(wildcard relay/keep/feed*.c) relay/keep/fold.c relay/keep/forks.c relay/keep/parked.c \
-           relay/keep/prune.c relay/net/conn.c relay/net/keeper_line.c
+           relay/keep/prune.c relay/keep/restore.c relay/net/conn.c relay/net/keeper_line.c
 
 # Modules that do no I/O: they may import memory and string functions and each other, no more.
 pure    := $(wildcard common/frame/*.c relay/link/*.c) common/base/text.c common/base/direct.c relay/rules/room_state.c \
