@@ -67,8 +67,12 @@ all_here() { [ "$(host_exec "$1" cleo chat who lobby </dev/null | grep -o 'ben@[
     all_up
     people
     until_true 20 flowing
-    for h in alpha beta gamma; do host_kill $h & done
-    wait $!
+    local kills=
+    for h in alpha beta gamma; do
+        host_kill $h &
+        kills="$kills $!"
+    done
+    wait $kills
     up alpha beta gamma
     for h in alpha beta gamma; do watch_on $h ben; done
     all_linked

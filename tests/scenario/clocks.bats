@@ -36,10 +36,11 @@ setup_clocks() {
 @test "a relay that starts again while something waits" {
     setup_clocks 132
     on alpha chat tail -f -n 0 lobby >"$dir/out" 2>&1 &
+    tail=$!
     until_true 5 on alpha chat who lobby
     on beta chat send lobby "from the future"
     until_true 5 has "The clock of beta is 2 min ahead" "$dir/out"
-    end $!
+    end $tail
     on alpha chat send lobby "from now"
     on alpha relay stop
     up alpha

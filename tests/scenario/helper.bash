@@ -69,7 +69,8 @@ remember() {
 # sanitized -- are these programs of a build that needs memory of its own?
 sanitized() { [[ $bin == */asan/* || $bin == */tsan/* ]]; }
 
-# until_true SECONDS COMMAND... -- wait for a condition, with a deadline; $PATIENCE times as long where all is slow.
+# until_true SECONDS COMMAND... -- wait for a condition, with a deadline; $PATIENCE times as long where all is slow.  Afterwards $! may be
+# another one's: keep it before.
 until_true() {
     local deadline=$((SECONDS + $1 * ${PATIENCE:-1}))
     shift

@@ -72,9 +72,10 @@ said() { chat log lobby | grep -q "$1"; }
 @test "a pipe into chat posts each line when it comes, and shows what others say meanwhile" {
     start
     { reluctant && until_true 5 has "and I" "$dir/out" && echo third; } | chat >"$dir/out" &
+    passing=$!
     until_true 5 said second
     chat send lobby "and I"
-    wait $!
+    wait $passing
     said third
 }
 
