@@ -43,8 +43,6 @@ teardown() {
 # not COMMAND... -- a plain ! in the middle of a test is never looked at.
 not() { ! "$@"; }
 
-pause() { read -rt "$1" <> <(:) || true; }
-
 # ---- hosts ----
 
 relay_of() { host_exec "$1" relay relay --system "${@:2}" </dev/null; }

@@ -12,7 +12,7 @@ policy_of() { cut -d' ' -f41 "/proc/$1/stat"; }
 # one_is_batch PID... -- one of these stepped back.
 one_is_batch() {
     local pid
-    for pid; do [ "$(policy_of "$pid")" -ne 3 ] || return 0; done
+    for pid; do [ "$(policy_of "$pid")" != 3 ] || return 0; done
     return 1
 }
 sessions() { relay status | awk -v n="$1" '$1 == "sessions" && $2 == n {found = 1} END {exit !found}'; }

@@ -69,14 +69,16 @@ remember() {
 # sanitized -- are these programs of a build that needs memory of its own?
 sanitized() { [[ $bin == */asan/* || $bin == */tsan/* ]]; }
 
-# until_true SECONDS COMMAND... -- wait for a condition, with a deadline; $PATIENCE times as long where all is slow.  Afterwards $! may be
-# another one's: keep it before.
+# pause SECONDS -- in a shell of its own, as what it waits for would become $! here.
+pause() { (read -rt "$1" <> <(:)) || true; }
+
+# until_true SECONDS COMMAND... -- wait for a condition, with a deadline; $PATIENCE times as long where all is slow.
 until_true() {
     local deadline=$((SECONDS + $1 * ${PATIENCE:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         ((SECONDS < deadline)) || { echo "never true: $*"; return 1; }
-        read -rt 0.02 <> <(:) || true
+        pause 0.02
     done
 }
 

@@ -65,7 +65,7 @@ heap() { for pid in $(pid_of worker/0) $(pid_of worker/1); do awk '/^RssAnon/ {p
     quiet() { # whoever looks wakes nobody either
         local before after
         before=$(woken)
-        read -rt 2 <> <(:) || true
+        pause 2
         after=$(woken)
         [ "$before" -eq "$after" ]
     }

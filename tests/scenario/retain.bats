@@ -169,7 +169,7 @@ kept() { on "$1" relay status | grep -q "^kept *$2"; }
     settled alpha
     for i in {1..400}; do # one by one: many small segments, which go in several pieces
         echo "$i from alpha"
-        read -rt 0.005 <> <(:) || true
+        pause 0.005
     done | on alpha chat -q -r lobby >/dev/null
     say alpha lobby 401 2400
     until_true 10 at_least alpha lobby 2400

@@ -123,7 +123,8 @@ int main(int argc, char **argv)
 {
     if (argc != 4 || atoi(argv[3]) < 1 || atoi(argv[3]) > ROOMS)
         die("usage: fill STATE-DIRECTORY MESSAGES ROOMS(1..%d)", ROOMS);
-    uint64_t n = strtoull(argv[2], NULL, 10), spent = (n + n / IN_SEGMENT) * APART_MS;
+    uint64_t n = strtoull(argv[2], NULL, 10), segments = (n + IN_SEGMENT - 1) / IN_SEGMENT;
+    uint64_t spent = segments * (IN_SEGMENT + 1) * APART_MS;
     open_all(argv[1]);
     epoch = wall_ms() << 16;
     hlc = (wall_ms() - min_u64(spent, wall_ms() / 2)) << 16;
